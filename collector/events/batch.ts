@@ -1,0 +1,34 @@
+import Type, { type Static } from "typebox";
+import type { Event } from "./event.ts";
+
+/** Most events in one batch. A larger batch is refused whole with 413. */
+export const BATCH_EVENTS_MAX = 5_000;
+/** Largest ingest body, in bytes, after decompression. */
+export const BATCH_BYTES_MAX = 16 * 1024 * 1024;
+
+/**
+ * What a collector sends: immutable once it is in the spool, retried byte for byte.
+ * `batchId` is 32 hex digits, unique to the batch; the server shows a batch that arrives twice once.
+ */
+export const BatchEnvelope = Type.Object(
+  {
+    version: Type.Literal(1),
+    batchId: Type.String({ pattern: "^[0-9a-f]{32}$" }),
+    cluster: Type.String({ minLength: 1, maxLength: 64 }),
+    node: Type.String({ minLength: 1, maxLength: 255 }),
+    /** Each is checked against its own kind's schema by `eventFault`. */
+    events: Type.Array(Type.Unknown(), { maxItems: BATCH_EVENTS_MAX }),
+  },
+  { additionalProperties: false },
+);
+export type Batch = Omit<Static<typeof BatchEnvelope>, "events"> & { readonly events: readonly Event[] };
+
+/** The server's answer once the store has the batch. */
+export const BatchReceipt = Type.Object({
+  accepted: Type.Integer(),
+  /** The store had this batch already. */
+  duplicate: Type.Boolean(),
+  /** The server's clock in epoch microseconds, for the collector's offset estimate. */
+  serverTs: Type.Integer(),
+});
+export type BatchReceipt = Static<typeof BatchReceipt>;

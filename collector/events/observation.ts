@@ -1,0 +1,44 @@
+import { eventId } from "./id.ts";
+import { type Event, type EventBody, RAW_MAX_CHARS, type Source } from "./event.ts";
+
+/**
+ * What a reader (log, capture, kernel, configuration) makes of its input, before it is known for which cluster and node:
+ * an event without identity. Live sources and offline inputs produce the same observations from the same bytes.
+ */
+export interface Observation {
+  readonly source: Source;
+  readonly ts: number;
+  readonly tsUncertaintyUs: number;
+  /** What makes it unique on its node: for a log line the file's fingerprint and byte offset. */
+  readonly idParts: readonly (string | number)[];
+  /** The node the line itself names (syslog hostname), when it does. */
+  readonly host?: string;
+  readonly pid?: number;
+  readonly at?: string;
+  readonly raw?: string;
+  readonly body: EventBody;
+}
+
+export interface Identity {
+  readonly cluster: string;
+  readonly node: string;
+}
+
+/** Gives an observation its identity. @param observedTs epoch microseconds; for recorded input use the observation's own `ts`. */
+export function toEvent(seen: Observation, identity: Identity, observedTs: number): Event {
+  const cut = seen.raw !== undefined && seen.raw.length > RAW_MAX_CHARS;
+  return {
+    id: eventId(identity.node, seen.source, ...seen.idParts),
+    cluster: identity.cluster,
+    node: identity.node,
+    source: seen.source,
+    ts: seen.ts,
+    tsUncertaintyUs: seen.tsUncertaintyUs,
+    observedTs,
+    ...(seen.pid === undefined ? {} : { pid: seen.pid }),
+    ...(seen.at === undefined ? {} : { at: seen.at }),
+    ...(seen.raw === undefined ? {} : { raw: cut ? seen.raw.slice(0, RAW_MAX_CHARS) : seen.raw }),
+    ...(cut ? { rawTruncated: true } : {}),
+    ...seen.body,
+  } as Event;
+}

@@ -1,0 +1,86 @@
+/** What the API answers; the web imports these types and nothing else of the server. All instants are epoch microseconds. */
+import type { Event, SourceStatus } from "../../collector/events/event.ts";
+import type { Incident } from "../detect/incident.ts";
+import type { Lane, VirtualRouter } from "../detect/view.ts";
+
+export type { Event, EventKind, SourceStatus } from "../../collector/events/event.ts";
+export type { Certainty, Evidence, Incident, IncidentKind, Severity } from "../detect/incident.ts";
+export type { Bar, BarState, Lane, VirtualRouter } from "../detect/view.ts";
+
+/** GET /api/v1/routers */
+export interface RouterSummary extends VirtualRouter {
+  /** Nodes that act as master now, as far as is known. */
+  readonly masters: readonly string[];
+  readonly since: number | null;
+  readonly openIncidents: readonly string[];
+  readonly firstEventTs: number;
+  readonly lastEventTs: number;
+}
+
+/** GET /api/v1/timeline?router&from&to */
+export interface Timeline {
+  readonly router: VirtualRouter;
+  readonly from: number;
+  readonly to: number;
+  readonly lanes: readonly Lane[];
+  readonly incidents: readonly Incident[];
+  /** Adverts a bucket and sender, for the chart under the lanes. */
+  readonly adverts: readonly AdvertBucket[];
+}
+
+export interface AdvertBucket {
+  /** The node whose collector captured them. */
+  readonly node: string;
+  /** Source address of the adverts. */
+  readonly sender: string;
+  readonly ts: number;
+  readonly count: number;
+  /** Longest time between two adverts of this sender that ends in the bucket, microseconds; null for a first advert. */
+  readonly maxGapUs: number | null;
+}
+
+/** GET /api/v1/nodes */
+export interface NodeSummary {
+  readonly cluster: string;
+  readonly node: string;
+  readonly lastSeenTs: number;
+  readonly sources: readonly SourceStatus[];
+}
+
+/** GET /api/v1/events?ids=… or ?node&from&to&limit, GET /api/v1/adverts?router&from&to&limit */
+export interface EventPage {
+  readonly events: readonly Event[];
+  /** More matched than `limit`. */
+  readonly truncated: boolean;
+}
+
+/** GET /api/v1/live: server-sent events. `data` is one of these as JSON. */
+export type LiveMessage =
+  | { readonly type: "timeline"; readonly routers: readonly string[]; readonly ts: number }
+  | { readonly type: "incident"; readonly incident: Incident }
+  | { readonly type: "nodes" };
+
+/** GET /api/v1/deliveries */
+export interface Delivery {
+  readonly id: string;
+  readonly incidentId: string;
+  readonly revision: number;
+  readonly event: "opened" | "certainty-raised" | "resolved";
+  readonly receiver: string;
+  readonly target: string;
+  readonly status: "pending" | "sent" | "failed";
+  readonly attempts: number;
+  readonly createdTs: number;
+  readonly nextAttemptTs: number;
+  readonly lastError: string | null;
+}
+
+/** RFC 9457: every error answer. */
+export interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  /** What was wrong where, for a refused body. */
+  readonly faults?: readonly { readonly at: string; readonly message: string }[];
+}

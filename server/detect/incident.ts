@@ -1,0 +1,56 @@
+import type { Source } from "../../collector/events/event.ts";
+
+export const INCIDENT_KINDS = ["split-brain", "no-master", "startup-failure"] as const;
+export type IncidentKind = (typeof INCIDENT_KINDS)[number];
+export const CERTAINTIES = ["suspected", "confirmed"] as const;
+export type Certainty = (typeof CERTAINTIES)[number];
+export const SEVERITIES = ["info", "warning", "critical"] as const;
+export type Severity = (typeof SEVERITIES)[number];
+
+/** One piece of evidence, in order of time. */
+export interface Evidence {
+  readonly eventId: string;
+  readonly node: string;
+  readonly source: Source;
+  /** Epoch microseconds. */
+  readonly ts: number;
+  /** `file:lineno` when it is a log line. */
+  readonly line?: string;
+  /** The raw log line, or one sentence that says what was seen. */
+  readonly text: string;
+}
+
+/**
+ * A detector's conclusion over an interval of event time. A pure function of the set of events, but for `id` and
+ * `revision`, which the server keeps stable through revisions.
+ */
+export interface IncidentDraft {
+  readonly kind: IncidentKind;
+  readonly certainty: Certainty;
+  readonly severity: Severity;
+  readonly cluster: string;
+  readonly subject: { readonly router?: string; readonly instance?: string; readonly nodes: readonly string[] };
+  /** Epoch microseconds: best estimate. */
+  readonly start: number;
+  /** null while open. */
+  readonly end: number | null;
+  readonly cause: { readonly code: string; readonly text: string } | null;
+  /** One sentence a tired operator understands. */
+  readonly summary: string;
+  readonly evidence: readonly Evidence[];
+}
+
+export interface Incident extends IncidentDraft {
+  /** 32 hex digits. */
+  readonly id: string;
+  /** From 1, raised with each change. */
+  readonly revision: number;
+  /** `withdrawn`: later evidence showed that it was none. */
+  readonly status: "open" | "resolved" | "withdrawn";
+}
+
+/** What a change of the incidents means to people. */
+export interface IncidentChange {
+  readonly type: "opened" | "certainty-raised" | "resolved" | "revised" | "withdrawn";
+  readonly incident: Incident;
+}

@@ -1,0 +1,42 @@
+import type { Batch } from "../../collector/events/batch.ts";
+import type { Event } from "../../collector/events/event.ts";
+import type { AdvertBucket, Delivery } from "../api/types.ts";
+import type { Incident } from "../detect/incident.ts";
+
+export interface EventQuery {
+  readonly ids?: readonly string[];
+  readonly cluster?: string;
+  readonly node?: string;
+  readonly kinds?: readonly string[];
+  readonly from?: number;
+  readonly to?: number;
+  /** 1..10000 */
+  readonly limit: number;
+}
+
+export interface AdvertQuery {
+  readonly cluster: string;
+  readonly family: string;
+  readonly vrid: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** All the server keeps. SQL stays behind it; the same code serves the embedded and an external ClickHouse. */
+export interface Store {
+  /** Durable when it resolves. A batch that was stored before changes nothing and answers `duplicate`. */
+  insertBatch(batch: Batch): Promise<{ readonly duplicate: boolean }>;
+  /** All events but raw adverts, by event time: what detection is rebuilt from at start. */
+  detectionEvents(): AsyncIterable<readonly Event[]>;
+  events(query: EventQuery): Promise<readonly Event[]>;
+  /** Raw adverts (kind wire.advert), oldest first. */
+  adverts(query: AdvertQuery & { readonly limit: number }): Promise<readonly Event[]>;
+  /** At most about `buckets` buckets a sender. */
+  advertBuckets(query: AdvertQuery & { readonly buckets: number }): Promise<readonly AdvertBucket[]>;
+  saveIncidents(incidents: readonly Incident[]): Promise<void>;
+  /** Newest revision of each. */
+  incidents(): Promise<readonly Incident[]>;
+  saveDelivery(delivery: Delivery): Promise<void>;
+  deliveries(query: { readonly status?: Delivery["status"]; readonly incidentId?: string; readonly limit: number }): Promise<readonly Delivery[]>;
+  close(): Promise<void>;
+}

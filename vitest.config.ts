@@ -1,0 +1,13 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["test/**/*.test.ts", "test/**/*.test.tsx"],
+    reporters: ["default", "./test/support/count-reporter.ts"],
+    pool: "forks",
+    // Two cores: files that start daemons or browsers must not starve each other into timeouts.
+    maxWorkers: 2,
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+  },
+});
