@@ -1,0 +1,58 @@
+import { describe, expect, test } from "vitest";
+import { compare, type Expectation } from "../../../server/lab/compare.ts";
+import { overlapsOf, parseMonitorLine } from "../../../server/lab/truth.ts";
+import type { Incident } from "../../../server/detect/incident.ts";
+
+const S = 1_000_000;
+const expectation: Expectation = { kind: "split-brain", nodes: ["lb1", "lb2"], start: 100 * S, end: 110 * S, toleranceUs: 1.5 * S };
+const incident: Incident = {
+  id: "0".repeat(32), revision: 1, status: "resolved", kind: "split-brain", certainty: "confirmed", severity: "critical", cluster: "lab",
+  subject: { router: "lab/ipv4/51", nodes: ["lb2", "lb1"] }, start: 100.4 * S, end: 110.2 * S, cause: null, summary: "", evidence: [],
+};
+
+describe("the laboratory's verdict", () => {
+  test("agrees when the incident begins and ends near the truth", () => {
+    expect(compare([expectation], [incident]).agrees).toBe(true);
+  });
+
+  test.each([
+    ["nothing was found", []],
+    ["it began too late", [{ ...incident, start: 102 * S }]],
+    ["it ended too early", [{ ...incident, end: 108 * S }]],
+    ["it is still open", [{ ...incident, end: null, status: "open" as const }]],
+    ["it is only suspected", [{ ...incident, certainty: "suspected" as const }]],
+    ["it is about other nodes", [{ ...incident, subject: { nodes: ["lb1", "lb3"] } }]],
+    ["it was withdrawn", [{ ...incident, status: "withdrawn" as const }]],
+    ["there is a second one", [incident, { ...incident, start: 130 * S, end: 140 * S }]],
+    ["something else critical was found", [incident, { ...incident, kind: "no-master" as const }]],
+  ])("disagrees when %s", (_case, incidents) => {
+    expect(compare([expectation], incidents).agrees).toBe(false);
+  });
+
+  test("agrees when what was found beside it is below critical", () => {
+    expect(compare([expectation], [incident, { ...incident, kind: "no-master", severity: "warning" }]).agrees).toBe(true);
+  });
+
+  test("disagrees when a cause is expected and another was named", () => {
+    const withCause = { ...incident, cause: { code: "unknown", text: "" } };
+    expect(compare([{ ...expectation, cause: "adverts-not-received" }], [withCause]).agrees).toBe(false);
+  });
+});
+
+describe("the laboratory's own truth", () => {
+  test("a hand-over is no overlap", () => {
+    expect(overlapsOf([[{ from: 1, to: 5 }], [{ from: 5, to: null }]])).toEqual([]);
+  });
+
+  test("an overlap lasts while two hold the address, also when three do for a while", () => {
+    expect(overlapsOf([[{ from: 1, to: 9 }], [{ from: 3, to: 6 }], [{ from: 4, to: 8 }]])).toEqual([{ from: 3, to: 8 }]);
+    expect(overlapsOf([[{ from: 1, to: null }], [{ from: 3, to: null }]])).toEqual([{ from: 3, to: null }]);
+  });
+
+  test("a line of ip monitor is read with its microseconds", () => {
+    const line = "[2026-11-24T11:08:27.525269] 1: lo    inet 10.99.0.100/24 scope global lo\\       valid_lft forever preferred_lft forever";
+    expect(parseMonitorLine(line)).toEqual({ ts: Date.parse("2026-11-24T11:08:27Z") * 1000 + 525269, added: true, address: "10.99.0.100" });
+    expect(parseMonitorLine(line.replace("] ", "] Deleted "))?.added).toBe(false);
+    expect(parseMonitorLine("[2026-11-24T11:08:27.731030] 1: lo: <LOOPBACK> mtu 65536 qdisc noqueue state DOWN")).toBeUndefined();
+  });
+});
