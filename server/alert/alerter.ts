@@ -1,0 +1,305 @@
+import { createHash } from "node:crypto";
+import type { Clock, EpochUs } from "../../collector/core/time.ts";
+import type { MailSettings } from "../../collector/events/event.ts";
+import type { Delivery } from "../api/types.ts";
+import { type Incident, type IncidentChange, SEVERITIES } from "../detect/incident.ts";
+import type { Store } from "../store/store.ts";
+import type { AlertSettings, WebhookSettings } from "./config.ts";
+import { describe } from "./message.ts";
+import { type MailReceiver, mailReceiver, sendMail } from "./notifiers/mail.ts";
+import type { Attempt, Outcome } from "./notifiers/notifier.ts";
+import { sendWebhook } from "./notifiers/webhook.ts";
+import { type Item, type Log, Outbox, type OutboxCounts, type Timers, WAITING_MAX } from "./outbox.ts";
+
+/** Most deliveries read back of one incident: some events to each receiver. */
+const INCIDENT_DELIVERIES_MAX = 2000;
+/** Most mail receivers, and most sentences about mail that cannot be sent, that are remembered. */
+const REMEMBERED_MAX = 1000;
+
+export interface Senders {
+  readonly webhook: typeof sendWebhook;
+  readonly mail: typeof sendMail;
+}
+
+export interface AlerterDeps {
+  readonly config: AlertSettings;
+  readonly store: Pick<Store, "saveDelivery" | "deliveries">;
+  /** Newest revision: what a delivery left over from before a restart is about. */
+  readonly incident: (id: string) => Incident | undefined;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  /** 0 inclusive to 1 exclusive. */
+  readonly random: () => number;
+  /** What the configurations of a cluster's nodes say, as far as they are known. */
+  readonly mailSettings: (cluster: string) => readonly MailSettings[];
+  readonly log: Log;
+  /** Where people reach the web timeline. */
+  readonly publicUrl: string;
+  readonly send?: Partial<Senders>;
+}
+
+export interface AlertCounts extends OutboxCounts {
+  /** Deliveries recorded as failed because too many waited. */
+  readonly refused: number;
+}
+
+export interface Alerter {
+  /** Takes up the deliveries that were pending when the server stopped. Call it when incidents and mail settings are known. */
+  start(): Promise<void>;
+  /**
+   * Resolves once the deliveries are recorded; sending goes on in the background. Telling the same change again does nothing.
+   * @throws what the store throws. The caller may tell the change again.
+   */
+  notify(change: IncidentChange): Promise<void>;
+  stop(): Promise<void>;
+  counts(): AlertCounts;
+}
+
+/** setTimeout, as the server uses it. */
+export const systemTimers: Timers = {
+  after(delayMs, run) {
+    const timer = setTimeout(run, delayMs);
+    return () => clearTimeout(timer);
+  },
+};
+
+/** Who is told, and how deliveries name them. */
+interface Recipient {
+  readonly receiver: string;
+  readonly target: string;
+}
+
+/** What is told: `withdrawn` travels as a resolved-type delivery, but is not the same news. */
+type News = "opened" | "certainty-raised" | "resolved" | "withdrawn";
+
+export function createAlerter(deps: AlerterDeps): Alerter {
+  const { config, store, clock, log, publicUrl } = deps;
+  const senders: Senders = { webhook: sendWebhook, mail: sendMail, ...deps.send };
+  const said = new Set<string>();
+  const gone = new Map<string, string>();
+  const mailReceivers = new Map<string, MailReceiver>();
+  let refused = 0;
+  // One change after the other: what is told of an incident is recorded in the order in which it happened.
+  let recording: Promise<void> = Promise.resolve();
+
+  const outbox = new Outbox({
+    clock,
+    log,
+    timers: deps.timers,
+    random: deps.random,
+    retryScheduleMs: config.retryScheduleMs,
+    save: (delivery) => store.saveDelivery(delivery),
+    attempt,
+  });
+
+  function inOrder(task: () => Promise<void>): Promise<void> {
+    const done = recording.then(task);
+    recording = done.catch(() => undefined);
+    return done;
+  }
+
+  async function resume(): Promise<void> {
+    const pending = await store.deliveries({ status: "pending", limit: WAITING_MAX });
+    for (const delivery of oldestFirst(pending)) outbox.add(delivery);
+    if (pending.length > 0) log("info", `${pending.length} notifications were still to be sent`);
+  }
+
+  async function record({ type, incident }: IncidentChange): Promise<void> {
+    if (type === "revised") return;
+    const rows = await store.deliveries({ incidentId: incident.id, limit: INCIDENT_DELIVERIES_MAX });
+    // Recorded, but not known here: the store took it and its answer was lost.
+    for (const row of oldestFirst(rows)) if (row.status === "pending") outbox.add(row);
+    const recorded = new Set(rows.map(({ id }) => id));
+    for (const recipient of recipients(type, incident, rows)) {
+      const wasTold = rows.some(({ receiver }) => receiver === recipient.receiver);
+      for (const news of newsFor(type, incident, wasTold)) {
+        const delivery = deliveryOf(news, incident, recipient);
+        if (!recorded.has(delivery.id) && !outbox.has(delivery.id)) await recordOne(delivery, incident);
+      }
+    }
+  }
+
+  async function recordOne(delivery: Delivery, incident: Incident): Promise<void> {
+    const refusal =
+      gone.get(delivery.receiver) ??
+      (outbox.isFull ? `not tried: ${WAITING_MAX} notifications wait already` : undefined);
+    if (refusal !== undefined) {
+      refused += 1;
+      log("error", `${delivery.receiver} is not told of incident ${incident.id}: ${refusal}`);
+      await store.saveDelivery({ ...delivery, status: "failed", lastError: refusal });
+      return;
+    }
+    await store.saveDelivery(delivery);
+    outbox.add(delivery, describe(incident, delivery.event, delivery.createdTs as EpochUs, publicUrl));
+  }
+
+  function deliveryOf(news: News, incident: Incident, { receiver, target }: Recipient): Delivery {
+    const now = clock.epoch();
+    return {
+      // Not of the revision: the same news is the same delivery, even when it is found again after a restart.
+      id: digest(incident.id, news, incident.certainty, receiver),
+      incidentId: incident.id,
+      revision: incident.revision,
+      event: news === "withdrawn" ? "resolved" : news,
+      receiver,
+      target,
+      status: "pending",
+      attempts: 0,
+      createdTs: now,
+      nextAttemptTs: now,
+      lastError: null,
+    };
+  }
+
+  /** Those the incident concerns now, and at its end also those who heard of it before. */
+  function recipients(
+    type: IncidentChange["type"],
+    incident: Incident,
+    rows: readonly Delivery[],
+  ): readonly Recipient[] {
+    const found = new Map<string, Recipient>();
+    const take = (receiver: string, target: string) => found.set(receiver, { receiver, target });
+    for (const webhook of config.webhooks) {
+      if (wants(webhook, incident)) take(webhookName(webhook), shown(webhook.url));
+    }
+    for (const mail of mailReceiversOf(incident.cluster)) take(mailName(mail), mail.target);
+    if (type !== "resolved" && type !== "withdrawn") return [...found.values()];
+    for (const { receiver, target } of rows) {
+      if (!found.has(receiver) && isReachable(receiver)) take(receiver, target);
+    }
+    return [...found.values()];
+  }
+
+  function isReachable(receiver: string): boolean {
+    return (
+      config.webhooks.some((webhook) => webhookName(webhook) === receiver) ||
+      (config.mailFromKeepalivedConf && mailReceivers.has(receiver))
+    );
+  }
+
+  function mailReceiversOf(cluster: string): readonly MailReceiver[] {
+    if (!config.mailFromKeepalivedConf) return [];
+    const settings = deps.mailSettings(cluster);
+    const made = settings.map(mailReceiver);
+    const usable = made.filter((receiver) => typeof receiver !== "string");
+    const why = made.find((result) => typeof result === "string");
+    if (usable.length === 0) sayOnce(cluster, why ?? "no keepalived.conf with mail settings is known");
+    for (const receiver of usable) {
+      if (mailReceivers.size >= REMEMBERED_MAX) mailReceivers.clear();
+      mailReceivers.set(mailName(receiver), receiver);
+    }
+    return [...new Map(usable.map((receiver) => [receiver.key, receiver])).values()];
+  }
+
+  function sayOnce(cluster: string, why: string): void {
+    const sentence = `incidents of cluster ${JSON.stringify(cluster)} are not mailed: ${why}`;
+    if (said.has(sentence)) return;
+    if (said.size >= REMEMBERED_MAX) said.clear();
+    said.add(sentence);
+    log("warn", sentence);
+  }
+
+  async function attempt(item: Item, signal: AbortSignal): Promise<Outcome> {
+    const { delivery } = item;
+    const disabled = gone.get(delivery.receiver);
+    if (disabled !== undefined) return { kind: "refused", error: disabled };
+    const incident = item.message === undefined ? deps.incident(delivery.incidentId) : undefined;
+    if (incident) item.message = describe(incident, delivery.event, delivery.createdTs as EpochUs, publicUrl);
+    if (!item.message) return { kind: "retry", error: `incident ${delivery.incidentId} is not known` };
+    const common = { message: item.message, deliveryId: delivery.id, now: clock.epoch(), signal };
+    const outcome = delivery.receiver.startsWith("webhook:")
+      ? await attemptWebhook(delivery, common)
+      : await attemptMail(delivery, common);
+    if (outcome.kind === "gone") {
+      gone.set(delivery.receiver, `switched off, since it answered ${outcome.error}`);
+      log(
+        "error",
+        `${delivery.receiver} wants no more notifications (${outcome.error}): it gets none until the server is restarted`,
+      );
+    }
+    return outcome;
+  }
+
+  async function attemptWebhook(delivery: Delivery, common: Omit<Attempt, "timeoutMs">): Promise<Outcome> {
+    const webhook = config.webhooks.find((candidate) => webhookName(candidate) === delivery.receiver);
+    if (!webhook) return { kind: "refused", error: "the configuration has no webhook of this name any more" };
+    return await senders.webhook({ ...common, webhook, publicUrl, timeoutMs: config.webhookTimeoutMs });
+  }
+
+  async function attemptMail(delivery: Delivery, common: Omit<Attempt, "timeoutMs">): Promise<Outcome> {
+    if (!config.mailFromKeepalivedConf) return { kind: "refused", error: "alerts.mail_from_keepalived_conf is off" };
+    // Refreshes what is remembered: a corrected notification_email_from counts at once.
+    mailReceiversOf(common.message.cluster);
+    const receiver = mailReceivers.get(delivery.receiver);
+    if (!receiver)
+      return {
+        kind: "retry",
+        error: "no keepalived.conf of the cluster names these addresses and this smtp_server now",
+      };
+    return await senders.mail({
+      ...common,
+      receiver,
+      openingId: await openingOf(delivery),
+      timeoutMs: config.mailTimeoutMs,
+    });
+  }
+
+  /** The delivery that told the same receiver of the opening: later mails are threaded under it. */
+  async function openingOf(delivery: Delivery): Promise<string | undefined> {
+    if (delivery.event === "opened") return undefined;
+    const rows = await store.deliveries({ incidentId: delivery.incidentId, limit: INCIDENT_DELIVERIES_MAX });
+    return oldestFirst(rows).findLast(
+      (row) => row.receiver === delivery.receiver && row.event === "opened" && row.createdTs <= delivery.createdTs,
+    )?.id;
+  }
+
+  return {
+    start: () => inOrder(resume),
+    notify: (change) => inOrder(() => record(change)),
+    stop: async () => {
+      await recording;
+      await outbox.stop();
+    },
+    counts: () => ({ ...outbox.counts(), refused }),
+  };
+}
+
+/** An end is news only with a beginning. @param wasTold  the recipient has heard of this incident before */
+function newsFor(type: IncidentChange["type"], { status }: Incident, wasTold: boolean): readonly News[] {
+  switch (type) {
+    case "opened":
+      return status === "resolved" ? ["opened", "resolved"] : status === "open" ? ["opened"] : [];
+    case "certainty-raised":
+      return ["certainty-raised"];
+    case "resolved":
+      return wasTold ? ["resolved"] : ["opened", "resolved"];
+    case "withdrawn":
+      return wasTold ? ["withdrawn"] : [];
+    case "revised":
+      return [];
+  }
+}
+
+function wants({ clusters, kinds, minSeverity }: WebhookSettings, incident: Incident): boolean {
+  if (clusters && !clusters.includes(incident.cluster)) return false;
+  if (kinds && !kinds.includes(incident.kind)) return false;
+  return SEVERITIES.indexOf(incident.severity) >= SEVERITIES.indexOf(minSeverity);
+}
+
+const webhookName = ({ name }: WebhookSettings): string => `webhook:${name}`;
+const mailName = ({ key }: MailReceiver): string => `mail:${key}`;
+
+/** Many receivers take a secret in the path: deliveries are shown to all who may read, so only the origin is. */
+const shown = (url: URL): string => (url.pathname === "/" && !url.search ? url.origin : `${url.origin}/…`);
+
+const EVENT_ORDER: readonly Delivery["event"][] = ["opened", "certainty-raised", "resolved"];
+
+function oldestFirst(deliveries: readonly Delivery[]): readonly Delivery[] {
+  return deliveries.toSorted(
+    (a, b) => a.createdTs - b.createdTs || EVENT_ORDER.indexOf(a.event) - EVENT_ORDER.indexOf(b.event),
+  );
+}
+
+function digest(...parts: readonly string[]): string {
+  return createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 32);
+}

@@ -1,0 +1,216 @@
+import { inspect } from "node:util";
+import Type, { type Static, type TUnsafe } from "typebox";
+import { Compile } from "typebox/compile";
+import { Value } from "typebox/value";
+import { OperatorError } from "../../collector/core/errors.ts";
+import { INCIDENT_KINDS, type IncidentKind, SEVERITIES, type Severity } from "../detect/incident.ts";
+
+/** Most `[[alerts.webhooks]]` tables. */
+export const WEBHOOKS_MAX = 64;
+/** Most delays in a retry schedule. */
+const RETRIES_MAX = 32;
+const WEEK_SECONDS = 7 * 24 * 3600;
+
+/** Standard Webhooks: a symmetric key has 24 to 64 bytes. */
+const SECRET_BYTES_MIN = 24;
+const SECRET_BYTES_MAX = 64;
+const SECRET_REMEDY = 'Make one with: echo "whsec_$(openssl rand -base64 32)"';
+
+const oneOf = <const T extends readonly string[]>(values: T): TUnsafe<T[number]> =>
+  Type.Unsafe<T[number]>(Type.Enum([...values]));
+
+const WebhookTable = Type.Object(
+  {
+    name: Type.String({
+      minLength: 1,
+      maxLength: 64,
+      pattern: "^[A-Za-z0-9._-]+$",
+      description: "Names the receiver in payloads, deliveries and logs",
+    }),
+    url: Type.String({ minLength: 1, maxLength: 2048, description: "http or https" }),
+    secret: Type.String({
+      maxLength: 128,
+      description: "whsec_ and 24 to 64 bytes in base64: the Standard Webhooks signing key",
+    }),
+    clusters: Type.Optional(
+      Type.Array(Type.String({ minLength: 1, maxLength: 64 }), {
+        minItems: 1,
+        maxItems: 256,
+        description: "Only these clusters; all when left out",
+      }),
+    ),
+    kinds: Type.Optional(
+      Type.Array(oneOf(INCIDENT_KINDS), {
+        minItems: 1,
+        description: "Only these kinds of incident; all when left out",
+      }),
+    ),
+    min_severity: Type.Optional(oneOf(SEVERITIES)),
+  },
+  { additionalProperties: false },
+);
+
+/** The `[alerts]` table of the server's TOML file, as it is written. {@link parseAlertConfig} makes the settings of it. */
+export const AlertConfig = Type.Object(
+  {
+    mail_from_keepalived_conf: Type.Boolean({
+      default: true,
+      description:
+        "Mail incidents to the notification_email addresses of the cluster's own keepalived.conf, through its smtp_server",
+    }),
+    webhooks: Type.Array(WebhookTable, { default: [], maxItems: WEBHOOKS_MAX }),
+    retry_schedule_seconds: Type.Array(Type.Integer({ minimum: 1, maximum: WEEK_SECONDS }), {
+      // The example schedule of the Standard Webhooks specification: ten attempts over 75 hours.
+      default: [5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400],
+      minItems: 1,
+      maxItems: RETRIES_MAX,
+      description: "Delay before each attempt after the first",
+    }),
+    webhook_timeout_seconds: Type.Integer({
+      default: 15,
+      minimum: 1,
+      maximum: 120,
+      description: "For a whole request, its answer included",
+    }),
+    mail_timeout_seconds: Type.Integer({
+      default: 60,
+      minimum: 1,
+      maximum: 600,
+      description: "For silence in an SMTP session; connecting has smtp_connect_timeout",
+    }),
+  },
+  { default: {}, additionalProperties: false },
+);
+export type AlertConfig = Static<typeof AlertConfig>;
+
+/** A value that never prints: not in a template, not as JSON, not in the console. */
+export class Secret {
+  readonly #value: string;
+  constructor(value: string) {
+    this.#value = value;
+  }
+  reveal(): string {
+    return this.#value;
+  }
+  toString(): string {
+    return "<redacted>";
+  }
+  toJSON(): string {
+    return "<redacted>";
+  }
+  [inspect.custom](): string {
+    return "<redacted>";
+  }
+}
+
+export interface WebhookSettings {
+  readonly name: string;
+  readonly url: URL;
+  readonly secret: Secret;
+  /** undefined: all. */
+  readonly clusters: readonly string[] | undefined;
+  readonly kinds: readonly IncidentKind[] | undefined;
+  readonly minSeverity: Severity;
+}
+
+export interface AlertSettings {
+  readonly mailFromKeepalivedConf: boolean;
+  readonly webhooks: readonly WebhookSettings[];
+  /** Delay before each attempt after the first, in milliseconds. */
+  readonly retryScheduleMs: readonly number[];
+  readonly webhookTimeoutMs: number;
+  readonly mailTimeoutMs: number;
+}
+
+const validator = Compile(AlertConfig);
+
+/**
+ * Makes the settings of an `[alerts]` table: defaults first, then the schema, then what no schema can say.
+ * @param table  the table as parsed, `undefined` when the file has none
+ * @throws {OperatorError} ALERT_CONFIG, which names the field
+ */
+export function parseAlertConfig(table: unknown = {}): AlertSettings {
+  const filled = Value.Default(AlertConfig, Value.Clone(table));
+  if (!validator.Check(filled)) throw schemaFault(filled);
+  refuseTwins(filled.webhooks.map(({ name }) => name));
+  return {
+    mailFromKeepalivedConf: filled.mail_from_keepalived_conf,
+    webhooks: filled.webhooks.map(webhookSettings),
+    retryScheduleMs: filled.retry_schedule_seconds.map((seconds) => seconds * 1000),
+    webhookTimeoutMs: filled.webhook_timeout_seconds * 1000,
+    mailTimeoutMs: filled.mail_timeout_seconds * 1000,
+  };
+}
+
+function webhookSettings(table: AlertConfig["webhooks"][number], index: number): WebhookSettings {
+  const field = `alerts.webhooks[${index}]`;
+  return {
+    name: table.name,
+    url: webhookUrl(table.url, `${field}.url`),
+    secret: webhookSecret(table.secret, `${field}.secret`),
+    clusters: table.clusters,
+    kinds: table.kinds,
+    minSeverity: table.min_severity ?? "info",
+  };
+}
+
+function webhookUrl(text: string, field: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (!url || (url.protocol !== "https:" && url.protocol !== "http:"))
+    throw fault(
+      field,
+      "is not an http or https URL",
+      "Write it with its scheme, as in https://alerts.example.org/hook",
+    );
+  if (url.username || url.password)
+    throw fault(field, "has a user name or password in it", "Leave them out: the receiver tells us by the signature");
+  return url;
+}
+
+function webhookSecret(text: string, field: string): Secret {
+  const encoded = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(text)?.[1];
+  if (encoded === undefined || encoded.length % 4 !== 0)
+    throw fault(field, 'is not "whsec_" followed by base64', SECRET_REMEDY);
+  const bytes = Buffer.from(encoded, "base64").length;
+  if (bytes < SECRET_BYTES_MIN || bytes > SECRET_BYTES_MAX)
+    throw fault(field, `holds ${bytes} bytes, not ${SECRET_BYTES_MIN} to ${SECRET_BYTES_MAX}`, SECRET_REMEDY);
+  return new Secret(text);
+}
+
+function refuseTwins(names: readonly string[]): void {
+  const twin = names.findIndex((name, index) => names.indexOf(name) !== index);
+  if (twin >= 0)
+    throw fault(
+      `alerts.webhooks[${twin}].name`,
+      `repeats "${names[twin]}"`,
+      "Give each webhook a name of its own: deliveries are told apart by it",
+    );
+}
+
+function schemaFault(value: unknown): OperatorError {
+  const errors = validator.Errors(value);
+  const unknownKey = errors.find(({ keyword }) => keyword === "additionalProperties");
+  if (unknownKey) {
+    const [key] = (unknownKey.params as { additionalProperties?: readonly string[] }).additionalProperties ?? [];
+    return fault(
+      fieldOf(`${unknownKey.instancePath}/${key ?? ""}`),
+      "is not a setting",
+      "Check its spelling against the documentation",
+    );
+  }
+  const first = errors[0];
+  const allowed = (first?.params as { allowedValues?: readonly unknown[] } | undefined)?.allowedValues;
+  return fault(
+    fieldOf(first?.instancePath ?? ""),
+    allowed ? `must be one of ${allowed.join(", ")}` : (first?.message ?? "is not valid"),
+  );
+}
+
+/** `/webhooks/0/url` as TOML people write it: `alerts.webhooks[0].url`. */
+function fieldOf(pointer: string): string {
+  return `alerts${pointer.replaceAll(/\/(\d+)(?=\/|$)/g, "[$1]").replaceAll("/", ".")}`;
+}
+
+function fault(field: string, what: string, remedy?: string): OperatorError {
+  return new OperatorError("ALERT_CONFIG", `${field} ${what}`, remedy === undefined ? {} : { remedy });
+}

@@ -1,0 +1,220 @@
+import { type Clock, US_PER_MS } from "../../collector/core/time.ts";
+import { messageOf } from "../../collector/core/errors.ts";
+import type { Delivery } from "../api/types.ts";
+import type { Message } from "./message.ts";
+import { type Outcome, reasonOf } from "./notifiers/notifier.ts";
+
+/** Most deliveries that wait at once. What comes on top is recorded as failed and counted. */
+export const WAITING_MAX = 1000;
+/** Attempts at once, and of these to one receiver: a receiver that hangs must not keep the others waiting. */
+export const SENDING_MAX = 16;
+export const SENDING_PER_RECEIVER_MAX = 4;
+/** How long attempts may still take when the server stops. */
+export const STOP_GRACE_MS = 5000;
+/** A retry comes up to this part of its delay later, so that what failed together does not come back together. */
+const JITTER = 0.1;
+/** setTimeout fires at once beyond this. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
+
+/** A setTimeout that can be driven by a test. */
+export interface Timers {
+  /** @returns cancels it */
+  after(delayMs: number, run: () => void): () => void;
+}
+
+export type Log = (level: "info" | "warn" | "error", message: string) => void;
+
+export interface OutboxCounts {
+  readonly waiting: number;
+  readonly sending: number;
+  readonly sent: number;
+  readonly failed: number;
+  readonly retried: number;
+  /** Outcomes that the store did not take: such a delivery may be sent again after a restart. */
+  readonly unsaved: number;
+}
+
+/** A recorded delivery, and what it says once that is rendered. */
+export interface Item {
+  delivery: Delivery;
+  message: Message | undefined;
+}
+
+export interface OutboxDeps {
+  readonly save: (delivery: Delivery) => Promise<void>;
+  readonly attempt: (item: Item, signal: AbortSignal) => Promise<Outcome>;
+  /** Delay before each attempt after the first. */
+  readonly retryScheduleMs: readonly number[];
+  readonly clock: Clock;
+  readonly timers: Timers;
+  /** 0 inclusive to 1 exclusive. */
+  readonly random: () => number;
+  readonly log: Log;
+}
+
+/**
+ * Sends what is recorded. Deliveries about one incident to one receiver form a lane and go strictly in order: the next
+ * one is tried only when the one before is sent or has failed for good. Lanes do not wait for each other.
+ */
+export class Outbox {
+  readonly #deps: OutboxDeps;
+  readonly #lanes = new Map<string, Item[]>();
+  readonly #ids = new Set<string>();
+  readonly #timers = new Map<Item, () => void>();
+  #due: Item[] = [];
+  readonly #sending = new Map<Item, Promise<void>>();
+  readonly #stopping = new AbortController();
+  #stopped = false;
+  readonly #counts = { sent: 0, failed: 0, retried: 0, unsaved: 0 };
+
+  constructor(deps: OutboxDeps) {
+    this.#deps = deps;
+  }
+
+  get isFull(): boolean {
+    return this.#ids.size >= WAITING_MAX;
+  }
+
+  has(deliveryId: string): boolean {
+    return this.#ids.has(deliveryId);
+  }
+
+  counts(): OutboxCounts {
+    return { waiting: this.#ids.size - this.#sending.size, sending: this.#sending.size, ...this.#counts };
+  }
+
+  /** Takes a pending delivery that the store has. It goes behind those of its lane. */
+  add(delivery: Delivery, message?: Message): void {
+    if (this.#ids.has(delivery.id)) return;
+    this.#ids.add(delivery.id);
+    const item: Item = { delivery, message };
+    const key = laneKey(delivery);
+    const lane = this.#lanes.get(key);
+    if (lane) {
+      lane.push(item);
+      return;
+    }
+    this.#lanes.set(key, [item]);
+    this.#schedule(item);
+  }
+
+  /** Lets running attempts end, for a while; then gives them up. What is not settled stays pending in the store. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    for (const cancel of this.#timers.values()) cancel();
+    this.#timers.clear();
+    this.#due = [];
+    if (this.#sending.size === 0) return;
+    const cancelGrace = this.#deps.timers.after(STOP_GRACE_MS, () => this.#stopping.abort());
+    await Promise.all(this.#sending.values());
+    cancelGrace();
+  }
+
+  #schedule(item: Item): void {
+    if (this.#stopped) return;
+    const delayMs = (item.delivery.nextAttemptTs - this.#deps.clock.epoch()) / US_PER_MS;
+    if (delayMs <= 0) {
+      this.#due.push(item);
+      this.#sendDue();
+      return;
+    }
+    const cancel = this.#deps.timers.after(Math.min(Math.ceil(delayMs), TIMER_MAX_MS), () => {
+      this.#timers.delete(item);
+      this.#due.push(item);
+      this.#sendDue();
+    });
+    this.#timers.set(item, cancel);
+  }
+
+  #sendDue(): void {
+    if (this.#stopped) return;
+    const held: Item[] = [];
+    for (const item of this.#due) {
+      if (this.#mayStart(item)) this.#sending.set(item, this.#send(item));
+      else held.push(item);
+    }
+    this.#due = held;
+  }
+
+  #mayStart({ delivery }: Item): boolean {
+    if (this.#sending.size >= SENDING_MAX) return false;
+    let sameReceiver = 0;
+    for (const other of this.#sending.keys()) if (other.delivery.receiver === delivery.receiver) sameReceiver += 1;
+    return sameReceiver < SENDING_PER_RECEIVER_MAX;
+  }
+
+  async #send(item: Item): Promise<void> {
+    // Not in the caller's turn: the caller still has to note that this item is being sent.
+    await Promise.resolve();
+    const outcome = await this.#attempt(item);
+    const givenUp = this.#stopping.signal.aborted && outcome.kind === "retry";
+    if (!givenUp) await this.#settle(item, outcome);
+    this.#sending.delete(item);
+    if (givenUp) return;
+    if (item.delivery.status === "pending") this.#schedule(item);
+    else this.#leaveLane(item);
+    this.#sendDue();
+  }
+
+  async #attempt(item: Item): Promise<Outcome> {
+    try {
+      return await this.#deps.attempt(item, this.#stopping.signal);
+    } catch (error) {
+      return { kind: "retry", error: reasonOf(error) };
+    }
+  }
+
+  /** The outcome is in the store before anything else of the lane is tried. */
+  async #settle(item: Item, outcome: Outcome): Promise<void> {
+    item.delivery = this.#after(item.delivery, outcome);
+    const { status, receiver, target, lastError, attempts } = item.delivery;
+    if (status === "pending") this.#counts.retried += 1;
+    else this.#counts[status] += 1;
+    if (status === "failed")
+      this.#deps.log("error", `${receiver} was not told (${target}) after ${attempts} attempts: ${lastError}`);
+    else if (lastError !== null) this.#deps.log("warn", `${receiver} (${target}): ${lastError}`);
+    try {
+      await this.#deps.save(item.delivery);
+    } catch (error) {
+      this.#counts.unsaved += 1;
+      this.#deps.log("error", `the outcome of delivery ${item.delivery.id} could not be stored: ${messageOf(error)}`);
+    }
+  }
+
+  #after(delivery: Delivery, outcome: Outcome): Delivery {
+    const attempts = delivery.attempts + 1;
+    switch (outcome.kind) {
+      case "sent":
+        return { ...delivery, attempts, status: "sent", lastError: outcome.note ?? null };
+      case "refused":
+      case "gone":
+        return { ...delivery, attempts, status: "failed", lastError: outcome.error };
+      case "retry": {
+        const delayMs = this.#deps.retryScheduleMs[attempts - 1];
+        if (delayMs === undefined) return { ...delivery, attempts, status: "failed", lastError: outcome.error };
+        const jittered = Math.max(delayMs * (1 + JITTER * this.#deps.random()), outcome.afterMs ?? 0);
+        return {
+          ...delivery,
+          attempts,
+          nextAttemptTs: this.#deps.clock.epoch() + Math.round(jittered * US_PER_MS),
+          lastError: outcome.error,
+        };
+      }
+    }
+  }
+
+  #leaveLane(item: Item): void {
+    const key = laneKey(item.delivery);
+    const [, ...rest] = this.#lanes.get(key) ?? [];
+    this.#ids.delete(item.delivery.id);
+    const [next] = rest;
+    if (next === undefined) {
+      this.#lanes.delete(key);
+      return;
+    }
+    this.#lanes.set(key, rest);
+    this.#schedule(next);
+  }
+}
+
+const laneKey = ({ incidentId, receiver }: Delivery): string => `${incidentId} ${receiver}`;
