@@ -42,6 +42,7 @@ async function main(): Promise<void> {
     .argument("[scenario]", "which one; without it, all of them in turn")
     .option("--list", "list the scenarios")
     .option("--record <dir>", "keep each node's log, capture and configuration")
+    .option("--json", "print the result as one JSON line after the verdict")
     .action(async (scenario: string | undefined, options) => (await import("./verbs/lab.ts")).labVerb(scenario, options));
   await program.parseAsync();
 }

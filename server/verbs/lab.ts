@@ -3,7 +3,7 @@ import { runLab } from "../lab/lab.ts";
 import { type Scenario, SCENARIOS } from "../lab/scenarios.ts";
 
 /** `keepwatch lab`: exit status 0 only when the incidents found agree with what was done to the network. */
-export async function labVerb(name: string | undefined, options: { list?: boolean; record?: string }): Promise<void> {
+export async function labVerb(name: string | undefined, options: { list?: boolean; record?: string; json?: boolean }): Promise<void> {
   const print = (line: string): void => void process.stdout.write(`${line}\n`);
   if (options.list) {
     for (const scenario of SCENARIOS) print(`${scenario.name.padEnd(18)} ${scenario.about}`);
@@ -15,10 +15,12 @@ export async function labVerb(name: string | undefined, options: { list?: boolea
   process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
   try {
     for (const scenario of chosen) {
-      const { verdict } = await runLab({ scenario, say: print, signal: abort.signal, ...(options.record ? { record: options.record } : {}) });
+      const result = await runLab({ scenario, say: print, signal: abort.signal, ...(options.record ? { record: options.record } : {}) });
+      const { verdict } = result;
       print("");
       for (const line of verdict.lines) print(line);
       print(`${scenario.name}: ${verdict.agrees ? "what was found agrees with what was done" : "what was found does NOT agree with what was done"}\n`);
+      if (options.json) print(JSON.stringify(result));
       if (!verdict.agrees) process.exitCode = 1;
     }
   } finally {
