@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { type Clock, US_PER_MS } from "../../collector/core/time.ts";
 import { messageOf } from "../../collector/core/errors.ts";
 import type { Delivery } from "../api/types.ts";
@@ -69,6 +70,7 @@ export class Outbox {
 
   constructor(deps: OutboxDeps) {
     this.#deps = deps;
+    setMaxListeners(SENDING_MAX, this.#stopping.signal);
   }
 
   get isFull(): boolean {
@@ -171,7 +173,10 @@ export class Outbox {
     if (status === "pending") this.#counts.retried += 1;
     else this.#counts[status] += 1;
     if (status === "failed")
-      this.#deps.log("error", `${receiver} was not told (${target}) after ${attempts} attempts: ${lastError}`);
+      this.#deps.log(
+        "error",
+        `${receiver} was not told (${target}) after ${attempts === 1 ? "1 attempt" : `${attempts} attempts`}: ${lastError}`,
+      );
     else if (lastError !== null) this.#deps.log("warn", `${receiver} (${target}): ${lastError}`);
     try {
       await this.#deps.save(item.delivery);

@@ -5,7 +5,7 @@ import { createTransport } from "nodemailer";
 import { US_PER_MS } from "../../../collector/core/time.ts";
 import type { MailSettings } from "../../../collector/events/event.ts";
 import type { Message } from "../message.ts";
-import { type Attempt, type Outcome, reason, reasonOf } from "./notifier.ts";
+import { type Attempt, type Outcome, reason, reasonOf, withDeadline } from "./notifier.ts";
 
 /** keepalived takes 0 as 1. */
 const CONNECT_TIMEOUT_MIN_SECONDS = 1;
@@ -89,16 +89,8 @@ function messageId(deliveryId: string, from: string): string {
 }
 
 /** One mail to all addresses of a receiver. */
-export async function sendMail({
-  receiver,
-  message,
-  deliveryId,
-  openingId,
-  now,
-  timeoutMs,
-  signal,
-}: MailAttempt): Promise<Outcome> {
-  const from = receiver.from ?? defaultFrom();
+export async function sendMail(attempt: MailAttempt): Promise<Outcome> {
+  const { receiver, timeoutMs } = attempt;
   const transport = createTransport({
     host: receiver.host,
     port: receiver.port,
@@ -114,40 +106,44 @@ export async function sendMail({
     disableFileAccess: true,
     disableUrlAccess: true,
   });
-  const opening = openingId === undefined ? undefined : messageId(openingId, from);
   try {
-    const info = await transport.sendMail({
-      envelope: { from, to: [...receiver.to] },
-      from: { name: "keepwatch", address: from },
-      to: receiver.to.map((address) => ({ name: "", address })),
-      subject: `[keepwatch] ${message.title}`,
-      text: textBody(message),
-      html: htmlBody(message),
-      date: new Date(now / US_PER_MS),
-      messageId: messageId(deliveryId, from),
-      ...(opening === undefined ? {} : { inReplyTo: opening, references: [opening] }),
-      headers: {
-        "Auto-Submitted": "auto-generated",
-        "X-Keepwatch-Incident": message.incidentId,
-        "X-Keepwatch-Event": message.withdrawn ? "withdrawn" : message.event,
-      },
-      // A server that answers slowly enough never to be idle still ends.
-      signal: AbortSignal.any([signal, AbortSignal.timeout(2 * receiver.connectTimeoutMs + timeoutMs)]),
-    });
+    // Resolving, connecting and the greeting have their own time. A server that is never idle for long still ends.
+    const longestMs = 3 * receiver.connectTimeoutMs + timeoutMs;
+    const info = await withDeadline(attempt, longestMs, (signal) =>
+      transport.sendMail({ ...compose(attempt), signal }),
+    );
     const rejected = info.rejected ?? [];
     if (rejected.length === 0) return { kind: "sent" };
     // Trying again would mail those who have it once more each time.
-    return {
-      kind: "sent",
-      note: reason(
-        `not accepted for ${rejected.join(", ")}: ${info.rejectedErrors?.[0]?.response ?? "no reason given"}`,
-      ),
-    };
+    const why = info.rejectedErrors?.[0]?.response ?? "no reason given";
+    return { kind: "sent", note: reason(`not accepted for ${rejected.join(", ")}: ${why}`) };
   } catch (error) {
     return failure(error);
   } finally {
     transport.close();
   }
+}
+
+/** The envelope is given apart: who gets the mail does not depend on how a header is read. */
+function compose({ receiver, message, deliveryId, openingId, now }: MailAttempt) {
+  const from = receiver.from ?? defaultFrom();
+  const opening = openingId === undefined ? undefined : messageId(openingId, from);
+  return {
+    envelope: { from, to: [...receiver.to] },
+    from: { name: "keepwatch", address: from },
+    to: receiver.to.map((address) => ({ name: "", address })),
+    subject: `[keepwatch] ${message.title}`,
+    text: textBody(message),
+    html: htmlBody(message),
+    date: new Date(now / US_PER_MS),
+    messageId: messageId(deliveryId, from),
+    ...(opening === undefined ? {} : { inReplyTo: opening, references: [opening] }),
+    headers: {
+      "Auto-Submitted": "auto-generated",
+      "X-Keepwatch-Incident": message.incidentId,
+      "X-Keepwatch-Event": message.withdrawn ? "withdrawn" : message.event,
+    },
+  };
 }
 
 /** RFC 5321 section 4.2.1: 5yz is final. 503 is not: it is about the session's order, not about the message. */

@@ -42,3 +42,25 @@ export function reasonOf(error: unknown): string {
   const code = at instanceof Error && "code" in at && typeof at.code === "string" ? ` (${at.code})` : "";
   return reason(`${messageOf(at) || "no connection"}${code}`);
 }
+
+/**
+ * Runs an attempt with a signal that fires when the attempt is given up or has taken too long. A controller of our own,
+ * held by its timer: combined signals have been lost to garbage collection before they fired.
+ */
+export async function withDeadline<T>(
+  { signal }: Pick<Attempt, "signal">,
+  timeoutMs: number,
+  run: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const controller = new AbortController();
+  const giveUp = () => controller.abort(new Error("given up: the server stops"));
+  const timer = setTimeout(() => controller.abort(new Error(`timeout: no end after ${timeoutMs / 1000} s`)), timeoutMs);
+  signal.addEventListener("abort", giveUp, { once: true });
+  if (signal.aborted) giveUp();
+  try {
+    return await run(controller.signal);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", giveUp);
+  }
+}

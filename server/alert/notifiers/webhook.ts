@@ -2,7 +2,7 @@ import { Webhook } from "standardwebhooks";
 import { formatEpochUs, US_PER_MS } from "../../../collector/core/time.ts";
 import type { WebhookSettings } from "../config.ts";
 import type { Message } from "../message.ts";
-import { type Attempt, type Outcome, reason, reasonOf } from "./notifier.ts";
+import { type Attempt, type Outcome, reason, reasonOf, withDeadline } from "./notifier.ts";
 
 /** Most of an answer that is read, in bytes: enough for a reason, too little to fill memory. */
 export const ANSWER_MAX_BYTES = 4096;
@@ -103,35 +103,35 @@ function annotationsOf(message: Message): Labels {
 }
 
 /** One signed POST. A redirect is not followed: the operator named the target, and nobody else may name another. */
-export async function sendWebhook({
-  webhook,
-  message,
-  deliveryId,
-  now,
-  timeoutMs,
-  signal,
-  publicUrl,
-}: WebhookAttempt): Promise<Outcome> {
-  const body = JSON.stringify(webhookPayload(message, webhook.name, publicUrl));
-  const at = new Date(now / US_PER_MS);
+export async function sendWebhook(attempt: WebhookAttempt): Promise<Outcome> {
   try {
-    const response = await fetch(webhook.url, {
-      method: "POST",
-      headers: {
-        "content-type": "application/json",
-        "user-agent": "keepwatch",
-        "webhook-id": deliveryId,
-        "webhook-timestamp": String(Math.floor(at.getTime() / 1000)),
-        "webhook-signature": new Webhook(webhook.secret.reveal()).sign(deliveryId, at, body),
-      },
-      body,
-      redirect: "manual",
-      signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
-    });
-    return await judge(response, now);
+    return await withDeadline(attempt, attempt.timeoutMs, async (signal) =>
+      judge(await post(attempt, signal), attempt.now),
+    );
   } catch (error) {
     return { kind: "retry", error: reasonOf(error) };
   }
+}
+
+function post(
+  { webhook, message, deliveryId, now, publicUrl }: WebhookAttempt,
+  signal: AbortSignal,
+): Promise<Response> {
+  const body = JSON.stringify(webhookPayload(message, webhook.name, publicUrl));
+  const at = new Date(now / US_PER_MS);
+  return fetch(webhook.url, {
+    method: "POST",
+    headers: {
+      "content-type": "application/json",
+      "user-agent": "keepwatch",
+      "webhook-id": deliveryId,
+      "webhook-timestamp": String(Math.floor(at.getTime() / 1000)),
+      "webhook-signature": new Webhook(webhook.secret.reveal()).sign(deliveryId, at, body),
+    },
+    body,
+    redirect: "manual",
+    signal,
+  });
 }
 
 async function judge(response: Response, now: number): Promise<Outcome> {
