@@ -110,10 +110,12 @@ export function createAlerter(deps: AlerterDeps): Alerter {
     // Recorded, but not known here: the store took it and its answer was lost.
     for (const row of oldestFirst(rows)) if (row.status === "pending") outbox.add(row);
     const recorded = new Set(rows.map(({ id }) => id));
+    // A restart finds the order again by this alone, so no two of an incident share it, nor does a clock that steps back.
+    let createdTs = Math.max(clock.epoch(), ...rows.map((row) => row.createdTs + 1));
     for (const recipient of recipients(type, incident, rows)) {
       const wasTold = rows.some(({ receiver }) => receiver === recipient.receiver);
       for (const news of newsFor(type, incident, wasTold)) {
-        const delivery = deliveryOf(news, incident, recipient);
+        const delivery = deliveryOf(news, incident, recipient, createdTs++);
         if (!recorded.has(delivery.id) && !outbox.has(delivery.id)) await recordOne(delivery, incident);
       }
     }
@@ -133,8 +135,7 @@ export function createAlerter(deps: AlerterDeps): Alerter {
     outbox.add(delivery, describe(incident, delivery.event, delivery.createdTs as EpochUs, publicUrl));
   }
 
-  function deliveryOf(news: News, incident: Incident, { receiver, target }: Recipient): Delivery {
-    const now = clock.epoch();
+  function deliveryOf(news: News, incident: Incident, { receiver, target }: Recipient, createdTs: number): Delivery {
     return {
       // Not of the revision: the same news is the same delivery, even when it is found again after a restart.
       id: digest(incident.id, news, incident.certainty, receiver),
@@ -145,8 +146,8 @@ export function createAlerter(deps: AlerterDeps): Alerter {
       target,
       status: "pending",
       attempts: 0,
-      createdTs: now,
-      nextAttemptTs: now,
+      createdTs,
+      nextAttemptTs: clock.epoch(),
       lastError: null,
     };
   }
@@ -292,12 +293,8 @@ const mailName = ({ key }: MailReceiver): string => `mail:${key}`;
 /** Many receivers take a secret in the path: deliveries are shown to all who may read, so only the origin is. */
 const shown = (url: URL): string => (url.pathname === "/" && !url.search ? url.origin : `${url.origin}/…`);
 
-const EVENT_ORDER: readonly Delivery["event"][] = ["opened", "certainty-raised", "resolved"];
-
 function oldestFirst(deliveries: readonly Delivery[]): readonly Delivery[] {
-  return deliveries.toSorted(
-    (a, b) => a.createdTs - b.createdTs || EVENT_ORDER.indexOf(a.event) - EVENT_ORDER.indexOf(b.event),
-  );
+  return deliveries.toSorted((a, b) => a.createdTs - b.createdTs);
 }
 
 function digest(...parts: readonly string[]): string {

@@ -47,7 +47,7 @@ describe("the alerts table", () => {
     for (const printed of [
       JSON.stringify(settings),
       inspect(settings, { depth: 9 }),
-      `${settings.webhooks[0]?.secret}`,
+      String(settings.webhooks[0]?.secret),
     ]) {
       expect(printed).toContain("<redacted>");
       expect(printed).not.toContain(SECRET.slice(6, 20));
