@@ -16,7 +16,7 @@ const INCIDENT_DELIVERIES_MAX = 2000;
 /** Most mail receivers, and most sentences about mail that cannot be sent, that are remembered. */
 const REMEMBERED_MAX = 1000;
 
-export interface Senders {
+interface Senders {
   readonly webhook: typeof sendWebhook;
   readonly mail: typeof sendMail;
 }
@@ -38,7 +38,7 @@ export interface AlerterDeps {
   readonly send?: Partial<Senders>;
 }
 
-export interface AlertCounts extends OutboxCounts {
+interface AlertCounts extends OutboxCounts {
   /** Deliveries recorded as failed because too many waited. */
   readonly refused: number;
 }

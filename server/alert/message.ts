@@ -31,8 +31,10 @@ export interface Message {
   readonly summary: string;
   readonly when: string;
   readonly who: string;
+  /** The cause, or that none is known. */
   readonly why: string;
-  readonly cause: { readonly code: string; readonly text: string } | null;
+  /** Short and stable, for programs. */
+  readonly causeCode: string | null;
   /** Oldest first, at most {@link EVIDENCE_LINES_MAX}. */
   readonly evidence: readonly string[];
   /** Evidence that is left out here. */
@@ -76,7 +78,7 @@ export function describe(incident: Incident, event: Delivery["event"], told: Epo
     when: whenText(start, end),
     who: whoText(incident),
     why: incident.cause ? oneLine(incident.cause.text) : "not known from the evidence so far",
-    cause: incident.cause ? { code: oneLine(incident.cause.code), text: oneLine(incident.cause.text) } : null,
+    causeCode: incident.cause ? oneLine(incident.cause.code) : null,
     evidence: evidence.map(evidenceLine),
     evidenceLeftOut: incident.evidence.length - evidence.length,
     link: linkTo(incident, publicUrl),

@@ -95,8 +95,8 @@ function annotationsOf(message: Message): Labels {
     summary: message.summary,
     when: message.when,
     who: message.who,
-    why: message.why,
-    ...(message.cause === null ? {} : { cause: message.cause.code }),
+    cause: message.why,
+    ...(message.causeCode === null ? {} : { cause_code: message.causeCode }),
     evidence: message.evidence.join("\n") + more,
     event: message.withdrawn ? "withdrawn" : message.event,
   };
