@@ -116,7 +116,7 @@ export function createAlerter(deps: AlerterDeps): Alerter {
       const wasTold = rows.some(({ receiver }) => receiver === recipient.receiver);
       for (const news of newsFor(type, incident, wasTold)) {
         const delivery = deliveryOf(news, incident, recipient, createdTs++);
-        if (!recorded.has(delivery.id) && !outbox.has(delivery.id)) await recordOne(delivery, incident);
+        if (!recorded.has(delivery.id) && !outbox.knows(delivery.id)) await recordOne(delivery, incident);
       }
     }
   }

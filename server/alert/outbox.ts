@@ -12,6 +12,8 @@ export const SENDING_MAX = 16;
 export const SENDING_PER_RECEIVER_MAX = 4;
 /** How long attempts may still take when the server stops. */
 export const STOP_GRACE_MS = 5000;
+/** Most ended deliveries that are remembered, so that a reading of the store from before their end does not revive them. */
+const ENDED_REMEMBERED_MAX = 10 * WAITING_MAX;
 /** A retry comes up to this part of its delay later, so that what failed together does not come back together. */
 const JITTER = 0.1;
 /** setTimeout fires at once beyond this. */
@@ -61,6 +63,7 @@ export class Outbox {
   readonly #deps: OutboxDeps;
   readonly #lanes = new Map<string, Item[]>();
   readonly #ids = new Set<string>();
+  readonly #ended = new Set<string>();
   readonly #timers = new Map<Item, () => void>();
   #due: Item[] = [];
   readonly #sending = new Map<Item, Promise<void>>();
@@ -77,17 +80,18 @@ export class Outbox {
     return this.#ids.size >= WAITING_MAX;
   }
 
-  has(deliveryId: string): boolean {
-    return this.#ids.has(deliveryId);
+  /** It waits here or is being sent, or it did and has ended. */
+  knows(deliveryId: string): boolean {
+    return this.#ids.has(deliveryId) || this.#ended.has(deliveryId);
   }
 
   counts(): OutboxCounts {
     return { waiting: this.#ids.size - this.#sending.size, sending: this.#sending.size, ...this.#counts };
   }
 
-  /** Takes a pending delivery that the store has. It goes behind those of its lane. */
+  /** Takes a pending delivery that the store has, unless it is known. It goes behind those of its lane. */
   add(delivery: Delivery, message?: Message): void {
-    if (this.#ids.has(delivery.id)) return;
+    if (this.knows(delivery.id)) return;
     this.#ids.add(delivery.id);
     const item: Item = { delivery, message };
     const key = laneKey(delivery);
@@ -208,10 +212,17 @@ export class Outbox {
     }
   }
 
+  #remember(endedId: string): void {
+    this.#ended.add(endedId);
+    const [oldest] = this.#ended;
+    if (this.#ended.size > ENDED_REMEMBERED_MAX && oldest !== undefined) this.#ended.delete(oldest);
+  }
+
   #leaveLane(item: Item): void {
     const key = laneKey(item.delivery);
     const [, ...rest] = this.#lanes.get(key) ?? [];
     this.#ids.delete(item.delivery.id);
+    this.#remember(item.delivery.id);
     const [next] = rest;
     if (next === undefined) {
       this.#lanes.delete(key);

@@ -234,6 +234,20 @@ describe("the outbox", () => {
     expect(store.saved.at(-1)?.lastError).toContain(`${WAITING_MAX} notifications wait already`);
   });
 
+  test("a delivery that ends while the store is asked about its incident is not taken for a pending one", async () => {
+    const { open, send } = held();
+    const { alerter, store } = rig({ alerts: hooks("ops"), send });
+    await alerter.notify(change("opened", suspected));
+    await settle();
+    const raised = alerter.notify(change("certainty-raised", splitBrain));
+    await Promise.resolve();
+    open[0]?.end({ kind: "sent" });
+    await raised;
+    await settle();
+    expect(open).toHaveLength(2);
+    expect(store.outcome).toEqual(["opened webhook:ops sent", "certainty-raised webhook:ops pending"]);
+  });
+
   test("an outcome that the store does not take is counted and said, and the next delivery goes on", async () => {
     const store = new MemoryStore();
     const save = store.saveDelivery.bind(store);

@@ -117,11 +117,12 @@ class World {
       type === "resolved" ? resolved(base) : type === "withdrawn" ? { ...base, status: "withdrawn" as const } : base;
     this.incidents.set(incident.id, incident);
     await this.#server.alerter.notify({ type, incident });
-    await settle();
   }
 
   /** The old server's timers never fire again and its attempts never end, as after kill -9. */
   async #restart(): Promise<void> {
+    // What a receiver took outside a scripted crash is noted first: only such a crash may repeat it.
+    await settle();
     this.#server.dead.value = true;
     this.#server = this.#boot(new ManualTime(this.#server.time.now));
     await this.#server.alerter.start();

@@ -60,10 +60,13 @@ export class MemoryStore implements Pick<Store, "saveDelivery" | "deliveries"> {
   async deliveries(query: Parameters<Store["deliveries"]>[0]): Promise<readonly Delivery[]> {
     const { status, incidentId, limit } = query;
     // Newest first: an order the outbox must not rely on.
-    return [...this.rows.values()]
+    const found = [...this.rows.values()]
       .filter((row) => (status ?? row.status) === row.status && (incidentId ?? row.incidentId) === row.incidentId)
       .reverse()
       .slice(0, limit);
+    // As in a real store, much may happen between the reading and the answer.
+    await settle();
+    return found;
   }
 
   /** `opened webhook:ops sent`, one a row, in the order in which they were recorded. */
@@ -124,7 +127,7 @@ export class ManualTime implements Clock, Timers {
 
 /** Lets everything happen that needs no more than the event loop. */
 export async function settle(): Promise<void> {
-  for (let turn = 0; turn < 3; turn++) await new Promise((done) => setImmediate(done));
+  for (let turn = 0; turn < 4; turn++) await new Promise((done) => setImmediate(done));
 }
 
 /** Waits for something that comes over a socket; the test's own time limit is the deadline. */
