@@ -1,4 +1,4 @@
-import Type, { type Static, type TObject, type TSchema } from "typebox";
+import Type, { type Static, type TEnum, type TObject, type TSchema } from "typebox";
 import { Compile, type Validator } from "typebox/compile";
 
 /**
@@ -28,7 +28,8 @@ export type DiagnosticSeverity = (typeof DIAGNOSTIC_SEVERITIES)[number];
 /** Longest raw line kept with an event, in characters; the rest is cut and `rawTruncated` is set. */
 export const RAW_MAX_CHARS = 4096;
 
-const oneOf = <const T extends readonly string[]>(values: T) => Type.Enum(values as unknown as [...T]);
+/** The type is spelled out: inferred in this generic context it would widen to any string or number. */
+const oneOf = <const T extends readonly string[]>(values: T) => Type.Enum([...values]) as TSchema as TEnum<[...T]>;
 const text = (max: number, description?: string) => Type.String({ maxLength: max, ...(description ? { description } : {}) });
 const opt = Type.Optional;
 

@@ -8,7 +8,12 @@ export interface VirtualRouter {
   readonly family: Family | null;
   readonly vrid: number | null;
   readonly vips: readonly string[];
-  readonly instances: readonly { readonly node: string; readonly name: string | null; readonly interface: string | null; readonly priority: number | null }[];
+  readonly instances: readonly {
+    readonly node: string;
+    readonly name: string | null;
+    readonly interface: string | null;
+    readonly priority: number | null;
+  }[];
 }
 
 export const BAR_STATES = ["MASTER", "BACKUP", "FAULT", "INIT", "STOPPED"] as const;

@@ -1,0 +1,295 @@
+import type { Event, Source } from "../../collector/events/event.ts";
+import type { Edge, LogSpan, NodeEvidence, Span, WireSpan } from "./evidence.ts";
+import { SAME_EDGE_SLACK_US, WIRE_GONE_MARGIN_US } from "./options.ts";
+import type { Identity, RouterIdentity } from "./routers.ts";
+import type { Bar, Lane } from "./view.ts";
+
+/** "Node N acts as master from t0 to t1": what the sources say about one mastership, brought together. */
+export interface Claim {
+  readonly node: string;
+  /** It began in [start, start + startUncertaintyUs]. */
+  readonly start: number;
+  readonly startUncertaintyUs: number;
+  /** null: no source saw it end. It ended in [end, end + endUncertaintyUs]. */
+  readonly end: number | null;
+  readonly endUncertaintyUs: number;
+  /** It certainly lasted until here: the end, or how far the node is watched. */
+  readonly certainTo: number;
+  /** False when the evidence just stops (a capture ended): nobody saw the mastership end. */
+  readonly endKnown: boolean;
+  /** The VIP was held from here on although the daemon was no longer master. */
+  readonly zombieFrom: number | null;
+  /** Only others heard it: no log, kernel or own capture of the node. */
+  readonly heardOnly: boolean;
+  /** The events that began and ended it, of all its sources. */
+  readonly events: readonly Event[];
+}
+
+/** One node as one virtual router sees it. */
+export interface NodeView {
+  readonly node: string;
+  /** False for a sender address that no node is known for. */
+  readonly real: boolean;
+  /** The node's evidence reaches to here. */
+  readonly watchedTo: number;
+  /** Its capture sees this router's adverts. */
+  readonly captures: boolean;
+  readonly log: readonly LogSpan[];
+  /** Adverts of others this node captured, by the sender's node. */
+  readonly heard: readonly { readonly sender: string; readonly span: WireSpan }[];
+  readonly claims: readonly Claim[];
+  readonly lane: Lane;
+  /** All of the node's events, in order. */
+  readonly events: readonly Event[];
+}
+
+export interface NodeInput {
+  readonly node: string;
+  readonly evidence: NodeEvidence;
+  readonly events: readonly Event[];
+  readonly watchedTo: number;
+}
+
+type Rank = "kernel" | "wire" | "log" | "heard";
+/** Of two equally exact sources the first is believed. */
+const RANKS: readonly Rank[] = ["kernel", "wire", "log", "heard"];
+
+interface Member extends Span {
+  readonly rank: Rank;
+  /** Where an open span certainly still held. */
+  readonly certainTo: number;
+}
+
+/** All nodes of one router, real ones first, each with its claims and its lane. */
+export function viewNodes(
+  router: RouterIdentity,
+  identity: Identity,
+  inputs: ReadonlyMap<string, NodeInput>,
+): NodeView[] {
+  const wire = wireOf(router, identity, inputs);
+  return router.instances
+    .map(({ node }) => node)
+    .sort((a, b) => Number(inputs.has(b)) - Number(inputs.has(a)) || (a < b ? -1 : 1))
+    .map((node) => viewNode(node, router, identity, inputs, wire));
+}
+
+interface Heard {
+  readonly hearer: NodeInput;
+  readonly sender: string;
+  readonly span: WireSpan;
+}
+
+function wireOf(router: RouterIdentity, identity: Identity, inputs: ReadonlyMap<string, NodeInput>): Heard[] {
+  return [...inputs.values()].flatMap((hearer) =>
+    hearer.evidence.wire
+      .filter(({ family, vrid, vips }) => identity.routerOfSender(family, vrid, vips) === router.id)
+      .map((span) => ({ hearer, sender: span.outgoing ? hearer.node : identity.nodeOfAddress(span.peer), span })),
+  );
+}
+
+function viewNode(
+  node: string,
+  router: RouterIdentity,
+  identity: Identity,
+  inputs: ReadonlyMap<string, NodeInput>,
+  wire: readonly Heard[],
+): NodeView {
+  const input = inputs.get(node);
+  const hearers = wire.filter(({ sender }) => sender === node).map(({ hearer }) => hearer.watchedTo);
+  const watchedTo = input?.watchedTo ?? Math.max(0, ...hearers);
+  const log = (input?.evidence.log ?? []).filter(
+    ({ instance, from }) => identity.routerOfInstance(node, instance, from.ts) === router.id,
+  );
+  const kernel = input ? presenceOf(router.vips, input.evidence) : [];
+  const own = wire.filter(({ sender, hearer }) => sender === node && hearer.node === node);
+  const others = wire.filter(({ sender, hearer }) => sender === node && hearer.node !== node);
+  const goneDelay = 4 * router.advertIntervalUs + WIRE_GONE_MARGIN_US;
+  const heardTo = ({ hearer, span }: Heard): number =>
+    span.to?.ts ?? Math.max(span.from.ts, hearer.watchedTo - goneDelay);
+  const members: Member[] = [
+    ...kernel.map((span) => ({ ...span, rank: "kernel" as const, certainTo: span.to?.ts ?? watchedTo })),
+    ...own.map((seen) => ({ from: seen.span.from, to: seen.span.to, rank: "wire" as const, certainTo: heardTo(seen) })),
+    ...log
+      .filter(({ state }) => state === "MASTER")
+      .map((span) => ({ from: span.from, to: span.to, rank: "log" as const, certainTo: span.to?.ts ?? watchedTo })),
+    ...others.map((seen) => ({
+      from: seen.span.from,
+      to: seen.span.to,
+      rank: "heard" as const,
+      certainTo: heardTo(seen),
+    })),
+  ];
+  return {
+    node,
+    real: input !== undefined,
+    watchedTo,
+    captures: wire.some(({ hearer }) => hearer.node === node),
+    log,
+    heard: wire
+      .filter(({ hearer, sender }) => hearer.node === node && sender !== node)
+      .map(({ sender, span }) => ({ sender, span })),
+    claims: mergeClaims(node, members, log),
+    lane: {
+      node,
+      instance: identity.instanceOfRouter(node, router.id),
+      bars: barsOf(log, kernel, own.length > 0 ? own : others),
+      watchedTo,
+    },
+    events: input?.events ?? [],
+  };
+}
+
+/** The node has any of the addresses. */
+function presenceOf(vips: readonly string[], evidence: NodeEvidence): Span[] {
+  return unite(vips.flatMap((vip) => evidence.addresses.get(vip) ?? []));
+}
+
+function unite<T extends Span>(spans: readonly T[]): T[] {
+  const united: T[] = [];
+  for (const span of [...spans].sort(bySpan)) {
+    const last = united.at(-1);
+    if (!last || (last.to !== null && span.from.ts > last.to.ts)) united.push(span);
+    else if (last.to !== null && (span.to === null || span.to.ts > last.to.ts))
+      united[united.length - 1] = { ...last, to: span.to };
+  }
+  return united;
+}
+
+/** Of several that begin at once the longest first, then the event's id: never the order of arrival. */
+function bySpan(a: Span, b: Span): number {
+  if (a.from.ts !== b.from.ts) return a.from.ts - b.from.ts;
+  return endOf(b) - endOf(a) || (a.from.event.id < b.from.event.id ? -1 : a.from.event.id > b.from.event.id ? 1 : 0);
+}
+
+const endOf = (span: Span): number => span.to?.ts ?? Number.MAX_SAFE_INTEGER;
+const latestEnd = (edge: Edge): number => edge.ts + edge.uncertaintyUs;
+
+// --- merging -----------------------------------------------------------------------------------------------------------
+
+export function mergeClaims(node: string, members: readonly Member[], log: readonly LogSpan[]): Claim[] {
+  const closed = closeOpenEnds(members);
+  const snapped = closed.map((member) => snap(member, closed));
+  const groups: Member[][] = [];
+  let reach = Number.NEGATIVE_INFINITY;
+  for (const member of [...snapped].sort(bySpan)) {
+    if (member.from.ts <= reach) groups.at(-1)?.push(member);
+    else groups.push([member]);
+    reach = Math.max(reach, endOf(member));
+  }
+  return groups.map((group) => toClaim(node, group, log));
+}
+
+/**
+ * A source that never said the mastership ended is overruled by one that did: a killed daemon logs nothing, and a capture
+ * tells of silence only after the master-down interval. The kernel ends the log's and the wire's, the log ends the wire's.
+ */
+function closeOpenEnds(members: readonly Member[]): Member[] {
+  const lastOf = (rank: Rank): Member | undefined =>
+    members
+      .filter((member) => member.rank === rank)
+      .sort((a, b) => endOf(a) - endOf(b))
+      .at(-1);
+  const overrule = (member: Member, by: readonly (Member | undefined)[]): Member => {
+    if (member.to !== null) return member;
+    const known = by.filter((other) => other !== undefined);
+    if (known.length === 0 || known.some(({ to }) => to === null)) return member;
+    const ends = known.map(({ to }) => to as Edge).filter((to) => to.ts > member.from.ts);
+    const last = ends.sort((a, b) => a.ts - b.ts).at(-1);
+    return last ? { ...member, to: last, certainTo: last.ts } : member;
+  };
+  const [kernel, log] = [lastOf("kernel"), lastOf("log")];
+  return members.map((member) => {
+    if (member.rank === "log") return overrule(member, [kernel]);
+    return member.rank === "kernel" ? member : overrule(member, [kernel, log]);
+  });
+}
+
+const distance = (a: Edge, b: Edge): number => Math.max(0, a.ts - latestEnd(b), b.ts - latestEnd(a));
+
+/** Moves each begin and end to the most exact source that tells of the same one. Open and unknown ones stay. */
+function snap(member: Member, all: readonly Member[]): Member {
+  const others = all.filter(({ rank }) => rank !== member.rank);
+  const better = (own: Edge, pick: (other: Member) => Edge | null): Edge => {
+    let best = own;
+    let bestRank = member.rank;
+    for (const other of others) {
+      const edge = pick(other);
+      if (!edge?.known || distance(own, edge) > SAME_EDGE_SLACK_US) continue;
+      if (own.known && !moreExact(edge, other.rank, own, member.rank)) continue;
+      if (best === own || moreExact(edge, other.rank, best, bestRank, own)) [best, bestRank] = [edge, other.rank];
+    }
+    return best;
+  };
+  const from = better(member.from, (other) => other.from);
+  const to = member.to && better(member.to, (other) => other.to);
+  // A begin moved past the end of a short mastership would turn it over.
+  if (to && to.ts < from.ts) return member;
+  return { ...member, from, to, certainTo: to?.ts ?? member.certainTo };
+}
+
+function moreExact(edge: Edge, rank: Rank, than: Edge, thanRank: Rank, near?: Edge): boolean {
+  if (edge.uncertaintyUs !== than.uncertaintyUs) return edge.uncertaintyUs < than.uncertaintyUs;
+  if (rank !== thanRank) return RANKS.indexOf(rank) < RANKS.indexOf(thanRank);
+  if (!near) return false;
+  const [a, b] = [Math.abs(edge.ts - near.ts), Math.abs(than.ts - near.ts)];
+  return a !== b ? a < b : edge.ts !== than.ts ? edge.ts < than.ts : edge.event.id < than.event.id;
+}
+
+function toClaim(node: string, group: readonly Member[], log: readonly LogSpan[]): Claim {
+  const first = group[0] as Member;
+  const open = group.filter(({ to }) => to === null);
+  const last = [...group]
+    .sort((a, b) => endOf(a) - endOf(b) || RANKS.indexOf(b.rank) - RANKS.indexOf(a.rank))
+    .at(-1) as Member;
+  const end = open.length > 0 ? null : (last.to as Edge);
+  const edges = group.flatMap(({ from, to }) => (to ? [from.event, to.event] : [from.event]));
+  return {
+    node,
+    start: first.from.ts,
+    startUncertaintyUs: first.from.uncertaintyUs,
+    end: end?.ts ?? null,
+    endUncertaintyUs: end?.uncertaintyUs ?? 0,
+    certainTo: Math.max(...group.map(({ certainTo }) => certainTo)),
+    endKnown: end === null || end.known,
+    zombieFrom: zombieFrom(group, log),
+    heardOnly: group.every(({ rank }) => rank === "heard"),
+    events: [...new Map(edges.map((event) => [event.id, event])).values()],
+  };
+}
+
+/** The kernel still has the VIP, the log's mastership is over by more than what two sources may differ. */
+function zombieFrom(group: readonly Member[], log: readonly LogSpan[]): number | null {
+  const kernel = group.filter(({ rank }) => rank === "kernel");
+  if (kernel.length === 0 || log.length === 0) return null;
+  const heldTo = Math.max(...kernel.map(({ certainTo }) => certainTo));
+  const heldFrom = Math.min(...kernel.map(({ from }) => from.ts));
+  const wireTo = Math.max(
+    Number.NEGATIVE_INFINITY,
+    ...group.filter(({ rank }) => rank === "wire" || rank === "heard").map(({ certainTo }) => certainTo),
+  );
+  const notMaster = log.find(({ state, from, to }) => {
+    if (state === "MASTER") return false;
+    const since = Math.max(heldFrom, latestEnd(from));
+    return Math.min(heldTo, to?.ts ?? heldTo) - since > SAME_EDGE_SLACK_US && wireTo < since + SAME_EDGE_SLACK_US;
+  });
+  return notMaster ? Math.max(heldFrom, notMaster.from.ts) : null;
+}
+
+// --- lanes ---------------------------------------------------------------------------------------------------------------
+
+function barsOf(log: readonly LogSpan[], kernel: readonly Span[], wire: readonly Heard[]): Bar[] {
+  const bar = (source: Source, state: Bar["state"], { from, to }: Span): Bar => ({
+    source,
+    state,
+    from: from.ts,
+    fromUncertaintyUs: from.uncertaintyUs,
+    to: to?.ts ?? null,
+    toUncertaintyUs: to?.uncertaintyUs ?? 0,
+    eventIds: to && to.event.id !== from.event.id ? [from.event.id, to.event.id] : [from.event.id],
+  });
+  return [
+    ...[...log].sort(bySpan).map((span) => bar("log", span.state, span)),
+    ...unite(wire.map(({ span }) => span)).map((span) => bar("wire", "MASTER", span)),
+    ...kernel.map((span) => bar("kernel", "MASTER", span)),
+  ];
+}

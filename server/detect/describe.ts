@@ -1,0 +1,93 @@
+import type { Event } from "../../collector/events/event.ts";
+import { formatEpochUs, US_PER_SECOND, type EpochUs } from "../../collector/core/time.ts";
+import type { Evidence } from "./incident.ts";
+import { EVIDENCE_MAX } from "./options.ts";
+import { compareEvents } from "./order.ts";
+import type { RouterIdentity } from "./routers.ts";
+
+/** `2026-11-24 10:53:34 UTC` */
+export function instant(ts: number): string {
+  return `${formatEpochUs(ts as EpochUs)
+    .slice(0, 19)
+    .replace("T", " ")} UTC`;
+}
+
+/** `0.8 s`, `42 s`, `3 min 20 s`, `2 h 5 min` */
+export function duration(us: number): string {
+  const seconds = us / US_PER_SECOND;
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  if (seconds < 120) return `${Math.round(seconds)} s`;
+  const [minutes, rest] = [Math.floor(seconds / 60), Math.round(seconds % 60)];
+  if (minutes < 120) return rest === 0 ? `${minutes} min` : `${minutes} min ${rest} s`;
+  return minutes % 60 === 0 ? `${Math.floor(minutes / 60)} h` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+/** ` for 8.2 s from …` or ` since …` */
+export function lasting(start: number, end: number | null): string {
+  return end === null ? `since ${instant(start)}` : `for ${duration(end - start)} from ${instant(start)}`;
+}
+
+/** `lb1`, `lb1 and lb2`, `lb1, lb2 and lb3` */
+export function listed(names: readonly string[]): string {
+  return names.length < 2 ? (names[0] ?? "nobody") : `${names.slice(0, -1).join(", ")} and ${names.at(-1) ?? ""}`;
+}
+
+/** What people know the router by: its address, else its name. */
+export function routerName(router: RouterIdentity): string {
+  const name = router.instances.find((instance) => instance.name !== null)?.name ?? router.id;
+  const [vip] = router.vips;
+  const more = router.vips.length > 1 ? ` and ${router.vips.length - 1} more` : "";
+  return vip === undefined ? name : `${vip}${more} (${name})`;
+}
+
+/** Log and configuration lines have a number; a capture's frame has none an editor could jump to. */
+const hasLine = (event: Event): boolean => event.source === "log" || event.source === "config";
+
+export function evidenceOf(event: Event): Evidence {
+  return {
+    eventId: event.id,
+    node: event.node,
+    source: event.source,
+    ts: event.ts,
+    ...(event.at !== undefined && hasLine(event) ? { line: event.at } : {}),
+    text: event.raw ?? sentence(event),
+  };
+}
+
+/** Oldest first, each once, the first and the newest when there are too many. */
+export function evidenceList(events: readonly Event[]): Evidence[] {
+  const unique = [...new Map(events.map((event) => [event.id, event])).values()].sort(
+    (a, b) => compareEvents(a, b) || (a.node < b.node ? -1 : 1),
+  );
+  const kept =
+    unique.length <= EVIDENCE_MAX ? unique : [...unique.slice(0, EVIDENCE_MAX / 2), ...unique.slice(-EVIDENCE_MAX / 2)];
+  return kept.map(evidenceOf);
+}
+
+function sentence(event: Event): string {
+  switch (event.kind) {
+    case "wire.master-seen":
+      return event.outgoing
+        ? `sends adverts of VRID ${event.vrid} with priority ${event.priority} from ${event.peer}`
+        : `hears adverts of VRID ${event.vrid} with priority ${event.priority} from ${event.peer}`;
+    case "wire.master-gone":
+      return `last advert of VRID ${event.vrid} from ${event.peer} (${event.reason})`;
+    case "kernel.addresses":
+      return `addresses of the node: ${event.addresses
+        .map(({ address, interface: nic }) => `${address} on ${nic}`)
+        .join(", ")
+        .slice(0, 400)}`;
+    case "kernel.address-added":
+      return `${event.address}/${event.prefixLength} added on ${event.interface}`;
+    case "kernel.address-removed":
+      return `${event.address}/${event.prefixLength} removed from ${event.interface}`;
+    case "vrrp.state":
+      return `(${event.instance}) entering ${event.state}`;
+    case "config.diagnostic":
+      return `${event.file === undefined ? "" : `${event.file}:${event.line ?? 1}: `}${event.message}`;
+    case "daemon.error":
+      return event.message;
+    default:
+      return event.kind;
+  }
+}

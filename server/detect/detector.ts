@@ -1,0 +1,34 @@
+import type { Event } from "../../collector/events/event.ts";
+import type { Claim, NodeView } from "./claims.ts";
+import type { IncidentDraft, IncidentKind } from "./incident.ts";
+import type { DetectionOptions } from "./options.ts";
+import type { RouterIdentity } from "./routers.ts";
+
+/** All that is known of one virtual router. */
+export interface RouterView {
+  readonly router: RouterIdentity;
+  readonly nodes: readonly NodeView[];
+  /** Newest event of any node of the cluster; epoch microseconds. */
+  readonly horizon: number;
+  readonly options: DetectionOptions;
+  /** The event speaks of this router's instance on its node. */
+  isAbout(event: Event): boolean;
+  /** The node a sender address belongs to. */
+  nodeOfAddress(address: string): string;
+}
+
+/** All that is known of one node's daemon. */
+export interface DaemonView {
+  readonly cluster: string;
+  readonly node: string;
+  readonly watchedTo: number;
+  readonly events: readonly Event[];
+  readonly options: DetectionOptions;
+}
+
+/** One rule: a pure function from what is known of a router, or of a node's daemon, to incidents. */
+export type Detector =
+  | { readonly kind: IncidentKind; readonly scope: "router"; detect(view: RouterView): readonly IncidentDraft[] }
+  | { readonly kind: IncidentKind; readonly scope: "daemon"; detect(view: DaemonView): readonly IncidentDraft[] };
+
+export const endOf = (claim: Claim): number => claim.end ?? Number.MAX_SAFE_INTEGER;

@@ -1,0 +1,257 @@
+import type { Event, EventKind, Family } from "../../collector/events/event.ts";
+import { firstAtOrAfter } from "./order.ts";
+import type { BarState } from "./view.ts";
+
+/**
+ * What one node's own events say, source by source, before virtual routers are known: states by its log, addresses by its
+ * kernel, senders by its capture. Needs the events in the order of order.ts.
+ */
+
+/** When something happened: in [ts, ts + uncertaintyUs]. */
+export interface Edge {
+  readonly ts: number;
+  readonly uncertaintyUs: number;
+  readonly event: Event;
+  /** False when we only know that it was so by then (a snapshot), or stopped looking: the true edge lies elsewhere. */
+  readonly known: boolean;
+}
+
+export interface Span {
+  readonly from: Edge;
+  /** null while it lasts. */
+  readonly to: Edge | null;
+}
+
+export interface LogSpan extends Span {
+  readonly instance: string;
+  readonly state: BarState;
+}
+
+export interface WireSpan extends Span {
+  readonly family: Family;
+  readonly vrid: number;
+  readonly vips: readonly string[];
+  readonly peer: string;
+  readonly outgoing: boolean;
+  readonly advertIntervalUs: number;
+}
+
+export interface NodeEvidence {
+  readonly log: readonly LogSpan[];
+  /** Presence of each address on any interface of the node. */
+  readonly addresses: ReadonlyMap<string, readonly Span[]>;
+  readonly wire: readonly WireSpan[];
+}
+
+/** Kinds the detectors read. The others only tell up to when their node is watched. */
+export const DETECTION_KINDS: ReadonlySet<EventKind> = new Set<EventKind>([
+  "daemon.starting",
+  "daemon.child-starting",
+  "daemon.ready",
+  "daemon.stopping",
+  "daemon.stopped",
+  "daemon.reloading",
+  "daemon.child-exited",
+  "daemon.error",
+  "config.diagnostic",
+  "config.loaded",
+  "vrrp.state",
+  "vrrp.transition",
+  "vrrp.advert-timeout",
+  "vrrp.advert-higher-priority",
+  "vrrp.advert-lower-priority",
+  "vrrp.advert-rejected",
+  "vrrp.priority-zero-sent",
+  "vrrp.priority-zero-received",
+  "vrrp.vips",
+  "vrrp.garp",
+  "vrrp.scheduler-stall",
+  "wire.master-seen",
+  "wire.master-gone",
+  "kernel.addresses",
+  "kernel.address-added",
+  "kernel.address-removed",
+  "collector.started",
+  "collector.stopped",
+]);
+
+/** @param lifeSignBefore  the newest sign of life of the node before an instant, epoch microseconds */
+export type LifeSign = (ts: number) => number | undefined;
+
+/** The newest event or folded heartbeat before an instant. */
+export function lifeSigns(events: readonly Event[], heartbeats: readonly number[]): LifeSign {
+  const beats = [...heartbeats].sort((a, b) => a - b);
+  return (ts) => {
+    const event = events[firstAtOrAfter(events, ts) - 1];
+    const beat = beats.findLast((at) => at < ts);
+    if (event === undefined) return beat;
+    return beat === undefined ? event.ts : Math.max(event.ts, beat);
+  };
+}
+
+export function readEvidence(events: readonly Event[], lifeSign: LifeSign): NodeEvidence {
+  return { log: readLog(events, lifeSign), addresses: readKernel(events, lifeSign), wire: readWire(events, lifeSign) };
+}
+
+const edgeOf = (event: Event, known = true): Edge => ({
+  ts: event.ts,
+  uncertaintyUs: event.tsUncertaintyUs,
+  event,
+  known,
+});
+
+/** It ended unseen, some time between the last sign of life and the event that shows it is over. */
+function unseenEnd(from: Edge, event: Event, lifeSign: LifeSign): Edge {
+  const seen = Math.max(from.ts, lifeSign(event.ts) ?? from.ts);
+  return { ts: seen, uncertaintyUs: Math.max(0, event.ts - seen) + event.tsUncertaintyUs, event, known: true };
+}
+
+// --- log ---------------------------------------------------------------------------------------------------------------
+
+interface Current {
+  readonly state: BarState;
+  readonly from: Edge;
+  readonly pid: number | undefined;
+}
+
+/** States by the log: each lasts until the next state line of the instance, or until its daemon ends. */
+function readLog(events: readonly Event[], lifeSign: LifeSign): LogSpan[] {
+  const spans: LogSpan[] = [];
+  const current = new Map<string, Current>();
+  const rejectedStarts = startsOfSecondDaemons(events);
+  const enter = (instance: string, state: BarState, at: Edge, pid?: number): void => {
+    const before = current.get(instance);
+    if (before?.state === state) {
+      if (pid !== before.pid) current.set(instance, { ...before, pid });
+      return;
+    }
+    if (before) spans.push({ instance, state: before.state, from: before.from, to: at });
+    current.set(instance, { state, from: { ...at, ts: at.event.ts, uncertaintyUs: at.event.tsUncertaintyUs }, pid });
+  };
+  const stopAll = (end: (before: Current) => Edge, only: (before: Current) => boolean = () => true): void => {
+    for (const [instance, before] of current)
+      if (before.state !== "STOPPED" && only(before)) enter(instance, "STOPPED", end(before));
+  };
+  for (const event of events) {
+    switch (event.kind) {
+      case "vrrp.state":
+        enter(event.instance, event.state, edgeOf(event), event.pid);
+        break;
+      // A master that announces its end or takes its addresses off is none, whether or not a state line follows.
+      case "vrrp.priority-zero-sent":
+        if (current.get(event.instance)?.state === "MASTER") enter(event.instance, "STOPPED", edgeOf(event));
+        break;
+      case "vrrp.vips":
+        if (event.action === "removing" && current.get(event.instance)?.state === "MASTER")
+          enter(event.instance, "STOPPED", edgeOf(event));
+        break;
+      case "daemon.stopped":
+        if (event.daemon === "parent" || event.daemon === "vrrp")
+          stopAll(
+            () => edgeOf(event),
+            ({ pid }) => event.daemon === "parent" || sameRun(pid, event.pid),
+          );
+        break;
+      case "daemon.child-exited":
+        stopAll(
+          () => edgeOf(event),
+          ({ pid }) => event.daemon === "vrrp" || (event.childPid !== undefined && event.childPid === pid),
+        );
+        break;
+      case "daemon.starting":
+        if (!rejectedStarts.has(event)) stopAll(({ from }) => unseenEnd(from, event, lifeSign));
+        break;
+      default:
+    }
+  }
+  for (const [instance, { state, from }] of current) spans.push({ instance, state, from, to: null });
+  return spans;
+}
+
+/** A child's last words may come after its successor's first. */
+const sameRun = (pid: number | undefined, other: number | undefined): boolean =>
+  pid === undefined || other === undefined || pid === other;
+
+/** Starts of a second daemon that found the first one running, and left it so. */
+function startsOfSecondDaemons(events: readonly Event[]): ReadonlySet<Event> {
+  const rejected = new Set<Event>();
+  let start: Event | undefined;
+  for (const event of events) {
+    if (event.kind === "daemon.starting") start = event;
+    else if (event.kind === "daemon.error" && ALREADY_RUNNING.test(event.code) && start) rejected.add(start);
+    else if (event.kind === "daemon.child-starting" || event.kind === "daemon.ready") start = undefined;
+  }
+  return rejected;
+}
+
+export const ALREADY_RUNNING = /already[-_]running|pid[-_]?file[-_]locked/;
+
+// --- kernel --------------------------------------------------------------------------------------------------------------
+
+function readKernel(events: readonly Event[], lifeSign: LifeSign): Map<string, Span[]> {
+  const done = new Map<string, Span[]>();
+  /** address → since when, and on which interfaces. */
+  const present = new Map<string, { readonly from: Edge; readonly interfaces: Set<string> }>();
+  const add = (address: string, nic: string, at: Edge): void => {
+    const known = present.get(address);
+    if (known) known.interfaces.add(nic);
+    else present.set(address, { from: at, interfaces: new Set([nic]) });
+  };
+  const end = (address: string, to: Edge): void => {
+    const known = present.get(address);
+    if (!known) return;
+    present.delete(address);
+    done.set(address, [...(done.get(address) ?? []), { from: known.from, to }]);
+  };
+  for (const event of events) {
+    if (event.kind === "kernel.address-added") add(event.address, event.interface, edgeOf(event));
+    if (event.kind === "kernel.address-removed") {
+      const known = present.get(event.address);
+      known?.interfaces.delete(event.interface);
+      if (known?.interfaces.size === 0) end(event.address, edgeOf(event));
+    }
+    if (event.kind === "kernel.addresses") {
+      const listed = new Set(event.addresses.map(({ address }) => address));
+      for (const [address, { from }] of present)
+        if (!listed.has(address)) end(address, unseenEnd(from, event, lifeSign));
+      for (const known of present.values()) known.interfaces.clear();
+      for (const { address, interface: nic } of event.addresses) add(address, nic, edgeOf(event, false));
+    }
+  }
+  for (const [address, { from }] of present) done.set(address, [...(done.get(address) ?? []), { from, to: null }]);
+  return done;
+}
+
+// --- wire ----------------------------------------------------------------------------------------------------------------
+
+function readWire(events: readonly Event[], lifeSign: LifeSign): WireSpan[] {
+  const spans: WireSpan[] = [];
+  const open = new Map<string, WireSpan>();
+  for (const event of events) {
+    if (event.kind === "wire.master-seen" || event.kind === "wire.master-gone") {
+      const { family, vrid, vips, peer, outgoing, advertIntervalUs } = event;
+      const key = [event.interface, family, vrid, peer, outgoing, ...vips].join("|");
+      const known = open.get(key);
+      if (event.kind === "wire.master-seen") {
+        if (!known)
+          open.set(key, { family, vrid, vips, peer, outgoing, advertIntervalUs, from: edgeOf(event), to: null });
+      } else if (known) {
+        open.delete(key);
+        spans.push({ ...known, to: wireEnd(event, advertIntervalUs) });
+      }
+    } else if (event.kind === "collector.started") {
+      // The capture before this one is gone without a word.
+      for (const span of open.values())
+        spans.push({ ...span, to: { ...unseenEnd(span.from, event, lifeSign), known: false } });
+      open.clear();
+    }
+  }
+  return [...spans, ...open.values()];
+}
+
+/** A silent sender was a master until its last advert at least, and until the next one would have been due at most. */
+function wireEnd(event: Extract<Event, { kind: "wire.master-gone" }>, advertIntervalUs: number): Edge {
+  if (event.reason === "priority-zero") return edgeOf(event);
+  const uncertaintyUs = Math.max(event.tsUncertaintyUs, advertIntervalUs);
+  return { ts: event.ts, uncertaintyUs, event, known: event.reason === "silent" };
+}

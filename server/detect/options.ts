@@ -1,0 +1,43 @@
+import { US_PER_MS, US_PER_SECOND } from "../../collector/core/time.ts";
+
+/** Advert interval taken for a router of which neither configuration nor adverts tell one: keepalived's own default. */
+export const ADVERT_INTERVAL_DEFAULT_US = US_PER_SECOND;
+/** Adverts a backup misses before it takes over, when no configuration says: keepalived's default. */
+export const DOWN_TIMER_ADVERTS_DEFAULT = 3;
+/** Priority taken for the skew when none is known: keepalived's default. */
+export const PRIORITY_DEFAULT = 100;
+/** An overlap is a split-brain when longer than this many advert intervals. */
+export const OVERLAP_INTERVALS = 1.5;
+/** Two sources may tell of the same begin or end of a mastership this far apart, beyond their own uncertainties. */
+export const SAME_EDGE_SLACK_US = 1_500 * US_PER_MS;
+/** A node not seen for this long after another one took over counts as one that cannot be seen. */
+export const SILENT_AFTER_US = 10 * US_PER_SECOND;
+/**
+ * A capture reports a silent sender after its master-down interval (at most 4 advert intervals) and this much more for its
+ * timer and the batch: until then an open wire bar says nothing about the present.
+ */
+export const WIRE_GONE_MARGIN_US = 2 * US_PER_SECOND;
+/** A daemon that ends within this long after it started, or was reloaded, failed to start. */
+export const START_DEADLINE_US = 30 * US_PER_SECOND;
+/** A start counts as a success when the node was watched this long after its first sign of life and nothing failed. */
+export const START_SETTLE_US = 3 * US_PER_SECOND;
+/** Most pieces of evidence in one incident. */
+export const EVIDENCE_MAX = 50;
+/** Two starts of one incident, before and after a revision, may be this far apart without any overlap. */
+export const SAME_INCIDENT_US = 5 * US_PER_SECOND;
+/** After a restart an incident known before is withdrawn only once its cluster is watched this far past it. */
+export const RESTART_GRACE_US = 60 * US_PER_SECOND;
+/** Heartbeats are folded: of each node the newest in every stretch of this length is kept. */
+export const LIFE_SIGN_BUCKET_US = 60 * US_PER_SECOND;
+
+export interface DetectionOptions {
+  /** Microseconds; default SILENT_AFTER_US. */
+  readonly silentAfterUs: number;
+  /** Microseconds; default START_DEADLINE_US. */
+  readonly startDeadlineUs: number;
+}
+
+export const DETECTION_DEFAULTS: DetectionOptions = {
+  silentAfterUs: SILENT_AFTER_US,
+  startDeadlineUs: START_DEADLINE_US,
+};
