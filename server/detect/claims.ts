@@ -58,6 +58,8 @@ interface Member extends Span {
   readonly rank: Rank;
   /** Where an open span certainly still held. */
   readonly certainTo: number;
+  /** What this source itself saw, whatever more exact source its edges are moved to. */
+  readonly seen: readonly Event[];
 }
 
 /** All nodes of one router, real ones first, each with its claims and its lane. */
@@ -106,7 +108,7 @@ function viewNode(
   const goneDelay = 4 * router.advertIntervalUs + WIRE_GONE_MARGIN_US;
   const heardTo = ({ hearer, span }: Heard): number =>
     span.to?.ts ?? Math.max(span.from.ts, hearer.watchedTo - goneDelay);
-  const members: Member[] = [
+  const members: Omit<Member, "seen">[] = [
     ...kernel.map((span) => ({ ...span, rank: "kernel" as const, certainTo: span.to?.ts ?? watchedTo })),
     ...own.map((seen) => ({ from: seen.span.from, to: seen.span.to, rank: "wire" as const, certainTo: heardTo(seen) })),
     ...log
@@ -166,8 +168,10 @@ const latestEnd = (edge: Edge): number => edge.ts + edge.uncertaintyUs;
 
 // --- merging -----------------------------------------------------------------------------------------------------------
 
-export function mergeClaims(node: string, members: readonly Member[], log: readonly LogSpan[]): Claim[] {
-  const closed = closeOpenEnds(members);
+export function mergeClaims(node: string, spans: readonly Omit<Member, "seen">[], log: readonly LogSpan[]): Claim[] {
+  const closed = closeOpenEnds(
+    spans.map((span) => ({ ...span, seen: span.to ? [span.from.event, span.to.event] : [span.from.event] })),
+  );
   const snapped = closed.map((member) => snap(member, closed));
   const groups: Member[][] = [];
   let reach = Number.NEGATIVE_INFINITY;
@@ -215,6 +219,7 @@ function snap(member: Member, all: readonly Member[]): Member {
     for (const other of others) {
       const edge = pick(other);
       if (!edge?.known || distance(own, edge) > SAME_EDGE_SLACK_US) continue;
+      if (fellSilent(edge) && own.uncertaintyUs > SAME_EDGE_SLACK_US) continue;
       if (own.known && !moreExact(edge, other.rank, own, member.rank)) continue;
       if (best === own || moreExact(edge, other.rank, best, bestRank, own)) [best, bestRank] = [edge, other.rank];
     }
@@ -226,6 +231,9 @@ function snap(member: Member, all: readonly Member[]): Member {
   if (to && to.ts < from.ts) return member;
   return { ...member, from, to, certainTo: to?.ts ?? member.certainTo };
 }
+
+/** A sender that is no longer heard may be master still, beyond a cut: that dates an end somebody saw, it does not make one. */
+const fellSilent = ({ event }: Edge): boolean => event.kind === "wire.master-gone" && event.reason !== "priority-zero";
 
 function moreExact(edge: Edge, rank: Rank, than: Edge, thanRank: Rank, near?: Edge): boolean {
   if (edge.uncertaintyUs !== than.uncertaintyUs) return edge.uncertaintyUs < than.uncertaintyUs;
@@ -242,7 +250,7 @@ function toClaim(node: string, group: readonly Member[], log: readonly LogSpan[]
     .sort((a, b) => endOf(a) - endOf(b) || RANKS.indexOf(b.rank) - RANKS.indexOf(a.rank))
     .at(-1) as Member;
   const end = open.length > 0 ? null : (last.to as Edge);
-  const edges = group.flatMap(({ from, to }) => (to ? [from.event, to.event] : [from.event]));
+  const edges = group.flatMap(({ seen }) => seen);
   return {
     node,
     start: first.from.ts,
@@ -288,7 +296,7 @@ function barsOf(log: readonly LogSpan[], kernel: readonly Span[], wire: readonly
     eventIds: to && to.event.id !== from.event.id ? [from.event.id, to.event.id] : [from.event.id],
   });
   return [
-    ...[...log].sort(bySpan).map((span) => bar("log", span.state, span)),
+    ...log.map((span) => bar("log", span.state, span)),
     ...unite(wire.map(({ span }) => span)).map((span) => bar("wire", "MASTER", span)),
     ...kernel.map((span) => bar("kernel", "MASTER", span)),
   ];

@@ -17,6 +17,8 @@ export const SILENT_AFTER_US = 10 * US_PER_SECOND;
  * timer and the batch: until then an open wire bar says nothing about the present.
  */
 export const WIRE_GONE_MARGIN_US = 2 * US_PER_SECOND;
+/** A collector and a daemon that start within this long of each other were started by the host's boot. */
+export const SAME_BOOT_US = 120 * US_PER_SECOND;
 /** A daemon that ends within this long after it started, or was reloaded, failed to start. */
 export const START_DEADLINE_US = 30 * US_PER_SECOND;
 /** A start counts as a success when the node was watched this long after its first sign of life and nothing failed. */

@@ -130,6 +130,8 @@ function explain(overlap: Overlap, nodes: readonly NodeView[], view: RouterView)
       },
       events: [],
     };
+  if (overlap.certainty === "suspected")
+    return { cause: { code: "unknown", text: "not all of them could be seen well enough to be sure" }, events: [] };
   const from = overlap.start - BEFORE_OVERLAP_DOWNS * view.router.masterDownUs;
   const rejected = nodes.flatMap(({ events }) =>
     eventsBetween(events, from, to).filter((event) => isKind(event, "vrrp.advert-rejected") && aboutUs(event, view)),

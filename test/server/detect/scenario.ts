@@ -1,0 +1,240 @@
+import { US_PER_SECOND } from "../../../collector/core/time.ts";
+import type { Event, EventBody, Source } from "../../../collector/events/event.ts";
+import { eventFault } from "../../../collector/events/event.ts";
+import { eventId } from "../../../collector/events/id.ts";
+
+/** 2026-11-24T10:53:00Z, where the seconds of a scenario begin; epoch microseconds. */
+export const T0 = 1_795_517_580 * US_PER_SECOND;
+export const at = (seconds: number): number => T0 + Math.round(seconds * US_PER_SECOND);
+/** Back to the scenario's seconds. */
+export const secondsOf = (ts: number | null): number | null => (ts === null ? null : (ts - T0) / US_PER_SECOND);
+
+export const VIP = "10.99.0.100";
+const ADDRESSES: Readonly<Record<string, string>> = { lb1: "10.99.0.11", lb2: "10.99.0.12", lb3: "10.99.0.13" };
+const PRIORITIES: Readonly<Record<string, number>> = { lb1: 150, lb2: 100, lb3: 50 };
+export const addressOf = (node: string): string => ADDRESSES[node] ?? node;
+
+interface Spoken {
+  readonly source: Source;
+  readonly body: EventBody;
+  readonly raw?: string;
+  /** Classic syslog: the second's start, and a second's uncertainty. */
+  readonly classic?: boolean;
+  readonly pid?: number;
+}
+
+type Verb = (words: readonly string[], node: string) => Spoken;
+
+const wireBody = (node: string, words: readonly string[]): Spoken => {
+  const [direction, what, reason] = words;
+  const outgoing = direction === "out";
+  const sender = outgoing ? node : (direction ?? "");
+  const peer = addressOf(sender);
+  const common = {
+    interface: "eth0",
+    family: "ipv4" as const,
+    vrid: 51,
+    peer,
+    outgoing,
+    priority: PRIORITIES[sender] ?? 100,
+    vips: [VIP],
+    advertIntervalUs: US_PER_SECOND,
+  };
+  if (what === "seen") return { source: "wire", body: { kind: "wire.master-seen", ...common } };
+  if (what === "advert")
+    return {
+      source: "wire",
+      body: {
+        kind: "wire.advert",
+        ...common,
+        destination: "224.0.0.18",
+        version: 2,
+        ttl: 255,
+        authType: "pass",
+        checksum: "ok",
+      },
+    };
+  if (reason !== "silent" && reason !== "priority-zero" && reason !== "capture-ended")
+    throw new Error(`no such reason: ${reason}`);
+  return { source: "wire", body: { kind: "wire.master-gone", ...common, reason, lastAdvertTs: 0 } };
+};
+
+/** `VI_1 51 10.99.0.100,10.99.0.101`, all of it optional. */
+export const configBody = (
+  node: string,
+  [name = "VI_1", vrid = "51", vips = VIP]: readonly string[] = [],
+): EventBody<"config.loaded"> => ({
+  kind: "config.loaded",
+  files: [],
+  virtualServers: [],
+  instances: [
+    {
+      instance: name,
+      file: "/etc/keepalived/keepalived.conf",
+      line: 5,
+      vrid: Number(vrid),
+      family: "ipv4",
+      interface: "eth0",
+      priority: PRIORITIES[node] ?? 100,
+      advertIntervalUs: US_PER_SECOND,
+      downTimerAdverts: 3,
+      version: 2,
+      vips: vips.split(","),
+      startState: "BACKUP",
+      nopreempt: false,
+      unicastPeers: [],
+    },
+  ],
+});
+
+const log = (body: EventBody, raw: string, pid?: number): Spoken => ({
+  source: "log",
+  body,
+  raw,
+  classic: true,
+  ...(pid === undefined ? {} : { pid }),
+});
+
+const STATE_WORDS = ["MASTER", "BACKUP", "FAULT"] as const;
+const stateLine = (words: readonly string[]): Spoken => {
+  const [word, ...rest] = words;
+  const state = STATE_WORDS.find((known) => known === word);
+  if (!state) throw new Error(`no such state: ${word}`);
+  const instance = rest.find((other) => other !== "init") ?? "VI_1";
+  const initial = rest.includes("init");
+  return log(
+    { kind: "vrrp.state", instance, state, ...(initial ? { initial } : {}) },
+    `(${instance}) Entering ${state} STATE${initial ? " (init)" : ""}`,
+    15,
+  );
+};
+
+const DAEMON: Readonly<Record<string, (rest: readonly string[]) => Spoken>> = {
+  starting: () => log({ kind: "daemon.starting", version: "v2.2.7" }, "Starting Keepalived v2.2.7 (01/16,2022)"),
+  ready: () => log({ kind: "daemon.ready", phase: "startup" }, "Startup complete"),
+  reloading: () => log({ kind: "daemon.reloading" }, "Reloading ..."),
+  stopping: () => log({ kind: "daemon.stopping" }, "Stopping"),
+  stopped: () => log({ kind: "daemon.stopped", daemon: "parent" }, "Stopped Keepalived v2.2.7 (01/16,2022)"),
+  "vrrp-stopped": () =>
+    log({ kind: "daemon.stopped", daemon: "vrrp" }, "Stopped - used 0.007168 user time, 0.000000 system time", 15),
+  "permanent-error": ([code = "CONFIG"]) =>
+    log(
+      { kind: "daemon.child-exited", permanentError: code, respawning: false, childPid: 20 },
+      `pid 20 exited with permanent error ${code}. Terminating`,
+    ),
+  "vrrp-killed": () =>
+    log(
+      { kind: "daemon.child-exited", daemon: "vrrp", signal: 9, respawning: true },
+      "VRRP child process(15) died: Respawning",
+    ),
+  error: ([code = "ipvs-unavailable", ...text]) =>
+    log({ kind: "daemon.error", code, message: text.join(" ") || code }, text.join(" ") || code),
+};
+
+const VERBS: Readonly<Record<string, Verb>> = {
+  log: stateLine,
+  /** The same with a microsecond timestamp, as journald has it. */
+  journal: (words) => ({ ...stateLine(words), classic: false }),
+  kernel: (words) => {
+    const [change = ""] = words;
+    const where = { interface: "eth0", prefixLength: 24 };
+    if (change === "=")
+      return {
+        source: "kernel",
+        body: { kind: "kernel.addresses", addresses: words.slice(1).map((address) => ({ ...where, address })) },
+      };
+    return {
+      source: "kernel",
+      body: {
+        kind: change.startsWith("+") ? "kernel.address-added" : "kernel.address-removed",
+        ...where,
+        address: change.slice(1),
+      },
+    };
+  },
+  wire: (words, node) => wireBody(node, words),
+  config: (words, node) => ({ source: "config", body: configBody(node, words) }),
+  daemon: ([what = "", ...rest]) => {
+    const speak = DAEMON[what];
+    if (!speak) throw new Error(`no such daemon line: ${what}`);
+    return speak(rest);
+  },
+  /** `diagnostic fatal nonexistent_interface 6 interface eth9 doesn't exist` */
+  diagnostic: ([severity = "fatal", code = "code", line = "0", ...text]) => {
+    const place = line === "0" ? {} : { file: "/etc/keepalived/keepalived.conf", line: Number(line) };
+    return log(
+      { kind: "config.diagnostic", severity: severity as "fatal", code, message: text.join(" "), ...place },
+      text.join(" "),
+    );
+  },
+  rejects: ([reason = "auth"]) =>
+    log({ kind: "vrrp.advert-rejected", instance: "VI_1", reason }, "(VI_1) received an invalid passwd!"),
+  lower: ([peer = ""]) =>
+    log(
+      { kind: "vrrp.advert-lower-priority", instance: "VI_1", peer: addressOf(peer), election: true },
+      `(VI_1) Received advert from ${addressOf(peer)} with lower priority`,
+    ),
+  "sent-zero": () => log({ kind: "vrrp.priority-zero-sent", instance: "VI_1" }, "(VI_1) sent 0 priority"),
+  removing: () => log({ kind: "vrrp.vips", instance: "VI_1", action: "removing" }, "(VI_1) removing VIPs."),
+  garp: ([name = "VI_1", vip = VIP]) =>
+    log(
+      { kind: "vrrp.garp", instance: name, interface: "eth0", vips: [vip] },
+      `(${name}) Sending/queueing gratuitous ARPs on eth0 for ${vip}`,
+    ),
+  heartbeat: () => ({ source: "collector", body: { kind: "collector.heartbeat", sources: [] } }),
+  collector: ([what]) => ({
+    source: "collector",
+    body:
+      what === "started" ? { kind: "collector.started", version: "0.1.0", sources: [] } : { kind: "collector.stopped" },
+  }),
+};
+
+/**
+ * Events from a text, one a line: `at SECONDS NODE VERB …`, or `watch NODE… to SECONDS` for a heartbeat a second. Order
+ * within a second of the same log is the order of the lines. `#` begins a comment.
+ */
+export function scenario(text: string, cluster = "default"): Event[] {
+  const lines = text.split("\n").map((line) => line.replace(/#.*/, "").trim());
+  return lines.flatMap((line, index): Event[] => {
+    if (line === "") return [];
+    const words = line.split(/\s+/);
+    if (words[0] === "watch") return watch(words.slice(1), cluster);
+    const [word, seconds, node = "", verb = "", ...rest] = words;
+    const speak = VERBS[verb];
+    if (word !== "at" || !speak) throw new Error(`cannot read: ${line}`);
+    return [eventOf(speak(rest, node), { cluster, node, ts: at(Number(seconds)), line: index + 1 })];
+  });
+}
+
+function watch(words: readonly string[], cluster: string): Event[] {
+  const to = Number(words.at(-1));
+  const nodes = words.slice(0, words.indexOf("to"));
+  return nodes.flatMap((node) =>
+    Array.from({ length: Math.floor(to) + 1 }, (_, second) =>
+      eventOf(
+        { source: "collector", body: { kind: "collector.heartbeat", sources: [] } },
+        { cluster, node, ts: at(second), line: 0 },
+      ),
+    ),
+  );
+}
+
+export function eventOf(spoken: Spoken, place: { cluster: string; node: string; ts: number; line: number }): Event {
+  const { cluster, node, line } = place;
+  const ts = spoken.classic === true ? Math.floor(place.ts / US_PER_SECOND) * US_PER_SECOND : place.ts;
+  const event = {
+    id: eventId(cluster, node, line, place.ts, spoken.body.kind),
+    cluster,
+    node,
+    source: spoken.source,
+    ts,
+    tsUncertaintyUs: spoken.classic === true ? US_PER_SECOND : 0,
+    observedTs: place.ts,
+    ...(spoken.raw === undefined ? {} : { raw: spoken.raw, at: `/var/log/${node}.log:${line}` }),
+    ...(spoken.pid === undefined ? {} : { pid: spoken.pid }),
+    ...spoken.body,
+  } as Event;
+  const fault = eventFault(event);
+  if (fault) throw new Error(`${fault.message}: ${JSON.stringify(event)}`);
+  return event;
+}
