@@ -246,19 +246,18 @@ function moreExact(edge: Edge, rank: Rank, than: Edge, thanRank: Rank, near?: Ed
 function toClaim(node: string, group: readonly Member[], log: readonly LogSpan[]): Claim {
   const first = group[0] as Member;
   const open = group.filter(({ to }) => to === null);
-  const last = [...group]
-    .sort((a, b) => endOf(a) - endOf(b) || RANKS.indexOf(b.rank) - RANKS.indexOf(a.rank))
-    .at(-1) as Member;
-  const end = open.length > 0 ? null : (last.to as Edge);
+  const ends = group.flatMap(({ to }) => (to ? [to] : []));
+  // It went on for as long as any source says, and may have gone on for as long as any of them leaves open.
+  const end = open.length > 0 ? null : Math.max(...ends.map(({ ts }) => ts));
   const edges = group.flatMap(({ seen }) => seen);
   return {
     node,
     start: first.from.ts,
     startUncertaintyUs: first.from.uncertaintyUs,
-    end: end?.ts ?? null,
-    endUncertaintyUs: end?.uncertaintyUs ?? 0,
+    end,
+    endUncertaintyUs: end === null ? 0 : Math.max(...ends.map(latestEnd)) - end,
     certainTo: Math.max(...group.map(({ certainTo }) => certainTo)),
-    endKnown: end === null || end.known,
+    endKnown: end === null || ends.some(({ known }) => known),
     zombieFrom: zombieFrom(group, log),
     heardOnly: group.every(({ rank }) => rank === "heard"),
     events: [...new Map(edges.map((event) => [event.id, event])).values()],
