@@ -1,0 +1,98 @@
+import { describe, expect, test } from "vitest";
+import { detectAll } from "../../../server/detect/engine.ts";
+import type { Bar, Lane } from "../../../server/detect/view.ts";
+import { scenario, secondsOf } from "./scenario.ts";
+
+const lanes = (text: string): readonly Lane[] => [...detectAll(scenario(text)).lanes.values()].flat();
+const inShort = ({ source, state, from, to }: Bar): string =>
+  `${source} ${state} ${secondsOf(from)}..${secondsOf(to) ?? ""}`;
+const bars = (text: string): readonly string[] => lanes(text)[0]?.bars.map(inShort) ?? [];
+
+describe("a lane shows what each source says", () => {
+  test("log, wire and kernel of one mastership", () => {
+    expect(
+      bars(`
+      at 0 lb1 config
+      at 0.1 lb1 log BACKUP init
+      at 3.6 lb1 log MASTER
+      at 3.61 lb1 wire out seen
+      at 3.62 lb1 kernel +10.99.0.100
+      at 9.1 lb1 log FAULT
+      at 9.1 lb1 sent-zero
+      at 9.11 lb1 wire out gone priority-zero
+      at 9.12 lb1 kernel -10.99.0.100`),
+    ).toEqual([
+      "log BACKUP 0..3",
+      "log MASTER 3..9",
+      "log FAULT 9..",
+      "wire MASTER 3.61..9.11",
+      "kernel MASTER 3.62..9.12",
+    ]);
+  });
+
+  test.each([
+    [
+      "an orderly stop, at the first line that gives up mastership",
+      ["log MASTER 3..20", "log STOPPED 20.."],
+      `
+      at 20.1 lb1 daemon stopping
+      at 20.1 lb1 sent-zero
+      at 21.2 lb1 daemon vrrp-stopped
+      at 21.2 lb1 daemon stopped`,
+    ],
+    [
+      "the same without the lines of -D",
+      ["log MASTER 3..21", "log STOPPED 21.."],
+      `
+      at 20.1 lb1 daemon stopping
+      at 21.2 lb1 daemon stopped`,
+    ],
+    [
+      "a killed child",
+      ["log MASTER 3..20", "log STOPPED 20..20", "log BACKUP 20.."],
+      `
+      at 20.1 lb1 daemon vrrp-killed
+      at 20.2 lb1 log BACKUP init`,
+    ],
+    [
+      "a boot nobody announced, some time after the last sign of life",
+      ["log MASTER 3..40", "log STOPPED 90..90", "log BACKUP 90.."],
+      `
+      watch lb1 to 40
+      at 90.1 lb1 daemon starting
+      at 90.2 lb1 log BACKUP init`,
+    ],
+  ])("%s", (_, expected, text) => {
+    expect(bars(`at 3.6 lb1 log MASTER\n ${text}`)).toEqual(expected);
+  });
+
+  test("lines of the same second keep the order of the file", () => {
+    expect(
+      bars(`
+      at 5.1 lb1 log BACKUP init
+      at 5.2 lb1 log MASTER
+      at 5.3 lb1 log FAULT
+      at 5.4 lb1 log BACKUP`),
+    ).toEqual(["log BACKUP 5..5", "log MASTER 5..5", "log FAULT 5..5", "log BACKUP 5.."]);
+  });
+
+  test("an address that was there before we looked, and is gone when we look again", () => {
+    expect(
+      bars(`
+      at 0 lb1 config
+      at 2 lb1 kernel = 10.99.0.11 10.99.0.100
+      at 9 lb1 heartbeat
+      at 90 lb1 kernel = 10.99.0.11`),
+    ).toEqual(["kernel MASTER 2..9"]);
+  });
+
+  test("a sender without a collector has a lane of its own", () => {
+    const [lane] = lanes(`
+      at 0 lb1 config
+      at 3 lb1 wire 10.99.0.77 seen
+      at 9 lb1 wire 10.99.0.77 gone silent
+      at 12 lb1 heartbeat`).filter(({ node }) => node === "10.99.0.77");
+    expect(lane?.bars.map(inShort)).toEqual(["wire MASTER 3..9"]);
+    expect(secondsOf(lane?.watchedTo ?? 0)).toBe(12);
+  });
+});

@@ -1,0 +1,97 @@
+import { describe, expect, test } from "vitest";
+import { detectAll } from "../../../server/detect/engine.ts";
+import type { VirtualRouter } from "../../../server/detect/view.ts";
+import { scenario } from "./scenario.ts";
+
+const routers = (text: string): readonly VirtualRouter[] => detectAll(scenario(text)).routers;
+const inShort = ({ id, vips, instances }: VirtualRouter) =>
+  `${id} [${vips.join()}] ${instances.map(({ node, name }) => `${node}:${name ?? "-"}`).join(" ")}`;
+
+describe("what forms one virtual router", () => {
+  test.each([
+    [
+      "two configurations with one VRID and address, whatever they call it",
+      ["default/ipv4/51 [10.99.0.100] lb1:VI_1 lb2:VI_B"],
+      `
+      at 0 lb1 config VI_1
+      at 0 lb2 config VI_B`,
+    ],
+    [
+      "not a VRID that is used again for other addresses",
+      ["default/ipv4/51/10.77.0.9 [10.77.0.9] lb3:VI_1", "default/ipv4/51/10.99.0.100 [10.99.0.100] lb1:VI_1"],
+      `
+      at 0 lb1 config
+      at 0 lb3 config VI_1 51 10.77.0.9`,
+    ],
+    [
+      "three address lists of which each shares one with the next",
+      ["default/ipv4/51 [10.9.0.1,10.9.0.2,10.9.0.3] lb1:VI_1 lb2:VI_1 lb3:VI_1"],
+      `
+      at 0 lb1 config VI_1 51 10.9.0.1
+      at 0 lb2 config VI_1 51 10.9.0.3
+      at 0 lb3 config VI_1 51 10.9.0.1,10.9.0.2,10.9.0.3`,
+    ],
+    [
+      "a log without configuration, by its name alone",
+      ["default/VI_1 [] lb1:VI_1 lb2:VI_1"],
+      `
+      at 0 lb1 log BACKUP
+      at 0 lb2 log BACKUP`,
+    ],
+    [
+      "a log without configuration, by the addresses it announces",
+      ["default/ipv4/51 [10.99.0.100] lb1:VI_X lb2:VI_1"],
+      `
+      at 0 lb1 garp VI_X
+      at 0 lb2 config`,
+    ],
+    [
+      "logs that announce the same address under two names",
+      ["default/VI_A [10.99.0.100] lb1:VI_A lb2:VI_B"],
+      `
+      at 0 lb1 garp VI_A
+      at 0 lb2 garp VI_B`,
+    ],
+    [
+      "a log without configuration or addresses, by the name another node's configuration has",
+      ["default/ipv4/51 [10.99.0.100] lb1:VI_1 lb2:VI_1"],
+      `
+      at 0 lb1 log BACKUP
+      at 0 lb2 config`,
+    ],
+    [
+      "a log and a capture when there is one of each",
+      ["default/ipv4/51 [10.99.0.100] lb1:VI_1 lb2:-"],
+      `
+      at 0 lb1 log BACKUP
+      at 0 lb1 kernel = 10.99.0.11
+      at 0 lb2 kernel = 10.99.0.12
+      at 3 lb1 wire lb2 seen`,
+    ],
+  ])("%s", (_, expected, text) => {
+    expect(routers(text).map(inShort)).toEqual(expected);
+    expect(routers(text.split("\n").reverse().join("\n")).map(inShort)).toEqual(expected);
+  });
+});
+
+describe("who a sender is", () => {
+  test.each([
+    ["a node whose kernel has the address", "lb2:-", "at 9 lb2 kernel = 10.99.0.12"],
+    ["a node that sends from it", "lb2:-", "at 9 lb2 wire out seen"],
+    ["the address itself, when nothing is known", "10.99.0.12:-", ""],
+  ])("%s", (_, instance, knowledge) => {
+    expect(routers(`at 3 lb1 wire lb2 seen\n at 3 lb1 config\n ${knowledge}`).map(inShort)).toEqual([
+      `default/ipv4/51 [10.99.0.100] ${[instance, "lb1:VI_1"].sort().join(" ")}`,
+    ]);
+  });
+});
+
+test("clusters do not mix", () => {
+  const events = [
+    ...scenario("at 1 lb1 log MASTER\n watch lb1 to 40", "east"),
+    ...scenario("at 1 lb2 log MASTER\n watch lb2 to 40", "west"),
+  ];
+  const { routers: found, incidents } = detectAll(events);
+  expect(found.map(({ id }) => id)).toEqual(["east/VI_1", "west/VI_1"]);
+  expect(incidents).toEqual([]);
+});
