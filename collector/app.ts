@@ -62,11 +62,29 @@ class Collector implements RunningCollector {
 
   async start(): Promise<void> {
     const { config, deps } = this;
-    this.spool = await Spool.open({ dir: config.spool.dir, bytesMax: config.spool.max_bytes, log: deps.log, onLoss: (loss) => this.losses.push(loss) });
-    this.committer = new Committer({ identity: this.identity, append: (batches) => this.spool.append(batches), log: deps.log, wait: (ms) => sleep(ms) });
+    this.spool = await Spool.open({
+      dir: config.spool.dir,
+      bytesMax: config.spool.max_bytes,
+      log: deps.log,
+      onLoss: (loss) => this.losses.push(loss),
+    });
+    this.committer = new Committer({
+      identity: this.identity,
+      append: (batches) => this.spool.append(batches),
+      log: deps.log,
+      wait: (ms) => sleep(ms),
+    });
     const { url, token } = config.server;
-    const wait = (ms: number, signal: AbortSignal): Promise<void> => sleep(ms, undefined, { signal }).catch(() => undefined);
-    this.push = new HttpPush({ url, queue: this.spool, log: deps.log, random: Math.random, wait, ...(token === undefined ? {} : { token }) });
+    const wait = (ms: number, signal: AbortSignal): Promise<void> =>
+      sleep(ms, undefined, { signal }).catch(() => undefined);
+    this.push = new HttpPush({
+      url,
+      queue: this.spool,
+      log: deps.log,
+      random: Math.random,
+      wait,
+      ...(token === undefined ? {} : { token }),
+    });
     this.push.start();
     await Promise.all(this.sources.map((source) => this.startSource(source)));
     await this.say({ kind: "collector.started", version: VERSION, sources: [...this.status()] });
@@ -84,11 +102,24 @@ class Collector implements RunningCollector {
 
   async stop(): Promise<void> {
     this.stopHeartbeat();
-    await Promise.all(this.sources.map((source) => source.stop().catch((error: unknown) => this.deps.log("error", "a source did not stop in order", { source: source.name, why: messageOf(error) }))));
+    await Promise.all(
+      this.sources.map((source) =>
+        source
+          .stop()
+          .catch((error: unknown) =>
+            this.deps.log("error", "a source did not stop in order", { source: source.name, why: messageOf(error) }),
+          ),
+      ),
+    );
     await this.say({ kind: "collector.stopped" });
     await this.committer.drain();
     const deadline = this.deps.clock.mono() + LAST_WORDS_MS * 1000;
-    while (this.spool.stats().batches > 0 && this.push.state().trouble === undefined && this.deps.clock.mono() < deadline) await sleep(10);
+    while (
+      this.spool.stats().batches > 0 &&
+      this.push.state().trouble === undefined &&
+      this.deps.clock.mono() < deadline
+    )
+      await sleep(10);
     await this.spool.close();
     await this.push.stop();
   }
@@ -105,14 +136,18 @@ class Collector implements RunningCollector {
         log: (level, message) => this.deps.log(level, message, { source: source.name }),
       });
     } catch (error) {
-      this.deps.log("error", "a source could not be started; the others go on", { source: source.name, why: messageOf(error) });
+      this.deps.log("error", "a source could not be started; the others go on", {
+        source: source.name,
+        why: messageOf(error),
+      });
     }
   }
 
   private async beat(): Promise<void> {
     const losses = this.losses;
     this.losses = [];
-    for (const { events, reason } of losses) await this.say({ kind: "collector.gap", sourceName: "spool", reason, lost: events });
+    for (const { events, reason } of losses)
+      await this.say({ kind: "collector.gap", sourceName: "spool", reason, lost: events });
     await this.say({ kind: "collector.heartbeat", sources: [...this.status()] });
   }
 
@@ -120,7 +155,13 @@ class Collector implements RunningCollector {
   private say(body: EventBody): Promise<void> {
     const ts = this.deps.clock.epoch();
     this.beats += 1;
-    const seen: Observation = { source: "collector", ts, tsUncertaintyUs: 0, idParts: [this.startTs, this.beats], body };
+    const seen: Observation = {
+      source: "collector",
+      ts,
+      tsUncertaintyUs: 0,
+      idParts: [this.startTs, this.beats],
+      body,
+    };
     return this.committer.commit([toEvent(seen, this.identity, ts)]);
   }
 }

@@ -19,7 +19,14 @@ const CollectorConfigSchema = Type.Object(
     node: Type.String({ minLength: 1, maxLength: 255 }),
     /** How often the collector says that it is alive, seconds. */
     heartbeat_seconds: Type.Number({ minimum: 0.2, maximum: 300 }),
-    server: Type.Object({ url: Type.String({ pattern: "^(https?://[^\\s/]+/?|unix:/.+)$" }), token: Type.Optional(Type.String({ minLength: 8 })), token_file: Type.Optional(Path) }, closed),
+    server: Type.Object(
+      {
+        url: Type.String({ pattern: "^(https?://[^\\s/]+/?|unix:/.+)$" }),
+        token: Type.Optional(Type.String({ minLength: 8 })),
+        token_file: Type.Optional(Path),
+      },
+      closed,
+    ),
     spool: Type.Object({ dir: Path, max_bytes: Type.Integer({ minimum: 4 * 1024 * 1024 }) }, closed),
     logs: Type.Object(
       {
@@ -40,7 +47,11 @@ const CollectorConfigSchema = Type.Object(
 export type CollectorConfig = Static<typeof CollectorConfigSchema>;
 
 /** A part of it, for overrides: deep, every key optional. */
-export type CollectorConfigPart = { readonly [K in keyof CollectorConfig]?: CollectorConfig[K] extends object ? Partial<CollectorConfig[K]> : CollectorConfig[K] };
+export type CollectorConfigPart = {
+  readonly [K in keyof CollectorConfig]?: CollectorConfig[K] extends object
+    ? Partial<CollectorConfig[K]>
+    : CollectorConfig[K];
+};
 
 const validator = Compile(CollectorConfigSchema);
 
@@ -63,13 +74,19 @@ function defaults(): CollectorConfig {
  * @param path  undefined: the defaults alone
  * @throws OperatorError that names the file, and every key at fault
  */
-export async function loadCollectorConfig(path: string | undefined, overrides: CollectorConfigPart = {}): Promise<CollectorConfig> {
+export async function loadCollectorConfig(
+  path: string | undefined,
+  overrides: CollectorConfigPart = {},
+): Promise<CollectorConfig> {
   const text = path === undefined ? "" : await readText(path);
   const config = parseCollectorConfig(text, path ?? "the built-in configuration", overrides);
   const { token_file: tokenFile } = config.server;
   if (tokenFile === undefined) return config;
   const token = (await readText(tokenFile)).trim();
-  if (token.length < 8) throw new OperatorError("CONFIG_TOKEN", `${tokenFile} holds no token`, { remedy: "Put the node's token on its first line" });
+  if (token.length < 8)
+    throw new OperatorError("CONFIG_TOKEN", `${tokenFile} holds no token`, {
+      remedy: "Put the node's token on its first line",
+    });
   return { ...config, server: { ...config.server, token } };
 }
 
@@ -78,7 +95,12 @@ export function parseCollectorConfig(text: string, path: string, overrides: Coll
   try {
     table = parse(text);
   } catch (cause) {
-    if (cause instanceof TomlError) throw new OperatorError("CONFIG_SYNTAX", `${path}:${cause.line}:${cause.column}: ${cause.message.split("\n")[0]}`, { cause });
+    if (cause instanceof TomlError)
+      throw new OperatorError(
+        "CONFIG_SYNTAX",
+        `${path}:${cause.line}:${cause.column}: ${cause.message.split("\n")[0]}`,
+        { cause },
+      );
     throw cause;
   }
   const merged = merge(merge(defaults(), table), overrides);
@@ -90,12 +112,18 @@ export function parseCollectorConfig(text: string, path: string, overrides: Coll
 function faultsOf(config: unknown): string[] {
   const faults = validator.Errors(config).map(({ instancePath, message, keyword }) => {
     const key = instancePath.slice(1).replaceAll("/", ".");
-    return keyword === "boolean" || message === "schema is false" ? `${key} is not a key of the collector's configuration` : `${key || "the file"} ${message}`;
+    return keyword === "boolean" || message === "schema is false"
+      ? `${key} is not a key of the collector's configuration`
+      : `${key || "the file"} ${message}`;
   });
   if (faults.length > 0) return [...new Set(faults)];
   const { server, logs } = config as CollectorConfig;
-  if (server.token !== undefined && server.token_file !== undefined) faults.push("server.token and server.token_file exclude each other");
-  if (logs.zone !== "local" && !isZone(logs.zone)) faults.push(`logs.zone ${JSON.stringify(logs.zone)} is not a time zone: give an IANA name such as Europe/Berlin, or "local"`);
+  if (server.token !== undefined && server.token_file !== undefined)
+    faults.push("server.token and server.token_file exclude each other");
+  if (logs.zone !== "local" && !isZone(logs.zone))
+    faults.push(
+      `logs.zone ${JSON.stringify(logs.zone)} is not a time zone: give an IANA name such as Europe/Berlin, or "local"`,
+    );
   return faults;
 }
 
@@ -115,7 +143,8 @@ function isZone(zone: string): boolean {
 function merge(base: unknown, over: unknown): unknown {
   if (!isTable(base) || !isTable(over)) return over === undefined ? base : over;
   const merged: Record<string, unknown> = { ...base };
-  for (const [key, value] of Object.entries(over)) merged[key] = Object.hasOwn(base, key) ? merge(base[key], value) : value;
+  for (const [key, value] of Object.entries(over))
+    merged[key] = Object.hasOwn(base, key) ? merge(base[key], value) : value;
   return merged;
 }
 
@@ -127,6 +156,9 @@ async function readText(path: string): Promise<string> {
   try {
     return await readFile(path, "utf8");
   } catch (cause) {
-    throw new OperatorError("CONFIG_UNREADABLE", `${path} cannot be read: ${messageOf(cause)}`, { cause, remedy: "Check the path and the permissions" });
+    throw new OperatorError("CONFIG_UNREADABLE", `${path} cannot be read: ${messageOf(cause)}`, {
+      cause,
+      remedy: "Check the path and the permissions",
+    });
   }
 }

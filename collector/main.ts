@@ -20,7 +20,9 @@ export function collectorCommand(): Command {
 async function collectorVerb(options: { config?: string; checkConfig?: boolean }): Promise<void> {
   const config = await loadCollectorConfig(options.config);
   if (options.checkConfig) {
-    process.stdout.write(`${options.config ?? "the built-in configuration"}: no fault found\n${JSON.stringify(shownConfig(config), null, 2)}\n`);
+    process.stdout.write(
+      `${options.config ?? "the built-in configuration"}: no fault found\n${JSON.stringify(shownConfig(config), null, 2)}\n`,
+    );
     return;
   }
   const collector = await runCollector(config, { clock: systemClock, log: createLog() });
@@ -33,7 +35,11 @@ async function collectorVerb(options: { config?: string; checkConfig?: boolean }
 
 /** What is read, and what cannot be read and why: one sentence a source. */
 export function describeSources(statuses: readonly SourceStatus[]): string[] {
-  const reads = statuses.filter(({ state }) => state === "running").map(({ name, detail }) => `reads ${name}: ${detail}`);
-  const cannot = statuses.filter(({ state }) => state !== "running").map(({ name, detail, reason }) => `cannot read ${name} (${detail}): ${reason ?? "it does not say why"}`);
+  const reads = statuses
+    .filter(({ state }) => state === "running")
+    .map(({ name, detail }) => `reads ${name}: ${detail}`);
+  const cannot = statuses
+    .filter(({ state }) => state !== "running")
+    .map(({ name, detail, reason }) => `cannot read ${name} (${detail}): ${reason ?? "it does not say why"}`);
   return [...reads, ...cannot];
 }

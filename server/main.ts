@@ -17,33 +17,45 @@ async function main(): Promise<void> {
     .description("ingest, store, detect, alert, API and web timeline")
     .option("--config <file>", "TOML configuration")
     .option("--check-config", "read the configuration, say what is wrong with it, and end")
-    .action(async (options: { config?: string; checkConfig?: boolean }) => (await import("./verbs/server.ts")).serverVerb(options));
+    .action(async (options: { config?: string; checkConfig?: boolean }) =>
+      (await import("./verbs/server.ts")).serverVerb(options),
+    );
   program
     .command("up")
     .description("server and collector in one, on this machine, with the embedded store")
     .option("--demo", "replay the bundled recording of a real two-node split-brain as if live")
     .option("--port <port>", "port of the timeline (default: 8080, or a free one when that is taken)", portNumber)
     .option("--data <dir>", "where the store and the spool live", "keepwatch-data")
-    .action(async (options: { demo?: boolean; port?: number; data: string }) => (await import("./verbs/up.ts")).upVerb(options));
+    .action(async (options: { demo?: boolean; port?: number; data: string }) =>
+      (await import("./verbs/up.ts")).upVerb(options),
+    );
   program
     .command("analyze")
     .description("offline post-mortem of logs, captures and configurations of one or more nodes")
     .argument("<input...>", "files; NODE=FILE says which node a file is from")
     .option("--cluster <name>", "cluster the nodes belong to", "default")
     .option("--tz <zone>", "zone of classic syslog timestamps, for example Europe/Berlin (default: this machine's)")
-    .option("--year <year>", "year of the last classic syslog line (default: from the file's modification time)", yearNumber)
+    .option(
+      "--year <year>",
+      "year of the last classic syslog line (default: from the file's modification time)",
+      yearNumber,
+    )
     .option("--format <format>", "text, json or markdown", "text")
     .option("--adverts", "put every advert on the timeline")
     .option("--exit-code", "end with status 1 when an incident is found")
     .action(async (inputs: string[], options) => (await import("./verbs/analyze.ts")).analyzeVerb(inputs, options));
   program
     .command("lab")
-    .description("(root, Linux) real keepalived daemons in network namespaces, scripted faults, and what keepwatch made of them")
+    .description(
+      "(root, Linux) real keepalived daemons in network namespaces, scripted faults, and what keepwatch made of them",
+    )
     .argument("[scenario]", "which one; without it, all of them in turn")
     .option("--list", "list the scenarios")
     .option("--record <dir>", "keep each node's log, capture and configuration")
     .option("--json", "print the result as one JSON line after the verdict")
-    .action(async (scenario: string | undefined, options) => (await import("./verbs/lab.ts")).labVerb(scenario, options));
+    .action(async (scenario: string | undefined, options) =>
+      (await import("./verbs/lab.ts")).labVerb(scenario, options),
+    );
   await program.parseAsync();
 }
 
@@ -53,19 +65,28 @@ function version(): string {
 
 function portNumber(text: string): number {
   const port = Number(text);
-  if (!Number.isInteger(port) || port < 0 || port > 65535) throw new OperatorError("USAGE", `--port ${text} is not a port number`, { remedy: "Give a number from 0 (any free port) to 65535" });
+  if (!Number.isInteger(port) || port < 0 || port > 65535)
+    throw new OperatorError("USAGE", `--port ${text} is not a port number`, {
+      remedy: "Give a number from 0 (any free port) to 65535",
+    });
   return port;
 }
 
 function yearNumber(text: string): number {
   const year = Number(text);
-  if (!Number.isInteger(year) || year < 1970 || year > 9999) throw new OperatorError("USAGE", `--year ${text} is not a year`, { remedy: "Give four digits, for example 2026" });
+  if (!Number.isInteger(year) || year < 1970 || year > 9999)
+    throw new OperatorError("USAGE", `--year ${text} is not a year`, { remedy: "Give four digits, for example 2026" });
   return year;
 }
 
 /** A package of the server is missing: this is a collector-only installation. */
 function isMissingPackage(error: unknown): error is Error {
-  return error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND" && !error.message.includes("/keepwatch/dist/");
+  return (
+    error instanceof Error &&
+    "code" in error &&
+    error.code === "ERR_MODULE_NOT_FOUND" &&
+    !error.message.includes("/keepwatch/dist/")
+  );
 }
 
 try {
@@ -73,7 +94,12 @@ try {
 } catch (error) {
   if (error instanceof OperatorError) process.stderr.write(`keepwatch: ${error.toLine()}\n`);
   else if (isMissingPackage(error))
-    process.stderr.write(`keepwatch: this installation has the collector only (${error.message.split(" imported from")[0]}). For this verb install keepwatch without --omit=optional [PACKAGES_MISSING]\n`);
-  else process.stderr.write(`keepwatch: internal error: ${error instanceof Error ? (process.env["KEEPWATCH_DEBUG"] ? error.stack : error.message) : String(error)}. Run again with KEEPWATCH_DEBUG=1 and report what it prints [INTERNAL]\n`);
+    process.stderr.write(
+      `keepwatch: this installation has the collector only (${error.message.split(" imported from")[0]}). For this verb install keepwatch without --omit=optional [PACKAGES_MISSING]\n`,
+    );
+  else
+    process.stderr.write(
+      `keepwatch: internal error: ${error instanceof Error ? (process.env["KEEPWATCH_DEBUG"] ? error.stack : error.message) : String(error)}. Run again with KEEPWATCH_DEBUG=1 and report what it prints [INTERNAL]\n`,
+    );
   process.exitCode = 2;
 }

@@ -8,7 +8,10 @@ export function createLog(write: (line: string) => void = (line) => void process
   return (level, message, fields = {}) => {
     const shown = Object.entries(fields)
       .filter(([, value]) => value !== undefined)
-      .map(([name, value]) => ` ${name}=${typeof value === "string" && /[\s"=]/.test(value) ? JSON.stringify(value) : String(value)}`);
+      .map(
+        ([name, value]) =>
+          ` ${name}=${typeof value === "string" && /[\s"=]/.test(value) ? JSON.stringify(value) : String(value)}`,
+      );
     write(`${level}: ${message}${shown.join("")}\n`);
   };
 }

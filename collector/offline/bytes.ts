@@ -16,7 +16,11 @@ export async function* bytesOf(path: string): AsyncGenerator<Uint8Array> {
     yield* decompressed(path, compression) as AsyncIterable<Uint8Array>;
   } catch (cause) {
     if (cause instanceof OperatorError) throw cause;
-    throw new OperatorError("INPUT_DAMAGED", `${path}: ${compression === "none" ? "cannot be read" : `its ${compression} data is damaged`}: ${messageOf(cause)}`, { cause });
+    throw new OperatorError(
+      "INPUT_DAMAGED",
+      `${path}: ${compression === "none" ? "cannot be read" : `its ${compression} data is damaged`}: ${messageOf(cause)}`,
+      { cause },
+    );
   }
 }
 
@@ -24,7 +28,8 @@ async function readHead(path: string): Promise<Uint8Array> {
   try {
     const file = await open(path, "r");
     try {
-      if ((await file.stat()).isDirectory()) throw new OperatorError("INPUT_UNREADABLE", `${path} is a directory`, { remedy: "Name the files in it" });
+      if ((await file.stat()).isDirectory())
+        throw new OperatorError("INPUT_UNREADABLE", `${path} is a directory`, { remedy: "Name the files in it" });
       const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
       return buffer.subarray(0, bytesRead);
     } finally {
@@ -32,7 +37,10 @@ async function readHead(path: string): Promise<Uint8Array> {
     }
   } catch (cause) {
     if (cause instanceof OperatorError) throw cause;
-    throw new OperatorError("INPUT_UNREADABLE", `${path} cannot be read: ${messageOf(cause)}`, { cause, remedy: "Check the path and the permissions" });
+    throw new OperatorError("INPUT_UNREADABLE", `${path} cannot be read: ${messageOf(cause)}`, {
+      cause,
+      remedy: "Check the path and the permissions",
+    });
   }
 }
 
@@ -52,12 +60,20 @@ async function* throughZstd(path: string): AsyncGenerator<unknown> {
   let said = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => (said += text.slice(0, 1000)));
   const ended = new Promise<number>((resolve, reject) => {
-    child.once("error", (cause) => reject(new OperatorError("INPUT_ZSTD", `${path} is compressed with zstd, and the zstd program cannot be run`, { cause, remedy: "apt-get install zstd" })));
+    child.once("error", (cause) =>
+      reject(
+        new OperatorError("INPUT_ZSTD", `${path} is compressed with zstd, and the zstd program cannot be run`, {
+          cause,
+          remedy: "apt-get install zstd",
+        }),
+      ),
+    );
     child.once("close", (code) => resolve(code ?? 1));
   });
   ended.catch(() => undefined);
   yield* child.stdout as Readable;
-  if ((await ended) !== 0) throw new OperatorError("INPUT_DAMAGED", `${path}: its zstd data is damaged: ${said.trim()}`);
+  if ((await ended) !== 0)
+    throw new OperatorError("INPUT_DAMAGED", `${path}: its zstd data is damaged: ${said.trim()}`);
 }
 
 /** A line with its place, without its newline. `offset` is the byte at which it begins, after decompression. */

@@ -15,12 +15,22 @@ export function compressionOf(head: Uint8Array): Compression {
  * @returns a sentence that says why it is none of them, for a file that is
  */
 export function kindOf(path: string, head: Uint8Array): InputKind | { readonly refused: string } {
-  const magic = head.length >= 4 ? ((head[0] ?? 0) * 0x1000000 + ((head[1] ?? 0) << 16) + ((head[2] ?? 0) << 8) + (head[3] ?? 0)) >>> 0 : 0;
+  const magic =
+    head.length >= 4
+      ? ((head[0] ?? 0) * 0x1000000 + ((head[1] ?? 0) << 16) + ((head[2] ?? 0) << 8) + (head[3] ?? 0)) >>> 0
+      : 0;
   if (CAPTURE_MAGICS.includes(magic)) return "pcap";
   const text = new TextDecoder("latin1").decode(head);
   if (/^\s*\{.*"(__REALTIME_TIMESTAMP|__CURSOR)"/.test(text)) return "journal";
-  if (/\.conf$/.test(path) || /^\s*(global_defs|vrrp_instance|vrrp_sync_group|vrrp_script|virtual_server)\b/m.test(text)) return "config";
-  if (isBinary(head)) return { refused: "it is a binary file: neither a log, a capture (pcap, pcapng), a journal export nor a keepalived.conf" };
+  if (
+    /\.conf$/.test(path) ||
+    /^\s*(global_defs|vrrp_instance|vrrp_sync_group|vrrp_script|virtual_server)\b/m.test(text)
+  )
+    return "config";
+  if (isBinary(head))
+    return {
+      refused: "it is a binary file: neither a log, a capture (pcap, pcapng), a journal export nor a keepalived.conf",
+    };
   return "log";
 }
 
@@ -31,13 +41,15 @@ function isBinary(head: Uint8Array): boolean {
   return head.length > 0 && strange > head.length * 0.3;
 }
 
-const GENERIC_NAMES = /^(messages|syslog|daemon\.log|daemon|keepalived\.log|keepalived|keepalived\.conf|capture|vrrp|journal)(\.|-\d|$)/;
+const GENERIC_NAMES =
+  /^(messages|syslog|daemon\.log|daemon|keepalived\.log|keepalived|keepalived\.conf|capture|vrrp|journal)(\.|-\d|$)/;
 
 /** Which node a file is from when nothing in it says: the folder of a file with an ordinary name, else the file's own name. */
 export function nodeOfPath(path: string): string {
   const parts = path.split("/").filter((part) => part !== "" && part !== ".");
   const base = parts.at(-1) ?? path;
   const folder = parts.at(-2);
-  if (GENERIC_NAMES.test(base) && folder !== undefined && !/^(log|etc|var|keepalived|tmp|\.\.)$/.test(folder)) return folder;
+  if (GENERIC_NAMES.test(base) && folder !== undefined && !/^(log|etc|var|keepalived|tmp|\.\.)$/.test(folder))
+    return folder;
   return base.replace(/\.(gz|zst)$/, "").replace(/\.(log|txt|json|jsonl|pcap|pcapng|conf)$/, "");
 }

@@ -57,14 +57,32 @@ export async function readInputs(specs: readonly string[], options: ReadOptions)
   const read: { path: string; named: string | undefined; yield: Yield | { readonly error: string } }[] = [];
   for (const spec of specs) {
     const { node, path } = parseSpec(spec);
-    const got = await readFile(path, options).catch((error: unknown) => ({ error: error instanceof OperatorError ? error.toLine() : messageOf(error) }));
+    const got = await readFile(path, options).catch((error: unknown) => ({
+      error: error instanceof OperatorError ? error.toLine() : messageOf(error),
+    }));
     read.push({ path, named: node, yield: got });
   }
   const events = new Map<string, Event>();
-  const earliest = earliestOf(read.flatMap((file) => ("observations" in file.yield && file.yield.kind !== "config" ? file.yield.observations : [])), options.now);
+  const earliest = earliestOf(
+    read.flatMap((file) =>
+      "observations" in file.yield && file.yield.kind !== "config" ? file.yield.observations : [],
+    ),
+    options.now,
+  );
   const inputs = read.map(({ path, named, yield: got }): InputSummary => {
     const fallback = named ?? nodeOfPath(path);
-    if (!("observations" in got)) return { path, node: fallback, kind: "unknown", lines: 0, keepalivedLines: 0, unrecognised: 0, from: null, to: null, error: got.error };
+    if (!("observations" in got))
+      return {
+        path,
+        node: fallback,
+        kind: "unknown",
+        lines: 0,
+        keepalivedLines: 0,
+        unrecognised: 0,
+        from: null,
+        to: null,
+        error: got.error,
+      };
     const made = got.observations.map((seen) => {
       // A configuration file has no time of its own: it is taken to have held since the first evidence.
       const timed = got.kind === "config" ? { ...seen, ts: earliest } : seen;
@@ -110,7 +128,9 @@ async function readFile(path: string, options: ReadOptions): Promise<Yield> {
 }
 
 /** The first bytes, enough to tell what the stream is, and the stream from its start. */
-async function peek(chunks: AsyncGenerator<Uint8Array>): Promise<{ head: Uint8Array; all: AsyncGenerator<Uint8Array> }> {
+async function peek(
+  chunks: AsyncGenerator<Uint8Array>,
+): Promise<{ head: Uint8Array; all: AsyncGenerator<Uint8Array> }> {
   let head: Uint8Array = new Uint8Array(0);
   while (head.length < FINGERPRINT_BYTES) {
     const next = await chunks.next();
@@ -131,7 +151,13 @@ async function referenceOf(path: string, { year, now }: ReadOptions): Promise<nu
   return Math.min(Math.round(mtimeMs * 1000), now);
 }
 
-async function readLog(path: string, head: Uint8Array, all: AsyncIterable<Uint8Array>, reference: number, zone: string): Promise<Yield> {
+async function readLog(
+  path: string,
+  head: Uint8Array,
+  all: AsyncIterable<Uint8Array>,
+  reference: number,
+  zone: string,
+): Promise<Yield> {
   // A file shorter than one line has no fingerprint yet; here it is all there will be.
   const fingerprint = fingerprintOf(head) ?? fingerprintOf(Buffer.concat([head, Buffer.from("\n")])) ?? "";
   const reader = createLogReader({ path, fingerprint, zone });
@@ -155,9 +181,20 @@ async function readJournal(all: AsyncIterable<Uint8Array>): Promise<Yield> {
     if ("fault" in seen) malformed += 1;
     else observations.push(seen);
   });
-  const error = damaged ?? (malformed > 0 ? `${malformed} of ${lines} journal entries are not valid JSON entries and were passed over` : undefined);
+  const error =
+    damaged ??
+    (malformed > 0
+      ? `${malformed} of ${lines} journal entries are not valid JSON entries and were passed over`
+      : undefined);
   const unrecognised = observations.filter((seen) => seen.body.kind === "log.unrecognised").length;
-  return { kind: "journal", lines, keepalivedLines: observations.length, unrecognised, observations, ...(error === undefined ? {} : { error }) };
+  return {
+    kind: "journal",
+    lines,
+    keepalivedLines: observations.length,
+    unrecognised,
+    observations,
+    ...(error === undefined ? {} : { error }),
+  };
 }
 
 /** Hands over line by line; what came before damage is kept. @returns what is damaged. */
@@ -175,7 +212,13 @@ async function readConfig(path: string, all: AsyncIterable<Uint8Array>, options:
   for await (const chunk of all) chunks.push(chunk);
   const bytes = Buffer.concat(chunks);
   const observations = configObservations(path, bytes, options.now);
-  return { kind: "config", lines: bytes.toString("latin1").split("\n").length, keepalivedLines: 0, unrecognised: 0, observations };
+  return {
+    kind: "config",
+    lines: bytes.toString("latin1").split("\n").length,
+    keepalivedLines: 0,
+    unrecognised: 0,
+    observations,
+  };
 }
 
 function earliestOf(observations: readonly Observation[], fallback: number): number {
@@ -201,5 +244,12 @@ async function readCapture(path: string, all: AsyncIterable<Uint8Array>): Promis
   observations.push(...ended.observations);
   error ??= ended.fault;
   const { packets, adverts, malformed } = reader.counts();
-  return { kind: "pcap", lines: packets, keepalivedLines: adverts, unrecognised: malformed, observations, ...(error === undefined ? {} : { error }) };
+  return {
+    kind: "pcap",
+    lines: packets,
+    keepalivedLines: adverts,
+    unrecognised: malformed,
+    observations,
+    ...(error === undefined ? {} : { error }),
+  };
 }

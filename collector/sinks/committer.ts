@@ -68,7 +68,10 @@ export class Committer {
         if (told) this.options.log("info", "the spool can be written again");
         return;
       } catch (error) {
-        if (!told) this.options.log("error", "the spool cannot be written; reading waits until it can", { why: messageOf(error) });
+        if (!told)
+          this.options.log("error", "the spool cannot be written; reading waits until it can", {
+            why: messageOf(error),
+          });
         told = true;
         await this.options.wait(DISK_RETRY_MS);
       }
@@ -79,7 +82,8 @@ export class Committer {
     const batches: Append[] = [];
     for (const series of ["adverts", "events"] as const) {
       const events = turn.flatMap((waiting) => waiting.events.filter((event) => seriesOf(event) === series));
-      for (let from = 0; from < events.length; from += BATCH_EVENTS_MAX) batches.push(this.batch(series, events.slice(from, from + BATCH_EVENTS_MAX)));
+      for (let from = 0; from < events.length; from += BATCH_EVENTS_MAX)
+        batches.push(this.batch(series, events.slice(from, from + BATCH_EVENTS_MAX)));
     }
     const positions: Record<string, string> = {};
     for (const { position } of turn) if (position) positions[position.key] = position.value;
@@ -94,7 +98,12 @@ export class Committer {
     const batchId = createHash("sha256").update(listed).digest("hex").slice(0, 32);
     const { cluster, node } = this.options.identity;
     const envelope = JSON.stringify({ version: 1, batchId, cluster, node });
-    return { series, events: events.length, positions: {}, body: Buffer.from(`${envelope.slice(0, -1)},"events":${listed}}`) };
+    return {
+      series,
+      events: events.length,
+      positions: {},
+      body: Buffer.from(`${envelope.slice(0, -1)},"events":${listed}}`),
+    };
   }
 }
 

@@ -62,7 +62,9 @@ export class HttpPush {
 
   constructor(options: PushOptions) {
     this.options = options;
-    this.agent = options.url.startsWith("https:") ? new HttpsAgent({ keepAlive: true, maxSockets: 1 }) : new HttpAgent({ keepAlive: true, maxSockets: 1 });
+    this.agent = options.url.startsWith("https:")
+      ? new HttpsAgent({ keepAlive: true, maxSockets: 1 })
+      : new HttpAgent({ keepAlive: true, maxSockets: 1 });
   }
 
   start(): void {
@@ -77,7 +79,11 @@ export class HttpPush {
   }
 
   state(): PushState {
-    return { sent: this.sent, deadLettered: this.deadLettered, ...(this.trouble === undefined ? {} : { trouble: this.trouble }) };
+    return {
+      sent: this.sent,
+      deadLettered: this.deadLettered,
+      ...(this.trouble === undefined ? {} : { trouble: this.trouble }),
+    };
   }
 
   private async run(): Promise<void> {
@@ -91,7 +97,9 @@ export class HttpPush {
   private async deliver(pending: Pending): Promise<void> {
     const zipped = pending.body.length >= GZIP_FROM_BYTES ? await gzip(pending.body, { level: 1 }) : undefined;
     for (let failures = 0; !this.stopping.signal.aborted; failures++) {
-      const answer = await this.post(zipped ?? pending.body, zipped !== undefined).catch((error: unknown) => messageOf(error));
+      const answer = await this.post(zipped ?? pending.body, zipped !== undefined).catch((error: unknown) =>
+        messageOf(error),
+      );
       if (typeof answer !== "string" && answer.status === 200) {
         await this.options.queue.acknowledge(pending.sequence);
         this.sent += 1;
@@ -99,7 +107,11 @@ export class HttpPush {
       }
       if (typeof answer !== "string" && isHopeless(answer.status)) {
         const reason = `the server answered ${answer.status}: ${answer.text}`;
-        this.options.log("error", "a batch was refused for good and put aside", { sequence: pending.sequence, events: pending.events, reason });
+        this.options.log("error", "a batch was refused for good and put aside", {
+          sequence: pending.sequence,
+          events: pending.events,
+          reason,
+        });
         await this.options.queue.deadLetter(pending, reason);
         this.deadLettered += 1;
         return;
@@ -119,12 +131,17 @@ export class HttpPush {
   }
 
   private failed(why: string): void {
-    if (this.trouble !== why) this.options.log("warn", "the server does not take events; they wait in the spool", { url: this.options.url, why });
+    if (this.trouble !== why)
+      this.options.log("warn", "the server does not take events; they wait in the spool", {
+        url: this.options.url,
+        why,
+      });
     this.trouble = why;
   }
 
   private recovered(): void {
-    if (this.trouble !== undefined) this.options.log("info", "the server takes events again", { url: this.options.url });
+    if (this.trouble !== undefined)
+      this.options.log("info", "the server takes events again", { url: this.options.url });
     this.trouble = undefined;
   }
 
@@ -147,7 +164,15 @@ export class HttpPush {
         res.setEncoding("utf8").on("data", (chunk: string) => {
           if (text.length < ANSWER_MAX_CHARS) text += chunk.slice(0, ANSWER_MAX_CHARS);
         });
-        res.on("error", reject).on("end", () => resolve({ status: res.statusCode ?? 0, text: text.trim(), retryAfterMs: retryAfterMs(res.headers["retry-after"]) }));
+        res
+          .on("error", reject)
+          .on("end", () =>
+            resolve({
+              status: res.statusCode ?? 0,
+              text: text.trim(),
+              retryAfterMs: retryAfterMs(res.headers["retry-after"]),
+            }),
+          );
       };
       const req = this.request(options, onAnswer);
       req.on("timeout", () => req.destroy(new Error(`no answer within ${ANSWER_TIMEOUT_MS / 1000} s`)));
@@ -157,9 +182,12 @@ export class HttpPush {
 
   private request(options: RequestOptions, onAnswer: (res: IncomingMessage) => void): ReturnType<typeof httpRequest> {
     const { url } = this.options;
-    if (url.startsWith("unix:")) return httpRequest({ ...options, socketPath: url.slice("unix:".length), path: "/api/v1/ingest" }, onAnswer);
+    if (url.startsWith("unix:"))
+      return httpRequest({ ...options, socketPath: url.slice("unix:".length), path: "/api/v1/ingest" }, onAnswer);
     const target = new URL("/api/v1/ingest", url);
-    return target.protocol === "https:" ? httpsRequest(target, options, onAnswer) : httpRequest(target, options, onAnswer);
+    return target.protocol === "https:"
+      ? httpsRequest(target, options, onAnswer)
+      : httpRequest(target, options, onAnswer);
   }
 }
 
@@ -167,7 +195,8 @@ export class HttpPush {
 const isHopeless = (status: number): boolean => status === 400 || status === 413 || status === 415 || status === 422;
 
 function explain({ status, text }: Answer): string {
-  if (status === 401) return "the server does not know this collector's token (401): set server.token to one that ingest.tokens of the server lists";
+  if (status === 401)
+    return "the server does not know this collector's token (401): set server.token to one that ingest.tokens of the server lists";
   if (status === 403) return "the token belongs to another node (403): each node has a token of its own";
   return `the server answered ${status}${text ? `: ${text.slice(0, 200)}` : ""}`;
 }

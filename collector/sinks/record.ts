@@ -39,7 +39,8 @@ export function encodeRecord({ sequence, events, positions, body }: SpoolRecord)
 
 /** A record and where the next one begins, or undefined when there is no whole and sound record at `offset`. */
 export function decodeRecord(segment: Buffer, offset: number): { record: SpoolRecord; end: number } | undefined {
-  if (offset + HEADER_BYTES > segment.length || segment.compare(MAGIC, 0, 4, offset, offset + 4) !== 0) return undefined;
+  if (offset + HEADER_BYTES > segment.length || segment.compare(MAGIC, 0, 4, offset, offset + 4) !== 0)
+    return undefined;
   const length = segment.readUInt32BE(offset + 4);
   const end = offset + HEADER_BYTES + length;
   if (length < 4 || length > PAYLOAD_BYTES_MAX || end > segment.length) return undefined;

@@ -117,7 +117,8 @@ export class Spool {
 
   acknowledge(sequence: number): Promise<void> {
     return this.inTurn(async () => {
-      for (const segment of this.segments) segment.entries = segment.entries.filter((entry) => entry.sequence !== sequence);
+      for (const segment of this.segments)
+        segment.entries = segment.entries.filter((entry) => entry.sequence !== sequence);
       await this.removeDone();
     });
   }
@@ -127,14 +128,19 @@ export class Spool {
     const dir = join(this.options.dir, "dead-letter");
     await mkdir(dir, { recursive: true });
     await writeFile(join(dir, `${String(pending.sequence).padStart(12, "0")}.json`), pending.body, { mode: 0o600 });
-    await writeFile(join(dir, `${String(pending.sequence).padStart(12, "0")}.reason.txt`), `${reason}\n`, { mode: 0o600 });
+    await writeFile(join(dir, `${String(pending.sequence).padStart(12, "0")}.reason.txt`), `${reason}\n`, {
+      mode: 0o600,
+    });
     const kept = (await readdir(dir)).filter((name) => name.endsWith(".json")).sort();
     for (const name of kept.slice(0, Math.max(0, kept.length - DEAD_LETTERS_MAX))) await rm(join(dir, name));
     await this.acknowledge(pending.sequence);
   }
 
   stats(): { batches: number; bytes: number } {
-    return { batches: this.segments.reduce((sum, s) => sum + s.entries.length, 0), bytes: this.segments.reduce((sum, s) => sum + s.bytes, 0) };
+    return {
+      batches: this.segments.reduce((sum, s) => sum + s.entries.length, 0),
+      bytes: this.segments.reduce((sum, s) => sum + s.bytes, 0),
+    };
   }
 
   /** Ends waiting in `next` and gives the folder free. */
@@ -157,7 +163,12 @@ export class Spool {
 
   private async write(batch: Append): Promise<FileHandle> {
     const { segment, file } = await this.segmentFor(batch.series);
-    const record = encodeRecord({ sequence: this.sequence, events: batch.events, positions: batch.positions, body: batch.body });
+    const record = encodeRecord({
+      sequence: this.sequence,
+      events: batch.events,
+      positions: batch.positions,
+      body: batch.body,
+    });
     try {
       await file.appendFile(record);
     } catch (error) {
@@ -165,7 +176,12 @@ export class Spool {
       await file.truncate(segment.bytes).catch(() => undefined);
       throw error;
     }
-    segment.entries.push({ sequence: this.sequence, offset: segment.bytes, length: record.length, events: batch.events });
+    segment.entries.push({
+      sequence: this.sequence,
+      offset: segment.bytes,
+      length: record.length,
+      events: batch.events,
+    });
     segment.bytes += record.length;
     this.sequence += 1;
     return file;
@@ -205,7 +221,10 @@ export class Spool {
       await file.close();
     }
     segment.entries.shift();
-    this.options.onLoss({ events: entry.events, reason: `the spool record ${entry.sequence} in ${segment.path} was damaged on disk` });
+    this.options.onLoss({
+      events: entry.events,
+      reason: `the spool record ${entry.sequence} in ${segment.path} was damaged on disk`,
+    });
     return this.oldest();
   }
 
@@ -213,18 +232,25 @@ export class Spool {
   private async makeRoom(): Promise<void> {
     while (this.stats().bytes > this.options.bytesMax) {
       const isOpen = (segment: Segment): boolean => this.open.get(segment.series)?.segment === segment;
-      const victim = this.segments.find((s) => s.series === "adverts" && !isOpen(s)) ?? this.segments.find((s) => !isOpen(s));
+      const victim =
+        this.segments.find((s) => s.series === "adverts" && !isOpen(s)) ?? this.segments.find((s) => !isOpen(s));
       if (!victim) return;
       const events = victim.entries.reduce((sum, entry) => sum + entry.events, 0);
       victim.entries = [];
       await this.removeDone();
-      if (events > 0) this.options.onLoss({ events, reason: `the spool is full (${this.options.bytesMax} bytes): the oldest ${victim.series === "adverts" ? "raw adverts" : "events"} were given up` });
+      if (events > 0)
+        this.options.onLoss({
+          events,
+          reason: `the spool is full (${this.options.bytesMax} bytes): the oldest ${victim.series === "adverts" ? "raw adverts" : "events"} were given up`,
+        });
     }
   }
 
   /** Removes closed segments that have nothing left to send, after their positions are safe. */
   private async removeDone(): Promise<void> {
-    const done = this.segments.filter((segment) => segment.entries.length === 0 && this.open.get(segment.series)?.segment !== segment);
+    const done = this.segments.filter(
+      (segment) => segment.entries.length === 0 && this.open.get(segment.series)?.segment !== segment,
+    );
     if (done.length === 0) return;
     await this.saveState();
     for (const segment of done) {
@@ -238,7 +264,8 @@ export class Spool {
     const waiting = new Set(this.segments.flatMap((segment) => segment.entries.map((entry) => entry.sequence)));
     const acknowledged: number[] = [];
     const first = Math.min(this.sequence, ...waiting);
-    for (let sequence = first; sequence < this.sequence; sequence++) if (!waiting.has(sequence)) acknowledged.push(sequence);
+    for (let sequence = first; sequence < this.sequence; sequence++)
+      if (!waiting.has(sequence)) acknowledged.push(sequence);
     const state = JSON.stringify({ next: this.sequence, first, acknowledged, positions: this.positionsNow });
     const path = join(this.options.dir, "state.json");
     const file = await open(`${path}.new`, "w", 0o600);
@@ -255,12 +282,19 @@ export class Spool {
     this.positionsNow = { ...state.positions };
     this.sequence = state.next;
     const acknowledged = new Set(state.acknowledged);
-    const names = (await readdir(dir)).filter((name) => /^(events|adverts)-\d+\.seg$/.test(name)).sort((a, b) => numberOf(a) - numberOf(b));
+    const names = (await readdir(dir))
+      .filter((name) => /^(events|adverts)-\d+\.seg$/.test(name))
+      .sort((a, b) => numberOf(a) - numberOf(b));
     const found: { sequence: number; positions: Readonly<Record<string, string>> }[] = [];
     for (const name of names) {
       const path = join(dir, name);
       const bytes = await readFile(path);
-      const segment: Segment = { path, series: name.startsWith("adverts") ? "adverts" : "events", bytes: bytes.length, entries: [] };
+      const segment: Segment = {
+        path,
+        series: name.startsWith("adverts") ? "adverts" : "events",
+        bytes: bytes.length,
+        entries: [],
+      };
       let damaged = 0;
       for (let offset = 0; offset < bytes.length; ) {
         const decoded = decodeRecord(bytes, offset);
@@ -272,7 +306,8 @@ export class Spool {
         }
         const { record, end } = decoded;
         found.push(record);
-        if (record.sequence >= state.first && !acknowledged.has(record.sequence)) segment.entries.push({ sequence: record.sequence, offset, length: end - offset, events: record.events });
+        if (record.sequence >= state.first && !acknowledged.has(record.sequence))
+          segment.entries.push({ sequence: record.sequence, offset, length: end - offset, events: record.events });
         this.sequence = Math.max(this.sequence, record.sequence + 1);
         offset = end;
       }
@@ -281,27 +316,53 @@ export class Spool {
     }
     found.sort((a, b) => a.sequence - b.sequence);
     // The state file may be newer than a segment's old records: positions only ever move forward with the sequence.
-    for (const { sequence, positions } of found) if (sequence >= state.next) Object.assign(this.positionsNow, positions);
+    for (const { sequence, positions } of found)
+      if (sequence >= state.next) Object.assign(this.positionsNow, positions);
     await this.removeDone();
   }
 
   /** Keeps a copy of a damaged segment. A torn last record is the ordinary trace of a crash: it was never promised to anyone. */
-  private async quarantine(path: string, bytes: Buffer, damaged: number, log: Log, onLoss: (loss: Loss) => void): Promise<void> {
+  private async quarantine(
+    path: string,
+    bytes: Buffer,
+    damaged: number,
+    log: Log,
+    onLoss: (loss: Loss) => void,
+  ): Promise<void> {
     const dir = join(this.options.dir, "quarantine");
     await mkdir(dir, { recursive: true });
     await writeFile(join(dir, `${numberOf(path)}-${bytes.length}.seg`), bytes, { mode: 0o600 });
     const torn = isTornTail(bytes, damaged);
-    log(torn ? "info" : "error", torn ? "the spool ended in a half-written record, which was passed over" : "a spool segment is damaged; its sound records go on", { path, damagedBytes: damaged });
-    if (!torn) onLoss({ events: 0, reason: `${damaged} bytes of the spool segment ${path} were damaged on disk; a copy is in ${dir}` });
+    log(
+      torn ? "info" : "error",
+      torn
+        ? "the spool ended in a half-written record, which was passed over"
+        : "a spool segment is damaged; its sound records go on",
+      { path, damagedBytes: damaged },
+    );
+    if (!torn)
+      onLoss({
+        events: 0,
+        reason: `${damaged} bytes of the spool segment ${path} were damaged on disk; a copy is in ${dir}`,
+      });
   }
 
-  private async readState(): Promise<{ next: number; first: number; acknowledged: readonly number[]; positions: Record<string, string> }> {
+  private async readState(): Promise<{
+    next: number;
+    first: number;
+    acknowledged: readonly number[];
+    positions: Record<string, string>;
+  }> {
     const path = join(this.options.dir, "state.json");
     try {
       const state = JSON.parse(await readFile(path, "utf8")) as State & { next: number; first: number };
       return { next: state.next, first: state.first, acknowledged: state.acknowledged, positions: state.positions };
     } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) this.options.log("error", "the spool's state file cannot be read; batches may be sent once more", { path, why: messageOf(error) });
+      if (!(error instanceof Error && "code" in error && error.code === "ENOENT"))
+        this.options.log("error", "the spool's state file cannot be read; batches may be sent once more", {
+          path,
+          why: messageOf(error),
+        });
       return { next: 1, first: 0, acknowledged: [], positions: {} };
     }
   }
@@ -313,11 +374,16 @@ export class Spool {
       await mkdir(dir, { recursive: true, mode: 0o700 });
       const owner = Number(await readFile(path, "utf8").catch(() => "0"));
       if (owner > 0 && owner !== process.pid && (await isCollector(owner)))
-        throw new OperatorError("SPOOL_IN_USE", `the spool ${dir} is in use by process ${owner}`, { remedy: "Stop that collector, or give this one a spool.dir of its own" });
+        throw new OperatorError("SPOOL_IN_USE", `the spool ${dir} is in use by process ${owner}`, {
+          remedy: "Stop that collector, or give this one a spool.dir of its own",
+        });
       await writeFile(path, String(process.pid), { mode: 0o600 });
     } catch (cause) {
       if (cause instanceof OperatorError) throw cause;
-      throw new OperatorError("SPOOL_UNWRITABLE", `the spool ${dir} cannot be written: ${messageOf(cause)}`, { cause, remedy: "Create it for the user the collector runs as, or set spool.dir" });
+      throw new OperatorError("SPOOL_UNWRITABLE", `the spool ${dir} cannot be written: ${messageOf(cause)}`, {
+        cause,
+        remedy: "Create it for the user the collector runs as, or set spool.dir",
+      });
     }
   }
 

@@ -22,7 +22,9 @@ export function analyze({ events, inputs }: Inputs, options: { adverts: boolean 
     revision: 1,
     status: draft.end === null ? ("open" as const) : ("resolved" as const),
   }));
-  const timeline = events.filter((event) => options.adverts || !event.kind.startsWith("wire.advert")).sort((a, b) => a.ts - b.ts || a.observedTs - b.observedTs);
+  const timeline = events
+    .filter((event) => options.adverts || !event.kind.startsWith("wire.advert"))
+    .sort((a, b) => a.ts - b.ts || a.observedTs - b.observedTs);
   return { inputs, routers: detection.routers, timeline, incidents: incidents.sort((a, b) => a.start - b.start) };
 }
 

@@ -28,7 +28,9 @@ export function compare(expected: readonly Expectation[], incidents: readonly In
   let agrees = true;
   for (const expectation of expected) {
     const candidates = found.filter((incident) => !used.has(incident) && isAbout(incident, expectation));
-    const match = candidates.sort((a, b) => Math.abs(a.start - expectation.start) - Math.abs(b.start - expectation.start))[0];
+    const match = candidates.sort(
+      (a, b) => Math.abs(a.start - expectation.start) - Math.abs(b.start - expectation.start),
+    )[0];
     const name = `${expectation.kind} of ${expectation.nodes.join(", ")}`;
     if (!match) {
       agrees = false;
@@ -38,12 +40,16 @@ export function compare(expected: readonly Expectation[], incidents: readonly In
     used.add(match);
     const faults = faultsOf(match, expectation);
     if (faults.length > 0) agrees = false;
-    lines.push(`${faults.length > 0 ? "WRONG   " : "FOUND   "} ${name}: start ${offset(match.start, expectation.start)}, end ${offset(match.end, expectation.end)}${faults.map((f) => `; ${f}`).join("")}`);
+    lines.push(
+      `${faults.length > 0 ? "WRONG   " : "FOUND   "} ${name}: start ${offset(match.start, expectation.start)}, end ${offset(match.end, expectation.end)}${faults.map((f) => `; ${f}`).join("")}`,
+    );
   }
   for (const incident of found.filter((i) => !used.has(i))) {
     const critical = incident.severity === "critical";
     if (critical) agrees = false;
-    lines.push(`${critical ? "INVENTED" : "ALSO    "} ${incident.kind} (${incident.severity}, ${incident.certainty}) of ${incident.subject.nodes.join(", ")} from ${at(incident.start)}: ${incident.summary}`);
+    lines.push(
+      `${critical ? "INVENTED" : "ALSO    "} ${incident.kind} (${incident.severity}, ${incident.certainty}) of ${incident.subject.nodes.join(", ")} from ${at(incident.start)}: ${incident.summary}`,
+    );
   }
   return { agrees, lines };
 }
@@ -54,12 +60,19 @@ function isAbout(incident: Incident, { kind, nodes }: Expectation): boolean {
 
 function faultsOf(incident: Incident, expectation: Expectation): string[] {
   const faults: string[] = [];
-  if (Math.abs(incident.start - expectation.start) > expectation.toleranceUs) faults.push(`began ${at(incident.start)}, in truth ${at(expectation.start)}`);
-  if ((incident.end === null) !== (expectation.end === null)) faults.push(expectation.end === null ? "is over, in truth it lasts" : "is still open, in truth it is over");
-  else if (incident.end !== null && expectation.end !== null && Math.abs(incident.end - expectation.end) > expectation.toleranceUs)
+  if (Math.abs(incident.start - expectation.start) > expectation.toleranceUs)
+    faults.push(`began ${at(incident.start)}, in truth ${at(expectation.start)}`);
+  if ((incident.end === null) !== (expectation.end === null))
+    faults.push(expectation.end === null ? "is over, in truth it lasts" : "is still open, in truth it is over");
+  else if (
+    incident.end !== null &&
+    expectation.end !== null &&
+    Math.abs(incident.end - expectation.end) > expectation.toleranceUs
+  )
     faults.push(`ended ${at(incident.end)}, in truth ${at(expectation.end)}`);
   if (incident.certainty !== "confirmed") faults.push(`is only ${incident.certainty}`);
-  if (expectation.cause !== undefined && incident.cause?.code !== expectation.cause) faults.push(`cause is ${incident.cause?.code ?? "none"}, in truth ${expectation.cause}`);
+  if (expectation.cause !== undefined && incident.cause?.code !== expectation.cause)
+    faults.push(`cause is ${incident.cause?.code ?? "none"}, in truth ${expectation.cause}`);
   return faults;
 }
 

@@ -40,7 +40,10 @@ export interface LabOptions {
 
 export interface WebhookReceipt {
   readonly receivedTs: number;
-  readonly payload: { readonly status: string; readonly alerts: readonly { readonly labels: Readonly<Record<string, string>> }[] };
+  readonly payload: {
+    readonly status: string;
+    readonly alerts: readonly { readonly labels: Readonly<Record<string, string>> }[];
+  };
 }
 
 export interface LabResult {
@@ -53,12 +56,17 @@ export interface LabResult {
 }
 
 export async function checkLabCanRun(): Promise<void> {
-  if (process.getuid?.() !== 0) throw new OperatorError("LAB_ROOT", "the laboratory builds network namespaces, which needs root", { remedy: "Run it with sudo" });
+  if (process.getuid?.() !== 0)
+    throw new OperatorError("LAB_ROOT", "the laboratory builds network namespaces, which needs root", {
+      remedy: "Run it with sudo",
+    });
   const missing: string[] = [];
   for (const { command, debianPackage } of NEEDED) if (!(await isInstalled(command))) missing.push(debianPackage);
   if (missing.length > 0) {
     const names = [...new Set(missing)].join(" ");
-    throw new OperatorError("LAB_MISSING", `the laboratory needs programs that are not installed: ${names}`, { remedy: `apt-get install --no-install-recommends ${names}` });
+    throw new OperatorError("LAB_MISSING", `the laboratory needs programs that are not installed: ${names}`, {
+      remedy: `apt-get install --no-install-recommends ${names}`,
+    });
   }
 }
 
@@ -105,7 +113,9 @@ class Laboratory {
     this.say(`timeline: ${door.url}`);
     for (const host of this.hosts) await this.startNode(host);
     await this.until("lb1 to be master", 20, () => this.truth.holders().join() === "lb1");
-    await this.until("the server to see lb1 as the one master", 20, async () => (await client.routers()).some((r) => r.masters.join() === "lb1"));
+    await this.until("the server to see lb1 as the one master", 20, async () =>
+      (await client.routers()).some((r) => r.masters.join() === "lb1"),
+    );
     await this.letRun(3);
 
     const expected = await scenario.play(this.stage());
@@ -124,7 +134,10 @@ class Laboratory {
   }
 
   /** The server's last word may come a heartbeat after the deed: ask until it agrees, or until the deadline. */
-  private async judge(client: ServerClient, expected: readonly Expectation[]): Promise<{ verdict: Verdict; incidents: readonly Incident[] }> {
+  private async judge(
+    client: ServerClient,
+    expected: readonly Expectation[],
+  ): Promise<{ verdict: Verdict; incidents: readonly Incident[] }> {
     const deadline = systemClock.mono() + VERDICT_DEADLINE_S * 1_000_000;
     for (;;) {
       const incidents = await client.incidents();
@@ -136,7 +149,10 @@ class Laboratory {
 
   private async startServer(): Promise<ServerClient> {
     const socket = join(this.dir, "server.sock");
-    const tokens = this.network.nodes.map((node) => `[[ingest.tokens]]\nnode = "${node.name}"\nsha256 = "${createHash("sha256").update(this.tokenOf(node.name)).digest("hex")}"\n`);
+    const tokens = this.network.nodes.map(
+      (node) =>
+        `[[ingest.tokens]]\nnode = "${node.name}"\nsha256 = "${createHash("sha256").update(this.tokenOf(node.name)).digest("hex")}"\n`,
+    );
     const config = `[listen]
 host = "${SERVER_ADDRESS}"
 port = ${SERVER_PORT}
@@ -158,12 +174,19 @@ ${tokens.join("\n")}`;
     await writeFile(path, config, { mode: 0o600 });
     const inServerNetns = ["netns", "exec", this.network.serverNetns, process.execPath];
     const sink = fileURLToPath(new URL("webhook-sink.js", import.meta.url));
-    this.started.push(follow("ip", [...inServerNetns, sink, SERVER_ADDRESS, String(WEBHOOK_PORT), this.secret], (line, stream) => this.onWebhook(line, stream)));
-    const server = follow("ip", [...inServerNetns, keepwatchBin(), "server", "--config", path], (line) => this.say(`server: ${line}`));
+    this.started.push(
+      follow("ip", [...inServerNetns, sink, SERVER_ADDRESS, String(WEBHOOK_PORT), this.secret], (line, stream) =>
+        this.onWebhook(line, stream),
+      ),
+    );
+    const server = follow("ip", [...inServerNetns, keepwatchBin(), "server", "--config", path], (line) =>
+      this.say(`server: ${line}`),
+    );
     this.started.push(server);
     const client = new ServerClient(socket);
     await this.until("the server to be ready", 60, () => {
-      if (server.exitCode !== null) throw new OperatorError("LAB_SERVER", `the server ended with status ${server.exitCode}`);
+      if (server.exitCode !== null)
+        throw new OperatorError("LAB_SERVER", `the server ended with status ${server.exitCode}`);
       return client.isReady();
     });
     return client;
@@ -187,12 +210,39 @@ files = ["/var/log/messages"]
 journal = false
 `;
     await writeFile(host.path("collector.toml"), config, { mode: 0o600 });
-    await host.writeConfig(keepalivedConf(node.name, this.network.nodes.findIndex((n) => n.name === node.name)));
-    this.truth.watch(node.name, node.netns, (name, holds, ts) => this.say(`truth: ${name} ${holds ? "holds" : "gave up"} ${VIP}`, ts));
+    await host.writeConfig(
+      keepalivedConf(
+        node.name,
+        this.network.nodes.findIndex((n) => n.name === node.name),
+      ),
+    );
+    this.truth.watch(node.name, node.netns, (name, holds, ts) =>
+      this.say(`truth: ${name} ${holds ? "holds" : "gave up"} ${VIP}`, ts),
+    );
     if (this.options.record) {
-      host.start(() => undefined, "tcpdump", "-i", "any", "-n", "-U", "--immediate-mode", "-Z", "root", "-w", host.capturePath, "ip proto 112 or ip6 proto 112");
+      host.start(
+        () => undefined,
+        "tcpdump",
+        "-i",
+        "any",
+        "-n",
+        "-U",
+        "--immediate-mode",
+        "-Z",
+        "root",
+        "-w",
+        host.capturePath,
+        "ip proto 112 or ip6 proto 112",
+      );
     }
-    host.start((line) => this.say(`${node.name} collector: ${line}`), process.execPath, keepwatchBin(), "collector", "--config", host.path("collector.toml"));
+    host.start(
+      (line) => this.say(`${node.name} collector: ${line}`),
+      process.execPath,
+      keepwatchBin(),
+      "collector",
+      "--config",
+      host.path("collector.toml"),
+    );
     await host.startKeepalived("-P");
     this.say(`${node.name}: keepalived started`);
   }
@@ -230,7 +280,10 @@ journal = false
         await host(name).stopKeepalived();
       },
       configure: async (name, spoil) => {
-        const good = keepalivedConf(name, this.hosts.findIndex((h) => h.node.name === name));
+        const good = keepalivedConf(
+          name,
+          this.hosts.findIndex((h) => h.node.name === name),
+        );
         await host(name).writeConfig(spoil ? spoil(good) : good);
         this.say(`deed: keepalived.conf of ${name} is ${spoil ? "spoiled" : "mended"}`);
       },
@@ -242,7 +295,8 @@ journal = false
   private async until(what: string, seconds: number, holds: () => boolean | Promise<boolean>): Promise<void> {
     const deadline = systemClock.mono() + seconds * 1_000_000;
     while (!(await holds())) {
-      if (systemClock.mono() > deadline) throw new OperatorError("LAB_SCENARIO", `waited ${seconds} s in vain for ${what}`);
+      if (systemClock.mono() > deadline)
+        throw new OperatorError("LAB_SCENARIO", `waited ${seconds} s in vain for ${what}`);
       await this.letRun(0.05);
     }
   }
@@ -288,7 +342,9 @@ journal = false
 
   private say(text: string, ts: number = systemClock.epoch()): void {
     const seconds = (ts - this.beganTs) / 1_000_000;
-    this.options.say(`${formatEpochUs(ts as ReturnType<typeof systemClock.epoch>).slice(11, 23)} ${seconds.toFixed(2).padStart(7)}s  ${text}`);
+    this.options.say(
+      `${formatEpochUs(ts as ReturnType<typeof systemClock.epoch>).slice(11, 23)} ${seconds.toFixed(2).padStart(7)}s  ${text}`,
+    );
   }
 }
 
@@ -297,7 +353,8 @@ function keepwatchBin(): string {
   return fileURLToPath(new URL("../main.js", import.meta.url));
 }
 
-const interrupted = (): OperatorError => new OperatorError("LAB_INTERRUPTED", "interrupted; the laboratory was taken down");
+const interrupted = (): OperatorError =>
+  new OperatorError("LAB_INTERRUPTED", "interrupted; the laboratory was taken down");
 
 function keepalivedConf(node: string, index: number): string {
   return `global_defs {

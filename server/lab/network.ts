@@ -88,7 +88,20 @@ export class LabNetwork {
   }
 
   private async plug(device: string, netns: string, bridge: string, port: string, cidr: string): Promise<void> {
-    await run("ip", ["link", "add", port, "netns", this.switchNetns, "type", "veth", "peer", "name", device, "netns", netns]);
+    await run("ip", [
+      "link",
+      "add",
+      port,
+      "netns",
+      this.switchNetns,
+      "type",
+      "veth",
+      "peer",
+      "name",
+      device,
+      "netns",
+      netns,
+    ]);
     await this.inSwitch("link", "set", port, "master", bridge, "up");
     await run("ip", ["-n", netns, "addr", "add", cidr, "dev", device]);
     await run("ip", ["-n", netns, "link", "set", device, "up"]);

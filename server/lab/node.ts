@@ -70,10 +70,25 @@ export class LabHost {
     await new Promise<void>((resolve, reject) => {
       this.outer = follow(
         "ip",
-        ["netns", "exec", this.node.netns, "unshare", "--mount", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", join(this.dir, "init.sh")],
+        [
+          "netns",
+          "exec",
+          this.node.netns,
+          "unshare",
+          "--mount",
+          "--uts",
+          "--pid",
+          "--fork",
+          "--kill-child",
+          "--mount-proc",
+          "sh",
+          join(this.dir, "init.sh"),
+        ],
         (line) => (line === "ready" ? resolve() : said.push(line)),
       );
-      this.outer.once("exit", () => reject(new OperatorError("LAB_HOST", `host ${this.node.name} did not come up: ${said.join("; ")}`)));
+      this.outer.once("exit", () =>
+        reject(new OperatorError("LAB_HOST", `host ${this.node.name} did not come up: ${said.join("; ")}`)),
+      );
     });
     // `ip netns exec` becomes `unshare`, whose one child is the host's process 1.
     const pid = this.outer?.pid ?? 0;
@@ -86,7 +101,11 @@ export class LabHost {
   }
 
   /** Starts a long-running command on the host. */
-  start(onLine: (line: string, stream: "out" | "err") => void, command: string, ...args: readonly string[]): ChildProcess {
+  start(
+    onLine: (line: string, stream: "out" | "err") => void,
+    command: string,
+    ...args: readonly string[]
+  ): ChildProcess {
     const child = follow("nsenter", [...this.enter(), command, ...args], onLine);
     this.children.push(child);
     return child;
@@ -102,7 +121,11 @@ export class LabHost {
   }
 
   async stopKeepalived(): Promise<void> {
-    await this.exec("sh", "-c", 'kill "$(cat /run/keepalived.pid)" && while [ -e /run/keepalived.pid ]; do sleep 0.05; done');
+    await this.exec(
+      "sh",
+      "-c",
+      'kill "$(cat /run/keepalived.pid)" && while [ -e /run/keepalived.pid ]; do sleep 0.05; done',
+    );
   }
 
   async shutDown(): Promise<void> {

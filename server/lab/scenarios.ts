@@ -39,11 +39,15 @@ const TWO_NODES = [
 /** The incident must begin and end within this of the truth: a classic syslog line alone is a second wide. */
 const TOLERANCE_US = 1.5 * US_PER_SECOND;
 
-const holderIs = (stage: Stage, ...nodes: readonly string[]) => (): boolean => stage.truth.holders().sort().join() === [...nodes].sort().join();
+const holderIs =
+  (stage: Stage, ...nodes: readonly string[]) =>
+  (): boolean =>
+    stage.truth.holders().sort().join() === [...nodes].sort().join();
 
 const failover: Scenario = {
   name: "failover",
-  about: "an orderly stop of the master, its return, and a pulled cable: three takeovers, and nothing to wake anybody for",
+  about:
+    "an orderly stop of the master, its return, and a pulled cable: three takeovers, and nothing to wake anybody for",
   nodes: TWO_NODES,
   async play(stage) {
     await stage.stopKeepalived("lb1");
@@ -73,19 +77,31 @@ const splitBrain: Scenario = {
     await stage.healTrunk();
     await stage.until("lb2 to step back", 10, holderIs(stage, "lb1"));
     await stage.letRun(3);
-    return stage.truth.overlaps().map(({ from, to }) => ({ kind: "split-brain", nodes: ["lb1", "lb2"], start: from, end: to, toleranceUs: TOLERANCE_US }));
+    return stage.truth
+      .overlaps()
+      .map(({ from, to }) => ({
+        kind: "split-brain",
+        nodes: ["lb1", "lb2"],
+        start: from,
+        end: to,
+        toleranceUs: TOLERANCE_US,
+      }));
   },
 };
 
 const startupFailure: Scenario = {
   name: "startup-failure",
-  about: "the backup is restarted with an interface that does not exist, then with a parameter missing; each start reports success",
+  about:
+    "the backup is restarted with an interface that does not exist, then with a parameter missing; each start reports success",
   nodes: TWO_NODES,
   async play(stage) {
     const expected: Expectation[] = [];
     const faults = [
       { cause: "nonexistent_interface", spoil: (good: string) => good.replace("interface eth0", "interface eth9") },
-      { cause: "missing_parameter", spoil: (good: string) => good.replace(/virtual_router_id \d+/, "virtual_router_id") },
+      {
+        cause: "missing_parameter",
+        spoil: (good: string) => good.replace(/virtual_router_id \d+/, "virtual_router_id"),
+      },
     ];
     for (const { cause, spoil } of faults) {
       await stage.stopKeepalived("lb2");

@@ -34,7 +34,8 @@ export class ServerClient {
         res.on("data", (chunk: Buffer) => chunks.push(chunk));
         res.on("end", () => {
           const text = Buffer.concat(chunks).toString("utf8");
-          if (res.statusCode !== 200) return reject(new OperatorError("LAB_SERVER", `${path} answered ${res.statusCode}: ${text.slice(0, 300)}`));
+          if (res.statusCode !== 200)
+            return reject(new OperatorError("LAB_SERVER", `${path} answered ${res.statusCode}: ${text.slice(0, 300)}`));
           try {
             resolve(JSON.parse(text) as T);
           } catch (cause) {

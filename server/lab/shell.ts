@@ -31,9 +31,17 @@ export async function endProcess(child: ChildProcess, graceMs = 5_000): Promise<
 }
 
 /** Starts a long-running process and hands its output over line by line. */
-export function follow(command: string, args: readonly string[], onLine: (line: string, stream: "out" | "err") => void, env: NodeJS.ProcessEnv = process.env): ChildProcess {
+export function follow(
+  command: string,
+  args: readonly string[],
+  onLine: (line: string, stream: "out" | "err") => void,
+  env: NodeJS.ProcessEnv = process.env,
+): ChildProcess {
   const child = spawn(command, [...args], { stdio: ["ignore", "pipe", "pipe"], env });
-  for (const [stream, pipe] of [["out", child.stdout], ["err", child.stderr]] as const) {
+  for (const [stream, pipe] of [
+    ["out", child.stdout],
+    ["err", child.stderr],
+  ] as const) {
     let rest = "";
     pipe.setEncoding("utf8").on("data", (chunk: string) => {
       const lines = (rest + chunk).split("\n");

@@ -34,7 +34,9 @@ export class VipTruth {
       else if (last) intervals[intervals.length - 1] = { from: last.from, to: change.ts };
       onChange(node, change.added, change.ts);
     };
-    this.monitors.push(follow("ip", ["-n", netns, "-o", "-ts", "monitor", "address"], onLine, { ...process.env, TZ: "UTC" }));
+    this.monitors.push(
+      follow("ip", ["-n", netns, "-o", "-ts", "monitor", "address"], onLine, { ...process.env, TZ: "UTC" }),
+    );
   }
 
   holders(): string[] {

@@ -21,7 +21,8 @@ export interface ReplayOptions {
 export async function pushReplay(events: readonly Event[], options: ReplayOptions): Promise<void> {
   const from = events.reduce((earliest, { ts }) => Math.min(earliest, ts), Number.POSITIVE_INFINITY);
   const to = events.reduce((latest, { ts }) => Math.max(latest, ts), 0);
-  if (events.length === 0) throw new OperatorError("REPLAY_EMPTY", "there is nothing to replay: the input has no event of keepalived");
+  if (events.length === 0)
+    throw new OperatorError("REPLAY_EMPTY", "there is nothing to replay: the input has no event of keepalived");
   const pastUs = options.pastUs ?? (to - from) / 4;
   const beganMono = systemClock.mono();
   const shiftUs = Math.round(systemClock.epoch() - from - pastUs);
@@ -38,10 +39,18 @@ export async function pushReplay(events: readonly Event[], options: ReplayOption
 async function send(url: string, batch: Batch): Promise<void> {
   let response: Response;
   try {
-    response = await fetch(new URL("/api/v1/ingest", url), { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(batch) });
+    response = await fetch(new URL("/api/v1/ingest", url), {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(batch),
+    });
   } catch (cause) {
     throw new OperatorError("REPLAY_REFUSED", `the server at ${url} cannot be reached: ${messageOf(cause)}`, { cause });
   }
-  if (!response.ok) throw new OperatorError("REPLAY_REFUSED", `the server at ${url} refused a replayed batch: ${response.status} ${(await response.text()).slice(0, 300)}`);
+  if (!response.ok)
+    throw new OperatorError(
+      "REPLAY_REFUSED",
+      `the server at ${url} refused a replayed batch: ${response.status} ${(await response.text()).slice(0, 300)}`,
+    );
   await response.arrayBuffer();
 }

@@ -15,7 +15,12 @@ export interface DueBatch {
 /** Moves recorded events in time, and gives them ids of their own: the same recording may be replayed twice to one server. */
 export function shiftEvents(events: readonly Event[], shiftUs: number): Event[] {
   return events.map((event) => {
-    const shifted = { ...event, id: eventId(event.id, shiftUs), ts: event.ts + shiftUs, observedTs: event.observedTs + shiftUs };
+    const shifted = {
+      ...event,
+      id: eventId(event.id, shiftUs),
+      ts: event.ts + shiftUs,
+      observedTs: event.observedTs + shiftUs,
+    };
     return shifted.kind === "wire.master-gone" ? { ...shifted, lastAdvertTs: shifted.lastAdvertTs + shiftUs } : shifted;
   });
 }
@@ -31,7 +36,8 @@ export function planReplay(events: readonly Event[], options: { startUs: number;
   const plan: DueBatch[] = [];
   for (const recorded of byNode.values()) {
     const all = withHeartbeats(recorded, horizon).sort((a, b) => a.ts - b.ts);
-    for (const slice of slicesOf(all, options)) plan.push({ dueUs: slice.until - options.startUs, batch: batchOf(slice.events) });
+    for (const slice of slicesOf(all, options))
+      plan.push({ dueUs: slice.until - options.startUs, batch: batchOf(slice.events) });
   }
   return plan.sort((a, b) => a.dueUs - b.dueUs);
 }
@@ -53,12 +59,25 @@ function withHeartbeats(events: readonly Event[], horizon: number): Event[] {
   const beats: Event[] = [];
   for (let ts = from; ts <= horizon + HEARTBEAT_US; ts += HEARTBEAT_US) {
     const { cluster, node } = first;
-    beats.push({ id: eventId(node, "replay heartbeat", ts), cluster, node, source: "collector", kind: "collector.heartbeat", ts, tsUncertaintyUs: 0, observedTs: ts, sources: [] });
+    beats.push({
+      id: eventId(node, "replay heartbeat", ts),
+      cluster,
+      node,
+      source: "collector",
+      kind: "collector.heartbeat",
+      ts,
+      tsUncertaintyUs: 0,
+      observedTs: ts,
+      sources: [],
+    });
   }
   return [...events, ...beats];
 }
 
-function slicesOf(events: readonly Event[], { startUs, everyUs }: { startUs: number; everyUs: number }): { until: number; events: Event[] }[] {
+function slicesOf(
+  events: readonly Event[],
+  { startUs, everyUs }: { startUs: number; everyUs: number },
+): { until: number; events: Event[] }[] {
   const slices: { until: number; events: Event[] }[] = [];
   for (const event of events) {
     const until = event.ts <= startUs ? startUs : startUs + Math.ceil((event.ts - startUs) / everyUs) * everyUs;
@@ -71,6 +90,9 @@ function slicesOf(events: readonly Event[], { startUs, everyUs }: { startUs: num
 
 function batchOf(events: readonly Event[]): Batch {
   const { cluster = "", node = "" } = events[0] ?? {};
-  const batchId = createHash("sha256").update(events.map((event) => event.id).join()).digest("hex").slice(0, 32);
+  const batchId = createHash("sha256")
+    .update(events.map((event) => event.id).join())
+    .digest("hex")
+    .slice(0, 32);
   return { version: 1, batchId, cluster, node, events };
 }

@@ -17,13 +17,25 @@ const PRINTERS = { text: printText, json: printJson, markdown: printMarkdown } a
 
 /** `keepwatch analyze`: exit status 0, 1 with `--exit-code` when an incident is found, 2 when an input cannot be read. */
 export async function analyzeVerb(paths: readonly string[], options: AnalyzeOptions): Promise<void> {
-  if (!isFormat(options.format)) throw new OperatorError("USAGE", `--format ${options.format} is not known`, { remedy: `Choose one of ${Object.keys(PRINTERS).join(", ")}` });
+  if (!isFormat(options.format))
+    throw new OperatorError("USAGE", `--format ${options.format} is not known`, {
+      remedy: `Choose one of ${Object.keys(PRINTERS).join(", ")}`,
+    });
   const zone = options.tz ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
-  if (!isZone(zone)) throw new OperatorError("USAGE", `--tz ${zone} is not a time zone`, { remedy: "Give an IANA name, for example Europe/Berlin or UTC" });
-  const inputs = await readInputs(paths, { cluster: options.cluster, zone, now: systemClock.epoch(), ...(options.year === undefined ? {} : { year: options.year }) });
+  if (!isZone(zone))
+    throw new OperatorError("USAGE", `--tz ${zone} is not a time zone`, {
+      remedy: "Give an IANA name, for example Europe/Berlin or UTC",
+    });
+  const inputs = await readInputs(paths, {
+    cluster: options.cluster,
+    zone,
+    now: systemClock.epoch(),
+    ...(options.year === undefined ? {} : { year: options.year }),
+  });
   const analysis = analyze(inputs, { adverts: options.adverts === true });
   process.stdout.write(PRINTERS[options.format](analysis));
-  for (const { path, error } of inputs.inputs) if (error !== undefined) process.stderr.write(`keepwatch: ${path}: ${error}\n`);
+  for (const { path, error } of inputs.inputs)
+    if (error !== undefined) process.stderr.write(`keepwatch: ${path}: ${error}\n`);
   if (inputs.inputs.some((input) => input.error !== undefined)) process.exitCode = 2;
   else if (options.exitCode && analysis.incidents.length > 0) process.exitCode = 1;
 }

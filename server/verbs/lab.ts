@@ -3,7 +3,10 @@ import { runLab } from "../lab/lab.ts";
 import { type Scenario, SCENARIOS } from "../lab/scenarios.ts";
 
 /** `keepwatch lab`: exit status 0 only when the incidents found agree with what was done to the network. */
-export async function labVerb(name: string | undefined, options: { list?: boolean; record?: string; json?: boolean }): Promise<void> {
+export async function labVerb(
+  name: string | undefined,
+  options: { list?: boolean; record?: string; json?: boolean },
+): Promise<void> {
   const print = (line: string): void => void process.stdout.write(`${line}\n`);
   if (options.list) {
     for (const scenario of SCENARIOS) print(`${scenario.name.padEnd(18)} ${scenario.about}`);
@@ -15,11 +18,18 @@ export async function labVerb(name: string | undefined, options: { list?: boolea
   process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
   try {
     for (const scenario of chosen) {
-      const result = await runLab({ scenario, say: print, signal: abort.signal, ...(options.record ? { record: options.record } : {}) });
+      const result = await runLab({
+        scenario,
+        say: print,
+        signal: abort.signal,
+        ...(options.record ? { record: options.record } : {}),
+      });
       const { verdict } = result;
       print("");
       for (const line of verdict.lines) print(line);
-      print(`${scenario.name}: ${verdict.agrees ? "what was found agrees with what was done" : "what was found does NOT agree with what was done"}\n`);
+      print(
+        `${scenario.name}: ${verdict.agrees ? "what was found agrees with what was done" : "what was found does NOT agree with what was done"}\n`,
+      );
       if (options.json) print(JSON.stringify(result));
       if (!verdict.agrees) process.exitCode = 1;
     }
@@ -31,5 +41,7 @@ export async function labVerb(name: string | undefined, options: { list?: boolea
 function scenarioNamed(name: string): Scenario {
   const found = SCENARIOS.find((scenario) => scenario.name === name);
   if (found) return found;
-  throw new OperatorError("USAGE", `there is no scenario ${JSON.stringify(name)}`, { remedy: `Choose one of ${SCENARIOS.map((s) => s.name).join(", ")}` });
+  throw new OperatorError("USAGE", `there is no scenario ${JSON.stringify(name)}`, {
+    remedy: `Choose one of ${SCENARIOS.map((s) => s.name).join(", ")}`,
+  });
 }

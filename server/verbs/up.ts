@@ -26,15 +26,23 @@ export async function upVerb(options: { demo?: boolean; port?: number; data: str
 async function watchThisMachine(data: string, port: number | undefined): Promise<void> {
   await mkdir(data, { recursive: true, mode: 0o700 });
   const log = createLog();
-  const server = await listen(port, (listenPort) => loadServerConfig(undefined, { listen: { port: listenPort }, storage: { path: join(data, "store") } }));
-  const collectorConfig = await loadCollectorConfig(undefined, { server: { url: server.url }, spool: { dir: join(data, "spool") } });
+  const server = await listen(port, (listenPort) =>
+    loadServerConfig(undefined, { listen: { port: listenPort }, storage: { path: join(data, "store") } }),
+  );
+  const collectorConfig = await loadCollectorConfig(undefined, {
+    server: { url: server.url },
+    spool: { dir: join(data, "spool") },
+  });
   const collector = await runCollector(collectorConfig, { clock: systemClock, log });
   const statuses = collector.status();
   print(`\nkeepwatch is up. Timeline: ${server.url}\n`);
   for (const line of describeSources(statuses)) print(`  ${line}`);
   // The addresses of a machine without keepalived tell nothing, and a capture may run without hearing anything.
   const watching = statuses.some(({ name, state }) => state === "running" && name === "config");
-  if (!watching) print("\nThere is no keepalived configuration on this machine, so there may be nothing to watch. To see keepwatch at work on a recorded split-brain: npm start -- --demo");
+  if (!watching)
+    print(
+      "\nThere is no keepalived configuration on this machine, so there may be nothing to watch. To see keepwatch at work on a recorded split-brain: npm start -- --demo",
+    );
   print("\nCtrl-C ends it.");
   await untilSignal();
   await collector.stop();
@@ -45,15 +53,25 @@ async function watchThisMachine(data: string, port: number | undefined): Promise
 async function demo(port: number | undefined): Promise<void> {
   const data = await mkdtemp(join(tmpdir(), "keepwatch-demo-"));
   try {
-    const server = await listen(port, (listenPort) => loadServerConfig(undefined, { listen: { port: listenPort }, storage: { path: join(data, "store") }, alerts: { mail_from_keepalived_conf: false } }));
+    const server = await listen(port, (listenPort) =>
+      loadServerConfig(undefined, {
+        listen: { port: listenPort },
+        storage: { path: join(data, "store") },
+        alerts: { mail_from_keepalived_conf: false },
+      }),
+    );
     const root = demoRecording();
     const files = await recordedFiles(root);
     // The lab's nodes ran in UTC.
     const { events, inputs } = await readInputs(files, { cluster: "demo", zone: "UTC", now: systemClock.epoch() });
     const broken = inputs.find((input) => input.error !== undefined);
-    if (broken) throw new OperatorError("DEMO_RECORDING", `the bundled recording is damaged: ${broken.path}: ${broken.error}`);
-    print(`\nkeepwatch is up with a recorded incident: two real keepalived nodes, lb1 and lb2, whose link is cut. Timeline: ${server.url}\n`);
-    for (const { path, kind, node, lines } of inputs) print(`  ${path.slice(root.length + 1)}: ${kind} of ${node}, ${lines} records`);
+    if (broken)
+      throw new OperatorError("DEMO_RECORDING", `the bundled recording is damaged: ${broken.path}: ${broken.error}`);
+    print(
+      `\nkeepwatch is up with a recorded incident: two real keepalived nodes, lb1 and lb2, whose link is cut. Timeline: ${server.url}\n`,
+    );
+    for (const { path, kind, node, lines } of inputs)
+      print(`  ${path.slice(root.length + 1)}: ${kind} of ${node}, ${lines} records`);
     print("\nReplaying as if live; the two nodes are both master after a few seconds. Ctrl-C ends it.\n");
     const abort = new AbortController();
     const replay = pushReplay(events, { url: server.url, signal: abort.signal, onBatch: () => undefined });
@@ -70,18 +88,26 @@ async function demo(port: number | undefined): Promise<void> {
     await rm(data, { recursive: true, force: true });
   }
   function log(error: unknown): void {
-    if (error instanceof OperatorError && error.code !== "REPLAY_ABORTED") process.stderr.write(`keepwatch: ${error.toLine()}\n`);
+    if (error instanceof OperatorError && error.code !== "REPLAY_ABORTED")
+      process.stderr.write(`keepwatch: ${error.toLine()}\n`);
   }
 }
 
 async function recordedFiles(root: string): Promise<string[]> {
   const nodes = await readdir(root, { withFileTypes: true });
-  const files = await Promise.all(nodes.filter((n) => n.isDirectory()).map(async (n) => (await readdir(join(root, n.name))).map((f) => `${n.name}=${join(root, n.name, f)}`)));
+  const files = await Promise.all(
+    nodes
+      .filter((n) => n.isDirectory())
+      .map(async (n) => (await readdir(join(root, n.name))).map((f) => `${n.name}=${join(root, n.name, f)}`)),
+  );
   return files.flat().sort();
 }
 
 /** On the port that was asked for, or on 8080, or when that is taken on a free one. */
-async function listen(port: number | undefined, configFor: (port: number) => Promise<ServerConfig>): ReturnType<typeof startServer> {
+async function listen(
+  port: number | undefined,
+  configFor: (port: number) => Promise<ServerConfig>,
+): ReturnType<typeof startServer> {
   const deps = { clock: systemClock, log: createLog(), webRoot: webRoot() };
   try {
     return await startServer(await configFor(port ?? DEFAULT_PORT), deps);

@@ -42,8 +42,22 @@ export function messagesLog(lines: number, fraction: number, seed: number): Buff
 function story(random: () => number): string[] {
   const vrrp = (text: string): string => `Keepalived_vrrp[815]: ${text}`;
   const garp = vrrp("Sending gratuitous ARP on eth0 for 10.99.0.100");
-  if (random() < 0.5) return [vrrp("(VI_1) Receive advertisement timeout"), vrrp("(VI_1) Entering MASTER STATE"), vrrp("(VI_1) setting VIPs."), garp, garp, garp, garp, garp];
-  return [vrrp("(VI_1) Master received advert from 10.99.0.11 with higher priority 150, ours 100"), vrrp("(VI_1) Entering BACKUP STATE"), vrrp("(VI_1) removing VIPs.")];
+  if (random() < 0.5)
+    return [
+      vrrp("(VI_1) Receive advertisement timeout"),
+      vrrp("(VI_1) Entering MASTER STATE"),
+      vrrp("(VI_1) setting VIPs."),
+      garp,
+      garp,
+      garp,
+      garp,
+      garp,
+    ];
+  return [
+    vrrp("(VI_1) Master received advert from 10.99.0.11 with higher priority 150, ours 100"),
+    vrrp("(VI_1) Entering BACKUP STATE"),
+    vrrp("(VI_1) removing VIPs."),
+  ];
 }
 
 const ETHERNET = Buffer.from("01005e00001202000000000b0800", "hex");

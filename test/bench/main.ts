@@ -31,13 +31,21 @@ function cpuSeconds(): number {
 
 /** CPU seconds of a child process, read by the shell that waited for it. */
 function childCpuSeconds(command: string): number {
-  const { stderr } = spawnSync("bash", ["-c", `TIMEFORMAT='%U %S'; time ${command} >/dev/null 2>&1`], { encoding: "utf8" });
+  const { stderr } = spawnSync("bash", ["-c", `TIMEFORMAT='%U %S'; time ${command} >/dev/null 2>&1`], {
+    encoding: "utf8",
+  });
   const [user = "NaN", system = "NaN"] = stderr.trim().split(/\s+/).slice(-2);
   return Number(user) + Number(system);
 }
 
 /** Ours and a peer in turn, A B A B …, so that a drift of the machine's speed meets both. */
-async function paired(name: string, unit: string, amount: number, ours: () => Promise<void>, peer: { name: string; command: string }): Promise<void> {
+async function paired(
+  name: string,
+  unit: string,
+  amount: number,
+  ours: () => Promise<void>,
+  peer: { name: string; command: string },
+): Promise<void> {
   const rates: number[] = [];
   const ratios: number[] = [];
   for (let round = 0; round < ROUNDS; round++) {
@@ -48,7 +56,9 @@ async function paired(name: string, unit: string, amount: number, ours: () => Pr
     ratios.push(own / childCpuSeconds(peer.command));
   }
   const spread = `${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)}`;
-  print(`${name}: ${Math.round(median(rates)).toLocaleString("en")} ${unit} a CPU second; ${median(ratios).toFixed(2)} × the CPU of ${peer.name} (${spread}, ${ROUNDS} pairs)`);
+  print(
+    `${name}: ${Math.round(median(rates)).toLocaleString("en")} ${unit} a CPU second; ${median(ratios).toFixed(2)} × the CPU of ${peer.name} (${spread}, ${ROUNDS} pairs)`,
+  );
 }
 
 async function benchAnalyze(dir: string): Promise<void> {
@@ -57,25 +67,37 @@ async function benchAnalyze(dir: string): Promise<void> {
     const log = join(dir, `messages-${fraction}`);
     await writeFile(log, messagesLog(LINES, fraction, 7));
     const run = async (): Promise<void> => void analyze(await readInputs([`lb1=${log}`], options), { adverts: false });
-    await paired(`analyze, ${fraction * 100} % of the lines keepalived's`, "lines", LINES, run, { name: "grep -c with one regular expression", command: `grep -cE 'Keepalived(_vrrp|_healthcheckers)?\\[[0-9]+\\]: ' ${log}` });
+    await paired(`analyze, ${fraction * 100} % of the lines keepalived's`, "lines", LINES, run, {
+      name: "grep -c with one regular expression",
+      command: `grep -cE 'Keepalived(_vrrp|_healthcheckers)?\\[[0-9]+\\]: ' ${log}`,
+    });
   }
   const capture = join(dir, "adverts.pcap");
   await writeFile(capture, vrrpCapture(ADVERTS));
   const decode = async (): Promise<void> => void (await readInputs([`lb1=${capture}`], options));
-  await paired("adverts decoded", "adverts", ADVERTS, decode, { name: "tcpdump -nn -r", command: `tcpdump -nn -r ${capture}` });
+  await paired("adverts decoded", "adverts", ADVERTS, decode, {
+    name: "tcpdump -nn -r",
+    command: `tcpdump -nn -r ${capture}`,
+  });
 }
 
 /** From the cut of the trunk: the backup's master-down time of 3.609 s, the threshold of 1.5 s, and our own share. */
 async function benchLab(): Promise<void> {
   const scenario = SCENARIOS.find(({ name }) => name === "split-brain");
   if (!scenario) return;
-  const { webhooks, trunkCutTs, expected } = await runLab({ scenario, say: () => undefined, signal: new AbortController().signal });
+  const { webhooks, trunkCutTs, expected } = await runLab({
+    scenario,
+    say: () => undefined,
+    signal: new AbortController().signal,
+  });
   const opened = webhooks.find(({ payload }) => payload.status === "firing");
   if (!opened || trunkCutTs === undefined || !expected[0]) return print("link cut to webhook: no webhook arrived");
   const masterDownUs = 3_609_375;
   const sinceCutMs = (opened.receivedTs - trunkCutTs) / 1000;
   const sinceOverlapMs = (opened.receivedTs - expected[0].start) / 1000;
-  print(`link cut to webhook: ${sinceCutMs.toFixed(0)} ms; ${(sinceCutMs - masterDownUs / 1000).toFixed(0)} ms past the master-down time; ${sinceOverlapMs.toFixed(0)} ms after both were master, of which 1500 ms are the threshold`);
+  print(
+    `link cut to webhook: ${sinceCutMs.toFixed(0)} ms; ${(sinceCutMs - masterDownUs / 1000).toFixed(0)} ms past the master-down time; ${sinceOverlapMs.toFixed(0)} ms after both were master, of which 1500 ms are the threshold`,
+  );
 }
 
 const dir = await mkdtemp(join(tmpdir(), "keepwatch-bench-"));

@@ -17,7 +17,13 @@ afterAll(() => {
 
 function lint(...paths: readonly string[]): { status: number; output: string } {
   try {
-    return { status: 0, output: execFileSync(join(root, "node_modules/.bin/oxlint"), ["--type-aware", ...paths], { cwd: root, encoding: "utf8" }) };
+    return {
+      status: 0,
+      output: execFileSync(join(root, "node_modules/.bin/oxlint"), ["--type-aware", ...paths], {
+        cwd: root,
+        encoding: "utf8",
+      }),
+    };
   } catch (error) {
     const { status, stdout } = error as { status: number; stdout: string };
     return { status, output: stdout };
@@ -33,19 +39,59 @@ function plant(folder: string, source: string): string {
 }
 
 const VIOLATIONS: readonly (readonly [folder: string, what: string, source: string, said: string])[] = [
-  ["collector/logs", "the server", 'import { openStore } from "../../server/store/clickhouse-store.ts";\nexport const x = openStore;\n', "no-restricted-imports"],
-  ["collector/sources", "the server", 'import type { Store } from "../../server/store/store.ts";\nexport type X = Store;\n', "no-restricted-imports"],
-  ["collector/sinks", "a package a router does not have", 'import fastify from "fastify";\nexport const x = fastify;\n', "no-restricted-imports"],
-  ["collector/vrrp", "files", 'import { readFileSync } from "node:fs";\nexport const x = readFileSync;\n', "no-restricted-imports"],
+  [
+    "collector/logs",
+    "the server",
+    'import { openStore } from "../../server/store/clickhouse-store.ts";\nexport const x = openStore;\n',
+    "no-restricted-imports",
+  ],
+  [
+    "collector/sources",
+    "the server",
+    'import type { Store } from "../../server/store/store.ts";\nexport type X = Store;\n',
+    "no-restricted-imports",
+  ],
+  [
+    "collector/sinks",
+    "a package a router does not have",
+    'import fastify from "fastify";\nexport const x = fastify;\n',
+    "no-restricted-imports",
+  ],
+  [
+    "collector/vrrp",
+    "files",
+    'import { readFileSync } from "node:fs";\nexport const x = readFileSync;\n',
+    "no-restricted-imports",
+  ],
   ["collector/conf", "the clock", "export const x = Date.now();\n", "no-restricted-properties"],
   ["collector/logs", "randomness", "export const x = Math.random();\n", "no-restricted-properties"],
   ["collector/pcap", "timers", "export const x = setTimeout(() => undefined, 1);\n", "no-restricted-globals"],
   ["collector/events", "the environment", "export const x = process.env;\n", "no-restricted-globals"],
   ["server/detect", "the clock", "export const x = Date.now();\n", "no-restricted-properties"],
-  ["server/detect", "the store", 'import type { Store } from "../store/store.ts";\nexport type X = Store;\n', "no-restricted-imports"],
-  ["server/store", "a composition root", 'import { labVerb } from "../verbs/lab.ts";\nexport const x = labVerb;\n', "no-restricted-imports"],
-  ["web", "the server's code", 'import { openStore } from "../server/store/clickhouse-store.ts";\nexport const x = openStore;\n', "no-restricted-imports"],
-  ["web", "the collector", 'import { eventId } from "../collector/events/id.ts";\nexport const x = eventId;\n', "no-restricted-imports"],
+  [
+    "server/detect",
+    "the store",
+    'import type { Store } from "../store/store.ts";\nexport type X = Store;\n',
+    "no-restricted-imports",
+  ],
+  [
+    "server/store",
+    "a composition root",
+    'import { labVerb } from "../verbs/lab.ts";\nexport const x = labVerb;\n',
+    "no-restricted-imports",
+  ],
+  [
+    "web",
+    "the server's code",
+    'import { openStore } from "../server/store/clickhouse-store.ts";\nexport const x = openStore;\n',
+    "no-restricted-imports",
+  ],
+  [
+    "web",
+    "the collector",
+    'import { eventId } from "../collector/events/id.ts";\nexport const x = eventId;\n',
+    "no-restricted-imports",
+  ],
   ["collector/core", "a promise nobody awaits", "async function f(): Promise<void> {}\nf();\n", "no-floating-promises"],
 ];
 

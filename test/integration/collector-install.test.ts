@@ -15,7 +15,19 @@ beforeAll(async () => {
   expect(packed.status, packed.stderr).toBe(0);
   const [tarball = ""] = readdirSync(join(dir, "pack"));
   writeFileSync(join(dir, "package.json"), '{ "name": "router", "version": "0.0.0", "private": true }');
-  const installed = await runToEnd("npm", ["install", "--omit=optional", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", join(dir, "pack", tarball)], { cwd: dir, timeoutMs: 180_000 });
+  const installed = await runToEnd(
+    "npm",
+    [
+      "install",
+      "--omit=optional",
+      "--omit=dev",
+      "--ignore-scripts",
+      "--no-audit",
+      "--no-fund",
+      join(dir, "pack", tarball),
+    ],
+    { cwd: dir, timeoutMs: 180_000 },
+  );
   expect(installed.status, installed.stderr).toBe(0);
 }, 240_000);
 
@@ -23,11 +35,24 @@ afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 function bytesBelow(path: string): number {
   const stat = statSync(path);
-  return stat.isDirectory() ? readdirSync(path).reduce((sum, name) => sum + bytesBelow(join(path, name)), 0) : stat.size;
+  return stat.isDirectory()
+    ? readdirSync(path).reduce((sum, name) => sum + bytesBelow(join(path, name)), 0)
+    : stat.size;
 }
 
 test("it brings neither the database nor the web server's packages, and stays small", () => {
-  for (const name of ["chdb", "@chdb", "@clickhouse", "fastify", "@fastify", "prom-client", "nodemailer", "preact", "chart.js"]) expect(existsSync(join(dir, "node_modules", name)), name).toBe(false);
+  for (const name of [
+    "chdb",
+    "@chdb",
+    "@clickhouse",
+    "fastify",
+    "@fastify",
+    "prom-client",
+    "nodemailer",
+    "preact",
+    "chart.js",
+  ])
+    expect(existsSync(join(dir, "node_modules", name)), name).toBe(false);
   const size = bytesBelow(join(dir, "node_modules")) / MIB;
   process.stdout.write(`size of the collector's installation: ${size.toFixed(1)} MiB\n`);
   expect(size).toBeLessThan(20);
@@ -47,4 +72,3 @@ test("its other verbs say what is missing and how to get it", async () => {
   expect(server.stderr).toContain("--omit=optional");
   expect(server.stderr).not.toMatch(/^\s+at /m);
 });
-

@@ -33,16 +33,28 @@ describe.skipIf(reason !== undefined)("keepwatch lab", () => {
   );
 
   test("split-brain: live and from the recording alike, the one incident is found within 1.5 s of the truth", async () => {
-    const { status, stdout, stderr } = await keepwatch(["lab", "split-brain", "--record", recording, "--json"], { timeoutMs: 180_000 });
+    const { status, stdout, stderr } = await keepwatch(["lab", "split-brain", "--record", recording, "--json"], {
+      timeoutMs: 180_000,
+    });
     expect(status, stdout + stderr).toBe(0);
     const live = JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as Pick<LabResult, "incidents" | "expected">;
 
-    const files = readdirSync(recording).flatMap((node) => readdirSync(join(recording, node)).map((file) => `${node}=${join(recording, node, file)}`));
+    const files = readdirSync(recording).flatMap((node) =>
+      readdirSync(join(recording, node)).map((file) => `${node}=${join(recording, node, file)}`),
+    );
     const inputs = await readInputs(files, { cluster: "lab", zone: "UTC", now: Date.now() * 1000 });
     expect(inputs.inputs.filter((input) => input.error !== undefined)).toEqual([]);
     const offline = analyze(inputs, { adverts: false });
 
-    const told = (incidents: LabResult["incidents"]) => incidents.map(({ kind, certainty, severity, cluster, subject, status }) => ({ kind, certainty, severity, cluster, subject, status }));
+    const told = (incidents: LabResult["incidents"]) =>
+      incidents.map(({ kind, certainty, severity, cluster, subject, status }) => ({
+        kind,
+        certainty,
+        severity,
+        cluster,
+        subject,
+        status,
+      }));
     expect(told(offline.incidents)).toEqual(told(live.incidents.filter((incident) => incident.status !== "withdrawn")));
     for (const [i, { start, end }] of live.expected.entries()) {
       expect(Math.abs((offline.incidents[i]?.start ?? 0) - start)).toBeLessThan(1_500_000);

@@ -13,8 +13,18 @@ export interface Finished {
 }
 
 /** Runs a program to its end, with a bound on its time. */
-export async function runToEnd(command: string, args: readonly string[], options: { cwd?: string; env?: NodeJS.ProcessEnv; timeoutMs?: number } = {}): Promise<Finished> {
-  const child = spawn(command, [...args], { cwd: options.cwd ?? root, env: options.env ?? process.env, stdio: ["ignore", "pipe", "pipe"], timeout: options.timeoutMs ?? 60_000, killSignal: "SIGKILL" });
+export async function runToEnd(
+  command: string,
+  args: readonly string[],
+  options: { cwd?: string; env?: NodeJS.ProcessEnv; timeoutMs?: number } = {},
+): Promise<Finished> {
+  const child = spawn(command, [...args], {
+    cwd: options.cwd ?? root,
+    env: options.env ?? process.env,
+    stdio: ["ignore", "pipe", "pipe"],
+    timeout: options.timeoutMs ?? 60_000,
+    killSignal: "SIGKILL",
+  });
   let stdout = "";
   let stderr = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
@@ -23,7 +33,8 @@ export async function runToEnd(command: string, args: readonly string[], options
   return { status, stdout, stderr };
 }
 
-export const keepwatch = (args: readonly string[], options: Parameters<typeof runToEnd>[2] = {}): Promise<Finished> => runToEnd(process.execPath, [keepwatchBin, ...args], options);
+export const keepwatch = (args: readonly string[], options: Parameters<typeof runToEnd>[2] = {}): Promise<Finished> =>
+  runToEnd(process.execPath, [keepwatchBin, ...args], options);
 
 /** A program that runs until it is ended, with what it has printed so far. */
 export class Running {
@@ -32,7 +43,11 @@ export class Running {
   private readonly waiting = new Set<() => void>();
 
   constructor(command: string, args: readonly string[], options: { cwd?: string; env?: NodeJS.ProcessEnv } = {}) {
-    this.child = spawn(command, [...args], { cwd: options.cwd ?? root, env: options.env ?? process.env, stdio: ["ignore", "pipe", "pipe"] });
+    this.child = spawn(command, [...args], {
+      cwd: options.cwd ?? root,
+      env: options.env ?? process.env,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     for (const stream of [this.child.stdout, this.child.stderr])
       stream?.setEncoding("utf8").on("data", (text: string) => {
         this.output += text;
@@ -54,9 +69,13 @@ export class Running {
       const check = (): void => {
         const match = this.output.match(pattern);
         if (match) finish(() => resolve(match));
-        else if (this.child.exitCode !== null || this.child.signalCode !== null) finish(() => reject(new Error(`ended before it printed ${pattern}:\n${this.output}`)));
+        else if (this.child.exitCode !== null || this.child.signalCode !== null)
+          finish(() => reject(new Error(`ended before it printed ${pattern}:\n${this.output}`)));
       };
-      const timer = setTimeout(() => finish(() => reject(new Error(`did not print ${pattern} within ${timeoutMs} ms:\n${this.output}`))), timeoutMs);
+      const timer = setTimeout(
+        () => finish(() => reject(new Error(`did not print ${pattern} within ${timeoutMs} ms:\n${this.output}`))),
+        timeoutMs,
+      );
       this.waiting.add(check);
       check();
     });

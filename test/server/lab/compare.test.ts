@@ -4,10 +4,27 @@ import { overlapsOf, parseMonitorLine } from "../../../server/lab/truth.ts";
 import type { Incident } from "../../../server/detect/incident.ts";
 
 const S = 1_000_000;
-const expectation: Expectation = { kind: "split-brain", nodes: ["lb1", "lb2"], start: 100 * S, end: 110 * S, toleranceUs: 1.5 * S };
+const expectation: Expectation = {
+  kind: "split-brain",
+  nodes: ["lb1", "lb2"],
+  start: 100 * S,
+  end: 110 * S,
+  toleranceUs: 1.5 * S,
+};
 const incident: Incident = {
-  id: "0".repeat(32), revision: 1, status: "resolved", kind: "split-brain", certainty: "confirmed", severity: "critical", cluster: "lab",
-  subject: { router: "lab/ipv4/51", nodes: ["lb2", "lb1"] }, start: 100.4 * S, end: 110.2 * S, cause: null, summary: "", evidence: [],
+  id: "0".repeat(32),
+  revision: 1,
+  status: "resolved",
+  kind: "split-brain",
+  certainty: "confirmed",
+  severity: "critical",
+  cluster: "lab",
+  subject: { router: "lab/ipv4/51", nodes: ["lb2", "lb1"] },
+  start: 100.4 * S,
+  end: 110.2 * S,
+  cause: null,
+  summary: "",
+  evidence: [],
 };
 
 describe("the laboratory's verdict", () => {
@@ -30,7 +47,9 @@ describe("the laboratory's verdict", () => {
   });
 
   test("agrees when what was found beside it is below critical", () => {
-    expect(compare([expectation], [incident, { ...incident, kind: "no-master", severity: "warning" }]).agrees).toBe(true);
+    expect(compare([expectation], [incident, { ...incident, kind: "no-master", severity: "warning" }]).agrees).toBe(
+      true,
+    );
   });
 
   test("disagrees when a cause is expected and another was named", () => {
@@ -45,14 +64,23 @@ describe("the laboratory's own truth", () => {
   });
 
   test("an overlap lasts while two hold the address, also when three do for a while", () => {
-    expect(overlapsOf([[{ from: 1, to: 9 }], [{ from: 3, to: 6 }], [{ from: 4, to: 8 }]])).toEqual([{ from: 3, to: 8 }]);
+    expect(overlapsOf([[{ from: 1, to: 9 }], [{ from: 3, to: 6 }], [{ from: 4, to: 8 }]])).toEqual([
+      { from: 3, to: 8 },
+    ]);
     expect(overlapsOf([[{ from: 1, to: null }], [{ from: 3, to: null }]])).toEqual([{ from: 3, to: null }]);
   });
 
   test("a line of ip monitor is read with its microseconds", () => {
-    const line = "[2026-11-24T11:08:27.525269] 1: lo    inet 10.99.0.100/24 scope global lo\\       valid_lft forever preferred_lft forever";
-    expect(parseMonitorLine(line)).toEqual({ ts: Date.parse("2026-11-24T11:08:27Z") * 1000 + 525269, added: true, address: "10.99.0.100" });
+    const line =
+      "[2026-11-24T11:08:27.525269] 1: lo    inet 10.99.0.100/24 scope global lo\\       valid_lft forever preferred_lft forever";
+    expect(parseMonitorLine(line)).toEqual({
+      ts: Date.parse("2026-11-24T11:08:27Z") * 1000 + 525269,
+      added: true,
+      address: "10.99.0.100",
+    });
     expect(parseMonitorLine(line.replace("] ", "] Deleted "))?.added).toBe(false);
-    expect(parseMonitorLine("[2026-11-24T11:08:27.731030] 1: lo: <LOOPBACK> mtu 65536 qdisc noqueue state DOWN")).toBeUndefined();
+    expect(
+      parseMonitorLine("[2026-11-24T11:08:27.731030] 1: lo: <LOOPBACK> mtu 65536 qdisc noqueue state DOWN"),
+    ).toBeUndefined();
   });
 });

@@ -1,0 +1,29 @@
+import type { LineGrammar } from "../grammar.ts";
+import { CONFIG_MESSAGES, type ConfigMessage } from "./config-messages.ts";
+
+/** `… for vrrp_instance VI_1 doesn't exist`: the instance is named in the words instead of in front of them. */
+const NAMED_IN_WORDS = /\b(?:vrrp_instance|vrrp instance|VRRP instance)[ [](?<name>[^\s\]]+)/;
+
+function grammarOf({ code, severity, source, since, templates }: ConfigMessage): LineGrammar {
+  return {
+    id: `config.${code}.${severity}`,
+    source,
+    since,
+    samples: templates.map((template) => template.replaceAll("{*}", "x")),
+    templates,
+    toEvent: (_words, { message, file, line, instance }) => {
+      const named = instance ?? NAMED_IN_WORDS.exec(message)?.groups?.["name"];
+      return {
+        kind: "config.diagnostic",
+        code,
+        severity,
+        message: message.slice(0, 1024),
+        ...(file === undefined ? {} : { file: file.slice(0, 4096) }),
+        ...(line === undefined || line < 1 ? {} : { line }),
+        ...(named === undefined ? {} : { instance: named.slice(0, 255) }),
+      };
+    },
+  };
+}
+
+export const configGrammars: readonly LineGrammar[] = CONFIG_MESSAGES.map(grammarOf);

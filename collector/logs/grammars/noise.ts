@@ -1,0 +1,103 @@
+import type { LineGrammar } from "../grammar.ts";
+
+/** Lines that are known and mean nothing for the state of a router: kept, and not counted as unrecognised. */
+const notice = (code: string, since: string, sample: string, ...templates: readonly string[]): LineGrammar => ({
+  id: `log.notice.${code}`,
+  source: "core/main.c, lib/parser.c, vrrp/*.c, check/*.c",
+  since,
+  samples: [sample],
+  templates,
+  toEvent: () => ({ kind: "log.notice", code }),
+});
+
+export const noiseGrammars: readonly LineGrammar[] = [
+  notice(
+    "kernel-banner",
+    "1.4.0",
+    "Running on Linux 6.1.0 #1 SMP (built for Linux 5.19.11)",
+    "Running on {*} (built for Linux {*})",
+    "WARNING - keepalived was build for newer Linux {*}",
+    "WARNING - keepalived was built for newer Linux {*}",
+  ),
+  notice("command-line", "2.0.0", "Command line: 'keepalived' '-D'", "Command line: {*}", "              '{*}"),
+  notice("file-open", "1.2.2", "Opening file '/etc/keepalived/keepalived.conf'.", "Opening file '{*}'."),
+  notice("file-used", "2.2.0", "Configuration file /etc/keepalived/keepalived.conf", "Configuration file {*}"),
+  notice(
+    "hint",
+    "2.1.0",
+    "NOTICE: setting config option max_auto_priority should result in better keepalived performance",
+    "NOTICE: {*}",
+  ),
+  notice("registering", "1.2.2", "Registering Kernel netlink reflector", "Registering {*}"),
+  notice(
+    "address",
+    "2.0.0",
+    "Assigned address 10.99.0.11 for interface eth0",
+    "Assigned address {*} for interface {*}",
+    "assigned address {*} for interface {*}",
+    "Netlink reflector reports IP {*}",
+    "Deassigned address {*}",
+    "deassigned address {*}",
+  ),
+  notice(
+    "sockpool",
+    "1.2.2",
+    "VRRP sockpool: [ifindex(  2), family(IPv4), proto(112), fd(14,15) multicast, address(224.0.0.18)]",
+    "VRRP sockpool: [{*}]",
+  ),
+  notice(
+    "cpu-usage",
+    "2.1.0",
+    "CPU usage (self/children) user: 0.001322/0.009211 system: 0.000000/0.000000",
+    "CPU usage {*}",
+  ),
+  notice("ident", "1.2.24", "Changing syslog ident to Keepalived_blue", "Changing syslog ident to {*}"),
+  notice("stale-pidfile", "1.2.2", "Remove a zombie pid file /run/keepalived.pid", "Remove a zombie pid file {*}"),
+  notice("memory", "1.2.2", "Configuration is using : 68124 Bytes", "Configuration is using : {*}"),
+  notice(
+    "respawn-delay",
+    "2.1.0",
+    "Restart of VRRP process delayed 2 seconds to limit respawn rate",
+    "Restart of {*} process delayed {*} seconds to limit respawn rate",
+  ),
+  notice(
+    "dump",
+    "1.2.17",
+    "Printing VRRP data for process(15) on signal",
+    "Printing {*} for process({*}) on signal",
+    "Printing {*} as json for process({*}) on signal",
+  ),
+  notice("ipvs-init", "2.0.0", "Initializing ipvs", "Initializing ipvs{*}"),
+  notice(
+    "startup-delay",
+    "2.0.14",
+    "Delaying startup for 5 seconds",
+    "Delaying startup for {*} seconds",
+    "Delayed start completed",
+    "Reduced delayed start passed",
+  ),
+  notice("sync-group", "1.2.2", "VRRP_Group(VG_1) Syncing instances to MASTER state", "VRRP_Group({*}) {*}"),
+  notice(
+    "script",
+    "1.2.2",
+    "VRRP_Script(chk_haproxy) succeeded",
+    "VRRP_Script({*}) {*}",
+    "Script `{*}` now returning {*}",
+  ),
+  notice(
+    "service",
+    "1.2.2",
+    "Shutting down service [10.99.0.12]:tcp:80 from VS [10.99.0.100]:tcp:80",
+    "Shutting down service {*}",
+    "Activating healthchecker for service {*}",
+    "Removing service {*}",
+    "Adding service {*}",
+  ),
+  notice(
+    "systemd",
+    "2.2.0",
+    "Started keepalived.service - Keepalive Daemon (LVS and VRRP).",
+    "Started {*}",
+    "Starting {*}...",
+  ),
+];

@@ -1,0 +1,149 @@
+import { describe, expect, test } from "vitest";
+import { formatEpochUs, parseIsoUs, type EpochUs } from "../../../collector/core/time.ts";
+import { readEnvelope } from "../../../collector/logs/syslog.ts";
+import { ZoneClock } from "../../../collector/logs/zone.ts";
+
+const utc = new ZoneClock("UTC");
+const at = (text: string): number => parseIsoUs(text) ?? Number.NaN;
+const iso = (ts: number | undefined): string | undefined =>
+  ts === undefined ? undefined : formatEpochUs(ts as EpochUs);
+
+describe("envelopes", () => {
+  test.each([
+    [
+      "classic syslog",
+      "Nov 24 10:53:23 lb1 Keepalived_vrrp[15]: (VI_1) Entering MASTER STATE",
+      "2026-11-24T10:53:23.000000Z",
+      1_000_000,
+      "lb1",
+      "Keepalived_vrrp",
+      15,
+    ],
+    [
+      "a day of one digit",
+      "Nov  4 10:53:23 lb1 Keepalived[13]: Stopping",
+      "2026-11-04T10:53:23.000000Z",
+      1_000_000,
+      "lb1",
+      "Keepalived",
+      13,
+    ],
+    [
+      "with its priority",
+      "<30>Nov 24 10:53:23 lb1 Keepalived[13]: Stopping",
+      "2026-11-24T10:53:23.000000Z",
+      1_000_000,
+      "lb1",
+      "Keepalived",
+      13,
+    ],
+    [
+      "rsyslog's high precision",
+      "2026-11-24T10:53:23.123456+01:00 lb1 Keepalived[13]: Stopping",
+      "2026-11-24T09:53:23.123456Z",
+      1,
+      "lb1",
+      "Keepalived",
+      13,
+    ],
+    [
+      "RFC 5424",
+      "<30>1 2026-11-24T10:53:23.123Z lb1 Keepalived_vrrp 15 - - (VI_1) Entering MASTER STATE",
+      "2026-11-24T10:53:23.123000Z",
+      1000,
+      "lb1",
+      "Keepalived_vrrp",
+      15,
+    ],
+    [
+      "RFC 5424 with structured data",
+      '<30>1 2026-11-24T10:53:23Z lb1 Keepalived 15 - [a b="c \\] d"] Stopping',
+      "2026-11-24T10:53:23.000000Z",
+      1_000_000,
+      "lb1",
+      "Keepalived",
+      15,
+    ],
+    [
+      "a tag with namespace and instance",
+      "Nov 24 10:53:23 lb1 Keepalived_vrrp_blue_one[15]: Stopped",
+      "2026-11-24T10:53:23.000000Z",
+      1_000_000,
+      "lb1",
+      "Keepalived_vrrp_blue_one",
+      15,
+    ],
+    [
+      "keepalived's console",
+      "Tue Mar  5 10:00:00 2024: Stopping",
+      "2024-03-05T10:00:00.000000Z",
+      1_000_000,
+      undefined,
+      "Keepalived",
+      undefined,
+    ],
+    [
+      "keepalived's console with nanoseconds",
+      "Tue Mar  5 10:00:00.123456789 2024: Stopping",
+      "2024-03-05T10:00:00.123456Z",
+      1,
+      undefined,
+      "Keepalived",
+      undefined,
+    ],
+  ])("%s", (_name, line, ts, resolutionUs, host, tag, pid) => {
+    const envelope = readEnvelope(line, utc, at("2026-11-24T11:00:00Z"));
+    expect({ ...envelope, ts: iso(envelope?.ts) }).toMatchObject({ ts, resolutionUs, host, tag, pid });
+  });
+
+  test.each([
+    ["a month that is none", "Nev 24 10:53:23 lb1 Keepalived[13]: Stopping"],
+    ["a day that is none", "Nov 44 10:53:23 lb1 Keepalived[13]: Stopping"],
+    ["a torn beginning", "53:23 lb1 Keepalived[13]: Stopping"],
+    ["two lines run together", "Nov 24 10:5Nov 24 10:53:24 lb1 Keepalived[13]: Stopping"],
+  ])("%s leaves the message and no time", (_name, line) => {
+    expect(readEnvelope(line, utc, at("2026-11-24T11:00:00Z"))).toMatchObject({
+      ts: undefined,
+      tag: "Keepalived",
+      pid: 13,
+      message: "Stopping",
+    });
+  });
+});
+
+describe("the year that a classic line does not say", () => {
+  test.each([
+    ["is this year's", "Nov 24 10:00:00", "2026-11-24T11:00:00Z", "2026-11-24T10:00:00.000000Z"],
+    [
+      "is last year's for December read in January",
+      "Dec 31 23:59:59",
+      "2027-01-01T00:00:05Z",
+      "2026-12-31T23:59:59.000000Z",
+    ],
+    [
+      "is next year's when the node's clock is a little ahead at New Year",
+      "Jan  1 00:00:03",
+      "2026-12-31T23:59:58Z",
+      "2027-01-01T00:00:03.000000Z",
+    ],
+    ["is a leap year's for 29 February", "Feb 29 12:00:00", "2027-03-01T00:00:00Z", "2024-02-29T12:00:00.000000Z"],
+  ])("%s", (_name, stamp, reference, expected) => {
+    expect(iso(readEnvelope(`${stamp} lb1 Keepalived[1]: Stopping`, utc, at(reference))?.ts)).toBe(expected);
+  });
+});
+
+describe("the zone that a classic line does not say", () => {
+  const berlin = new ZoneClock("Europe/Berlin");
+  test.each([
+    ["winter", "Jan 10 12:00:00", "2026-01-10T11:00:00.000000Z"],
+    ["summer", "Jul 10 12:00:00", "2026-07-10T10:00:00.000000Z"],
+    ["the hour that is there twice: the first of them", "Oct 25 02:30:00", "2026-10-25T00:30:00.000000Z"],
+    ["the hour that is left out: as if the clock had not been moved", "Mar 29 02:30:00", "2026-03-29T01:30:00.000000Z"],
+    ["just before the change", "Mar 29 01:59:59", "2026-03-29T00:59:59.000000Z"],
+    ["just after the change", "Mar 29 03:00:00", "2026-03-29T01:00:00.000000Z"],
+  ])("%s", (_name, stamp, expected) => {
+    expect(iso(readEnvelope(`${stamp} lb1 Keepalived[1]: Stopping`, berlin, at("2026-12-31T00:00:00Z"))?.ts)).toBe(
+      expected,
+    );
+  });
+});
