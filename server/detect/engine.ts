@@ -140,7 +140,12 @@ interface NodeState {
   /** Newest heartbeat in each stretch of LIFE_SIGN_BUCKET_US. */
   readonly heartbeats: Map<number, number>;
   newestStatus: { readonly ts: number; readonly id: string; readonly sources: readonly SourceStatus[] } | null;
+  /** Read from the events; null when there are new ones. */
   evidence: NodeEvidence | null;
+  /** Has new evidence since the last conclusion. */
+  touched: boolean;
+  /** Of `events`. */
+  newestEventTs: number;
 }
 
 interface RouterState {
@@ -186,6 +191,8 @@ class Cluster {
     state.sorted &&= last === undefined || compareEvents(last, event) <= 0;
     state.events.push(event);
     state.evidence = null;
+    state.touched = true;
+    state.newestEventTs = Math.max(state.newestEventTs, event.ts);
     this.facts.learn(event);
     this.dirty = true;
   }
@@ -205,6 +212,8 @@ class Cluster {
         heartbeats: new Map(),
         newestStatus: null,
         evidence: null,
+        newestEventTs: 0,
+        touched: false,
       };
       this.states.set(node, state);
     }
@@ -221,7 +230,8 @@ class Cluster {
     const bucket = Math.floor(event.ts / LIFE_SIGN_BUCKET_US);
     if (event.ts > (state.heartbeats.get(bucket) ?? 0)) {
       state.heartbeats.set(bucket, event.ts);
-      state.evidence = null;
+      // A sign of life matters only to what comes after it.
+      if (state.newestEventTs > event.ts) state.evidence = null;
       this.dirty = true;
     }
   }
@@ -242,15 +252,22 @@ class Cluster {
       this.identity = identify(this.name, this.facts);
       this.identifiedVersion = this.facts.version;
     }
-    const touchedNodes = new Set(
-      [...this.states.values()].filter(({ evidence }) => evidence === null).map(({ node }) => node),
-    );
     const inputs = this.inputs();
+    const touchedNodes = new Set([...this.states.values()].filter(({ touched }) => touched).map(({ node }) => node));
+    const heardNow = new Set(
+      [...touchedNodes].flatMap((node) =>
+        (inputs.get(node)?.evidence.wire ?? []).map(({ family, vrid, vips }) =>
+          this.identity.routerOfSender(family, vrid, vips),
+        ),
+      ),
+    );
+    for (const state of this.states.values()) state.touched = false;
     const touched = new Set<string>();
     const views = new Map<string, RouterState>();
     for (const router of this.identity.routers.values()) {
       const nodes = viewNodes(router, this.identity, inputs);
-      if (identityChanged || router.instances.some(({ node }) => touchedNodes.has(node))) touched.add(router.id);
+      if (identityChanged || heardNow.has(router.id) || router.instances.some(({ node }) => touchedNodes.has(node)))
+        touched.add(router.id);
       const view: RouterView = {
         router,
         nodes,

@@ -151,6 +151,10 @@ function readLog(events: readonly Event[], lifeSign: LifeSign): LogSpan[] {
         if (event.action === "removing" && current.get(event.instance)?.state === "MASTER")
           enter(event.instance, "STOPPED", edgeOf(event));
         break;
+      // The parent's children give up mastership when it is told to stop; the last word comes a second later.
+      case "daemon.stopping":
+        stopAll(() => edgeOf(event));
+        break;
       case "daemon.stopped":
         if (event.daemon === "parent" || event.daemon === "vrrp")
           stopAll(

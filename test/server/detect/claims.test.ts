@@ -32,7 +32,7 @@ describe("a lane shows what each source says", () => {
 
   test.each([
     [
-      "an orderly stop, at the first line that gives up mastership",
+      "an orderly stop",
       ["log MASTER 3..20", "log STOPPED 20.."],
       `
       at 20.1 lb1 daemon stopping
@@ -42,7 +42,7 @@ describe("a lane shows what each source says", () => {
     ],
     [
       "the same without the lines of -D",
-      ["log MASTER 3..21", "log STOPPED 21.."],
+      ["log MASTER 3..20", "log STOPPED 20.."],
       `
       at 20.1 lb1 daemon stopping
       at 21.2 lb1 daemon stopped`,

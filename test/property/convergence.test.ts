@@ -1,0 +1,147 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import type { Event } from "../../collector/events/event.ts";
+import { createDetectionEngine, detectAll } from "../../server/detect/engine.ts";
+import type { Incident } from "../../server/detect/incident.ts";
+import { scenario } from "../server/detect/scenario.ts";
+
+const node = fc.constantFrom("lb1", "lb2", "lb3");
+const other = fc.constantFrom("lb1", "lb2", "10.99.0.77");
+const verb = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc.constantFrom(
+      "log MASTER",
+      "log BACKUP",
+      "log FAULT",
+      "journal MASTER",
+      "log BACKUP init",
+      "log MASTER VI_2",
+    ),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.constantFrom(
+      "kernel +10.99.0.100",
+      "kernel -10.99.0.100",
+      "kernel = 10.99.0.11 10.99.0.100",
+      "kernel = 10.99.0.12",
+    ),
+  },
+  {
+    weight: 3,
+    arbitrary: fc
+      .tuple(other, fc.constantFrom("seen", "gone silent", "gone priority-zero", "gone capture-ended", "advert"))
+      .map(([sender, what]) => `wire ${sender} ${what}`),
+  },
+  { weight: 3, arbitrary: fc.constantFrom("wire out seen", "wire out gone silent", "wire out gone priority-zero") },
+  {
+    weight: 3,
+    arbitrary: fc.constantFrom(
+      "daemon starting",
+      "daemon ready",
+      "daemon stopping",
+      "daemon stopped",
+      "daemon vrrp-stopped",
+      "daemon permanent-error CONFIG",
+      "daemon error already-running",
+      "daemon vrrp-killed",
+      "daemon reloading",
+    ),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.constantFrom(
+      "config",
+      "config VI_1 52",
+      "config VI_2 51 10.77.0.9",
+      "garp",
+      "garp VI_2 10.77.0.9",
+      "collector started",
+      "collector stopped",
+      "heartbeat",
+      "sent-zero",
+      "removing",
+    ),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(
+      "rejects auth",
+      "rejects interval",
+      "lower lb2",
+      "diagnostic fatal missing_parameter 7 no parameter",
+    ),
+  },
+);
+/** Quarters of seconds over two minutes: many share a syslog second. */
+const line = fc
+  .tuple(fc.integer({ min: 0, max: 480 }), node, verb)
+  .map(([quarters, name, what]) => `at ${quarters / 4} ${name} ${what}`);
+const history = fc.array(line, { minLength: 1, maxLength: 40 }).map((lines) => scenario(lines.join("\n")));
+
+/** Some order of the events, some of them twice, in batches. */
+const delivery = history.chain((events) =>
+  fc.record({
+    events: fc.constant(events),
+    order: fc.shuffledSubarray(events, { minLength: events.length }),
+    repeated: fc.subarray(events),
+    cuts: fc.array(fc.nat(80), { maxLength: 8 }),
+  }),
+);
+
+const conclusions = (incidents: readonly Incident[]) =>
+  incidents.map(({ id: _id, revision: _revision, status: _status, ...draft }) => draft);
+
+function batches(events: readonly Event[], cuts: readonly number[]): Event[][] {
+  const edges = [0, ...[...cuts].sort((a, b) => a - b), events.length];
+  return edges.slice(1).map((to, index) => events.slice(edges[index], to));
+}
+
+test("any order, repetition and batching of the events ends in the same incidents, routers and lanes", () => {
+  fc.assert(
+    fc.property(delivery, ({ events, order, repeated, cuts }) => {
+      const engine = createDetectionEngine();
+      for (const batch of batches([...order, ...repeated], cuts)) engine.add(batch);
+      const whole = detectAll(events);
+      expect(conclusions(engine.incidents())).toEqual(whole.incidents);
+      expect(engine.routers().map(({ id, vips, instances }) => ({ id, vips, instances }))).toEqual(
+        whole.routers.map(({ id, vips, instances }) => ({ id, vips, instances })),
+      );
+      for (const { id } of whole.routers) expect(engine.lanes(id)).toEqual(whole.lanes.get(id));
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test("ids are unique, and an unchanged incident is not told twice", () => {
+  fc.assert(
+    fc.property(delivery, ({ order, cuts }) => {
+      const engine = createDetectionEngine();
+      const revisions = new Map<string, number>();
+      for (const batch of batches(order, cuts))
+        for (const { incident } of engine.add(batch).changes) {
+          expect(incident.revision).toBe((revisions.get(incident.id) ?? 0) + 1);
+          revisions.set(incident.id, incident.revision);
+        }
+      const ids = engine.incidents().map(({ id }) => id);
+      expect(new Set(ids).size).toBe(ids.length);
+      expect(engine.add(order).changes).toEqual([]);
+    }),
+    { numRuns: 150 },
+  );
+});
+
+test("a restart with what the store has ends in the same incidents", () => {
+  fc.assert(
+    fc.property(delivery, ({ events, order }) => {
+      const before = createDetectionEngine();
+      before.add(order);
+      const after = createDetectionEngine({}, before.incidents());
+      after.load(events.filter(({ kind }) => kind !== "wire.advert"));
+      after.add(events.filter(({ kind }) => kind === "wire.advert"));
+      expect(after.incidents()).toEqual(before.incidents());
+    }),
+    { numRuns: 150 },
+  );
+});

@@ -1,0 +1,149 @@
+import { describe, expect, test } from "vitest";
+import type { Event } from "../../../collector/events/event.ts";
+import { createDetectionEngine, detectAll } from "../../../server/detect/engine.ts";
+import { at, configBody, eventOf, scenario } from "./scenario.ts";
+
+const PARTITION = `
+  at 0 lb1 config
+  at 0 lb2 config
+  at 3.5 lb1 log MASTER
+  at 3.5 lb1 kernel +10.99.0.100
+  at 23.8 lb2 log MASTER
+  at 23.8 lb2 kernel +10.99.0.100`;
+const HEALED = `
+  at 40.3 lb2 log BACKUP
+  at 40.3 lb2 kernel -10.99.0.100`;
+
+/** Events up to a second, as live collectors would have sent them. */
+const upTo = (events: readonly Event[], seconds: number): Event[] => events.filter(({ ts }) => ts <= at(seconds));
+
+describe("an incident's life", () => {
+  const events = scenario(`${PARTITION}${HEALED}\n watch lb1 lb2 to 60`);
+
+  test("is opened once, resolved once, and keeps its id", () => {
+    const engine = createDetectionEngine();
+    const told: string[] = [];
+    const ids = new Set<string>();
+    for (let second = 0; second <= 60; second += 1)
+      for (const { type, incident } of engine.add(upTo(events, second)).changes) {
+        told.push(`${second} ${type} ${incident.kind} ${incident.revision} ${incident.status}`);
+        ids.add(incident.id);
+      }
+    expect(told).toEqual(["26 opened split-brain 1 open", "41 resolved split-brain 2 resolved"]);
+    expect(ids.size).toBe(1);
+    expect([...ids][0]).toMatch(/^[0-9a-f]{32}$/);
+  });
+
+  test("is withdrawn when late evidence shows that it was none, and comes back under its old id", () => {
+    const engine = createDetectionEngine();
+    const [opened] = engine.add(upTo(events, 30)).changes;
+    const late = scenario("at 19 lb1 log FAULT\nat 19 lb1 kernel -10.99.0.100");
+    expect(engine.add(late).changes).toMatchObject([
+      { type: "withdrawn", incident: { id: opened?.incident.id, revision: 2 } },
+    ]);
+    expect(engine.incidents()).toEqual([]);
+    const again = scenario("\n\nat 19.5 lb1 log MASTER\nat 19.5 lb1 kernel +10.99.0.100");
+    expect(engine.add(again).changes).toMatchObject([
+      { type: "opened", incident: { id: opened?.incident.id, revision: 3, status: "open" } },
+    ]);
+  });
+
+  test("has its certainty raised when the silent node is heard of again", () => {
+    const engine = createDetectionEngine();
+    const first = engine.add(scenario(`${PARTITION}\n watch lb1 to 20\n watch lb2 to 40`)).changes;
+    expect(first).toMatchObject([{ type: "opened", incident: { certainty: "suspected" } }]);
+    expect(engine.add(scenario("watch lb1 to 40")).changes).toMatchObject([
+      { type: "certainty-raised", incident: { certainty: "confirmed", id: first[0]?.incident.id } },
+    ]);
+  });
+
+  test("keeps its id when its router gets a better name", () => {
+    const engine = createDetectionEngine();
+    const logs = scenario("at 3 lb1 log MASTER\nat 20 lb2 log MASTER\nwatch lb1 lb2 to 40");
+    const [opened] = engine.add(logs).changes;
+    expect(opened?.incident.subject.router).toBe("default/VI_1");
+    const { changes } = engine.add(scenario("\n\n\nat 0 lb1 config\nat 0 lb2 config"));
+    expect(changes).toMatchObject([
+      { type: "revised", incident: { id: opened?.incident.id, subject: { router: "default/ipv4/51" } } },
+    ]);
+  });
+});
+
+describe("after a restart", () => {
+  const before = createDetectionEngine();
+  const events = scenario(`${PARTITION}\n watch lb1 lb2 to 40`);
+  before.add(events);
+
+  test("the replay of what the store has changes nothing", () => {
+    const engine = createDetectionEngine({}, before.incidents());
+    engine.load(events.slice(0, 3));
+    engine.load(events.slice(3));
+    expect(engine.add([]).changes).toEqual([]);
+    expect(engine.incidents()).toEqual(before.incidents());
+  });
+
+  test("a replay piece by piece withdraws nothing either", () => {
+    const engine = createDetectionEngine({}, before.incidents());
+    const told = events.flatMap((event) => engine.add([event]).changes.map(({ type }) => type));
+    expect(told.filter((type) => type === "opened" || type === "withdrawn" || type === "resolved")).toEqual([]);
+    expect(engine.incidents().map(({ id, status }) => [id, status])).toEqual(
+      before.incidents().map(({ id, status }) => [id, status]),
+    );
+  });
+
+  test("an incident whose events were deleted since stays", () => {
+    const engine = createDetectionEngine({}, before.incidents());
+    expect(engine.add(scenario("at 7000 lb1 log MASTER\n at 7100 lb1 heartbeat")).changes).toEqual([]);
+    expect(engine.incidents()).toEqual(before.incidents());
+  });
+});
+
+describe("what the API asks for", () => {
+  test("routers with their masters, nodes with their sources", () => {
+    const engine = createDetectionEngine();
+    const { touchedRouters } = engine.add(scenario(`${PARTITION}\n watch lb1 lb2 to 40`));
+    expect(touchedRouters).toEqual(["default/ipv4/51"]);
+    expect(engine.routers()).toMatchObject([
+      {
+        id: "default/ipv4/51",
+        masters: ["lb1", "lb2"],
+        since: at(23.8),
+        openIncidents: [engine.incidents()[0]?.id],
+        firstEventTs: at(3),
+        lastEventTs: at(23.8),
+      },
+    ]);
+    expect(engine.nodes()).toMatchObject([{ node: "lb1", lastSeenTs: at(40) }, { node: "lb2" }]);
+    expect(engine.lanes("default/ipv4/51").map(({ node, watchedTo }) => [node, watchedTo])).toEqual([
+      ["lb1", at(40)],
+      ["lb2", at(40)],
+    ]);
+    expect(engine.lanes("no such router")).toEqual([]);
+  });
+
+  test("a raw advert moves the watermark and touches its router, and is kept nowhere", () => {
+    const engine = createDetectionEngine();
+    engine.add(scenario(PARTITION));
+    expect(engine.add(scenario("at 50 lb1 wire out advert")).touchedRouters).toEqual(["default/ipv4/51"]);
+    expect(engine.nodes()[0]?.lastSeenTs).toBe(at(50));
+    expect(engine.add(scenario("at 51 lb1 heartbeat")).touchedRouters).toEqual([]);
+  });
+
+  test("mail settings of the newest configuration of each node, each once", () => {
+    const mail = { to: ["ops@example.net"], host: "192.0.2.25", port: 25, connectTimeoutSeconds: 30 };
+    const loaded = (node: string, seconds: number, to: string) =>
+      eventOf(
+        { source: "config", body: { ...configBody(node), mail: { ...mail, to: [to] } } },
+        { cluster: "default", node, ts: at(seconds), line: 1 },
+      );
+    const engine = createDetectionEngine();
+    engine.add([
+      loaded("lb1", 9, "ops@example.net"),
+      loaded("lb1", 1, "old@example.net"),
+      loaded("lb2", 1, "ops@example.net"),
+    ]);
+    expect(engine.mailSettings("default")).toEqual([mail]);
+    expect(engine.mailSettings("other")).toEqual([]);
+    expect(detectAll([]).incidents).toEqual([]);
+  });
+});
