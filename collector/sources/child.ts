@@ -1,0 +1,37 @@
+import { type ChildProcess, spawn } from "node:child_process";
+
+/** What a supervised program's end was. */
+export interface ChildEnd {
+  /** Set when it could not be started at all. */
+  readonly spawnError?: NodeJS.ErrnoException;
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  /** The last of what it said on stderr. */
+  readonly said: string;
+}
+
+export interface ChildHandle {
+  readonly stdout: NodeJS.ReadableStream;
+  /** Resolves when it has ended and its output is read. */
+  readonly ended: Promise<ChildEnd>;
+  kill(signal: NodeJS.Signals): void;
+}
+
+export type StartChild = (command: string, args: readonly string[], env?: Readonly<Record<string, string>>) => ChildHandle;
+
+/** Most of stderr that is kept, in characters. */
+const SAID_MAX_CHARS = 4_000;
+
+export const startChild: StartChild = (command, args, env = {}) => {
+  const child: ChildProcess = spawn(command, [...args], { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } });
+  let said = "";
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+    said = (said + text).slice(-SAID_MAX_CHARS);
+  });
+  const ended = new Promise<ChildEnd>((resolve) => {
+    child.once("error", (spawnError: NodeJS.ErrnoException) => resolve({ spawnError, code: null, signal: null, said }));
+    child.once("close", (code, signal) => resolve({ code, signal, said: said.trim() }));
+  });
+  if (!child.stdout) throw new Error(`${command} has no stdout`);
+  return { stdout: child.stdout, ended, kill: (signal) => void child.kill(signal) };
+};
