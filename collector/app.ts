@@ -56,7 +56,7 @@ class Collector implements RunningCollector {
     this.config = config;
     this.deps = deps;
     this.identity = { cluster: config.cluster, node: config.node };
-    this.sources = deps.sources ?? buildSources(config, { clock: deps.clock, log: deps.log });
+    this.sources = deps.sources ?? buildSources(config, { clock: deps.clock });
     this.startTs = deps.clock.epoch();
   }
 

@@ -30,7 +30,8 @@ export const RAW_MAX_CHARS = 4096;
 
 /** The type is spelled out: inferred in this generic context it would widen to any string or number. */
 const oneOf = <const T extends readonly string[]>(values: T) => Type.Enum([...values]) as TSchema as TEnum<[...T]>;
-const text = (max: number, description?: string) => Type.String({ maxLength: max, ...(description ? { description } : {}) });
+const text = (max: number, description?: string) =>
+  Type.String({ maxLength: max, ...(description ? { description } : {}) });
 const opt = Type.Optional;
 
 const Name = text(255);
@@ -147,8 +148,19 @@ export const EVENT_KINDS = {
   "vrrp.state": { instance: Name, state: oneOf(STATES), initial: opt(Type.Boolean()) },
   "vrrp.transition": { instance: Name, state: oneOf(STATES) },
   "vrrp.advert-timeout": { instance: Name },
-  "vrrp.advert-higher-priority": { instance: Name, peer: opt(Address), priority: opt(Priority), ownPriority: opt(Priority) },
-  "vrrp.advert-lower-priority": { instance: Name, peer: opt(Address), priority: opt(Priority), ownPriority: opt(Priority), election: Type.Boolean() },
+  "vrrp.advert-higher-priority": {
+    instance: Name,
+    peer: opt(Address),
+    priority: opt(Priority),
+    ownPriority: opt(Priority),
+  },
+  "vrrp.advert-lower-priority": {
+    instance: Name,
+    peer: opt(Address),
+    priority: opt(Priority),
+    ownPriority: opt(Priority),
+    election: Type.Boolean(),
+  },
   /** An advert keepalived refused; `reason` is a short code: auth, interval, vip-list, … */
   "vrrp.advert-rejected": { instance: opt(Name), reason: text(64), peer: opt(Address) },
   "vrrp.priority-zero-sent": { instance: Name },
@@ -168,7 +180,9 @@ export const EVENT_KINDS = {
   // --- config ----------------------------------------------------------------------------------------------------
   /** The node's effective configuration, sent when it is first read and whenever it changes. */
   "config.loaded": {
-    files: Type.Array(Type.Object({ path: text(4096), sha256: text(64) }, { additionalProperties: false }), { maxItems: 1024 }),
+    files: Type.Array(Type.Object({ path: text(4096), sha256: text(64) }, { additionalProperties: false }), {
+      maxItems: 1024,
+    }),
     instances: Type.Array(ConfiguredInstance, { maxItems: 4096 }),
     virtualServers: Type.Array(text(255), { maxItems: 4096 }),
     routerId: opt(Name),
@@ -192,9 +206,25 @@ export const EVENT_KINDS = {
   "wire.master-gone": { ...sender, reason: oneOf(["priority-zero", "silent", "capture-ended"]), lastAdvertTs: Epoch },
   // --- kernel ----------------------------------------------------------------------------------------------------
   /** All addresses of the node when the source starts: what was there before we looked. */
-  "kernel.addresses": { addresses: Type.Array(Type.Object({ interface: Name, address: Address, prefixLength: Type.Integer({ minimum: 0, maximum: 128 }) }, { additionalProperties: false }), { maxItems: 8192 }) },
-  "kernel.address-added": { interface: Name, address: Address, prefixLength: Type.Integer({ minimum: 0, maximum: 128 }) },
-  "kernel.address-removed": { interface: Name, address: Address, prefixLength: Type.Integer({ minimum: 0, maximum: 128 }) },
+  "kernel.addresses": {
+    addresses: Type.Array(
+      Type.Object(
+        { interface: Name, address: Address, prefixLength: Type.Integer({ minimum: 0, maximum: 128 }) },
+        { additionalProperties: false },
+      ),
+      { maxItems: 8192 },
+    ),
+  },
+  "kernel.address-added": {
+    interface: Name,
+    address: Address,
+    prefixLength: Type.Integer({ minimum: 0, maximum: 128 }),
+  },
+  "kernel.address-removed": {
+    interface: Name,
+    address: Address,
+    prefixLength: Type.Integer({ minimum: 0, maximum: 128 }),
+  },
   "kernel.link": { interface: Name, up: Type.Boolean() },
   // --- collector ---------------------------------------------------------------------------------------------------
   /** The node is watched up to this moment; silence of its other sources is knowledge, not ignorance. */
@@ -203,7 +233,13 @@ export const EVENT_KINDS = {
   /** Orderly end of the collector: from here on the node is not watched. */
   "collector.stopped": {},
   /** Something that could not be seen: what, why, and how much, when that is known. */
-  "collector.gap": { sourceName: text(64), reason: text(1024), from: opt(Epoch), to: opt(Epoch), lost: opt(Type.Integer({ minimum: 0 })) },
+  "collector.gap": {
+    sourceName: text(64),
+    reason: text(1024),
+    from: opt(Epoch),
+    to: opt(Epoch),
+    lost: opt(Type.Integer({ minimum: 0 })),
+  },
 } as const satisfies Record<string, Record<string, TSchema>>;
 
 export type EventKind = keyof typeof EVENT_KINDS;
@@ -231,7 +267,16 @@ const Base = {
 
 type BaseFields = {
   -readonly [K in "id" | "cluster" | "node"]: string;
-} & { source: Source; ts: number; tsUncertaintyUs: number; observedTs: number; pid?: number; at?: string; raw?: string; rawTruncated?: boolean };
+} & {
+  source: Source;
+  ts: number;
+  tsUncertaintyUs: number;
+  observedTs: number;
+  pid?: number;
+  at?: string;
+  raw?: string;
+  rawTruncated?: boolean;
+};
 
 type FieldsOf<K extends EventKind> = Static<TObject<(typeof EVENT_KINDS)[K]>>;
 
@@ -243,7 +288,10 @@ export type Event = EventOf<EventKind>;
 /** What a parser makes before the edge adds cluster, node, times and id: the kind and its fields. */
 export type EventBody<K extends EventKind = EventKind> = { [Kind in K]: Readonly<{ kind: Kind } & FieldsOf<Kind>> }[K];
 
-export function isKind<K extends EventKind>(event: Event, ...kinds: readonly K[]): event is Extract<Event, { kind: K }> {
+export function isKind<K extends EventKind>(
+  event: Event,
+  ...kinds: readonly K[]
+): event is Extract<Event, { kind: K }> {
   return (kinds as readonly string[]).includes(event.kind);
 }
 
@@ -261,7 +309,8 @@ export type EventFault = { readonly field: string; readonly message: string };
 export function eventFault(value: unknown): EventFault | undefined {
   const kind = typeof value === "object" && value !== null && "kind" in value ? value.kind : undefined;
   if (typeof kind !== "string") return { field: "kind", message: "an event is an object with a kind" };
-  if (!Object.hasOwn(EVENT_KINDS, kind)) return { field: "kind", message: `unknown kind ${JSON.stringify(kind.slice(0, 64))}` };
+  if (!Object.hasOwn(EVENT_KINDS, kind))
+    return { field: "kind", message: `unknown kind ${JSON.stringify(kind.slice(0, 64))}` };
   let validator = validators.get(kind);
   if (!validator) {
     validator = Compile(eventSchema(kind as EventKind));

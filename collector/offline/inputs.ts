@@ -57,7 +57,7 @@ export async function readInputs(specs: readonly string[], options: ReadOptions)
   const read: { path: string; named: string | undefined; yield: Yield | { readonly error: string } }[] = [];
   for (const spec of specs) {
     const { node, path } = parseSpec(spec);
-    const got = await readFile(path, options).catch((error: unknown) => ({
+    const got = await readFile(path, node ?? nodeOfPath(path), options).catch((error: unknown) => ({
       error: error instanceof OperatorError ? error.toLine() : messageOf(error),
     }));
     read.push({ path, named: node, yield: got });
@@ -116,13 +116,13 @@ function hostOf({ host }: Observation): string | undefined {
   return host === undefined || host === "" || /^localhost(\.|$)/.test(host) ? undefined : host;
 }
 
-async function readFile(path: string, options: ReadOptions): Promise<Yield> {
+async function readFile(path: string, node: string, options: ReadOptions): Promise<Yield> {
   const chunks = bytesOf(path);
   const { head, all } = await peek(chunks);
   const kind = kindOf(path.replace(/\.(gz|zst)$/, ""), head);
   if (typeof kind === "object") throw new OperatorError("INPUT_KIND", `${path} was not read: ${kind.refused}`);
   if (kind === "pcap") return readCapture(path, all);
-  if (kind === "config") return readConfig(path, all, options);
+  if (kind === "config") return readConfig(path, node, all, options);
   if (kind === "journal") return readJournal(all);
   return readLog(path, head, all, await referenceOf(path, options), options.zone);
 }
@@ -207,11 +207,16 @@ async function eachLine(all: AsyncIterable<Uint8Array>, onLine: (line: Line) => 
   }
 }
 
-async function readConfig(path: string, all: AsyncIterable<Uint8Array>, options: ReadOptions): Promise<Yield> {
+async function readConfig(
+  path: string,
+  node: string,
+  all: AsyncIterable<Uint8Array>,
+  options: ReadOptions,
+): Promise<Yield> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of all) chunks.push(chunk);
   const bytes = Buffer.concat(chunks);
-  const observations = configObservations(path, bytes, options.now);
+  const observations = configObservations(path, bytes.toString("utf8"), node, options.now);
   return {
     kind: "config",
     lines: bytes.toString("latin1").split("\n").length,

@@ -25,7 +25,12 @@ const IPV6_FRAGMENT = 44;
 export function unpackFrame(packet: Packet): Frame | undefined {
   const link = unpackLink(packet.linkType, packet.data);
   if (!link) return undefined;
-  const ip = link.etherType === ETHERTYPE_IPV4 ? unpackIpv4(link.payload) : link.etherType === ETHERTYPE_IPV6 ? unpackIpv6(link.payload) : undefined;
+  const ip =
+    link.etherType === ETHERTYPE_IPV4
+      ? unpackIpv4(link.payload)
+      : link.etherType === ETHERTYPE_IPV6
+        ? unpackIpv6(link.payload)
+        : undefined;
   return ip && { ip, outgoing: link.outgoing, interfaceIndex: link.interfaceIndex };
 }
 
@@ -43,9 +48,18 @@ function unpackLink(linkType: number, data: Uint8Array): Link | undefined {
     case 1:
       return data.length < 14 ? undefined : behindVlans(u16(data, 12), data.subarray(14), undefined, undefined);
     case 113:
-      return data.length < 16 ? undefined : behindVlans(u16(data, 14), data.subarray(16), u16(data, 0) === PACKET_OUTGOING, undefined);
+      return data.length < 16
+        ? undefined
+        : behindVlans(u16(data, 14), data.subarray(16), u16(data, 0) === PACKET_OUTGOING, undefined);
     case 276:
-      return data.length < 20 ? undefined : behindVlans(u16(data, 0), data.subarray(20), data[10] === PACKET_OUTGOING, ((data[4] ?? 0) << 24) | ((data[5] ?? 0) << 16) | u16(data, 6));
+      return data.length < 20
+        ? undefined
+        : behindVlans(
+            u16(data, 0),
+            data.subarray(20),
+            data[10] === PACKET_OUTGOING,
+            ((data[4] ?? 0) << 24) | ((data[5] ?? 0) << 16) | u16(data, 6),
+          );
     case 12:
     case 14:
     case 101:
@@ -60,7 +74,12 @@ function unpackLink(linkType: number, data: Uint8Array): Link | undefined {
   }
 }
 
-function behindVlans(etherType: number, payload: Uint8Array, outgoing: boolean | undefined, interfaceIndex: number | undefined): Link | undefined {
+function behindVlans(
+  etherType: number,
+  payload: Uint8Array,
+  outgoing: boolean | undefined,
+  interfaceIndex: number | undefined,
+): Link | undefined {
   let type = etherType;
   let rest = payload;
   while (VLAN_TAGS.has(type)) {
@@ -74,7 +93,12 @@ function behindVlans(etherType: number, payload: Uint8Array, outgoing: boolean |
 function rawIp(data: Uint8Array): Link | undefined {
   const version = (data[0] ?? 0) >> 4;
   if (version !== 4 && version !== 6) return undefined;
-  return { etherType: version === 4 ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6, payload: data, outgoing: undefined, interfaceIndex: undefined };
+  return {
+    etherType: version === 4 ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6,
+    payload: data,
+    outgoing: undefined,
+    interfaceIndex: undefined,
+  };
 }
 
 /** RFC 791. Padding of a short Ethernet frame is cut off by the header's own length. */
@@ -82,8 +106,22 @@ function unpackIpv4(data: Uint8Array): IpPacket | undefined {
   const headerLength = ((data[0] ?? 0) & 0x0f) * 4;
   const totalLength = u16(data, 2);
   const fragmentOffset = u16(data, 6) & 0x1fff;
-  if (data.length < 20 || (data[0] ?? 0) >> 4 !== 4 || headerLength < 20 || data.length < headerLength || totalLength < headerLength || fragmentOffset !== 0) return undefined;
-  return ipPacket("ipv4", data, { ttl: data[8] ?? 0, protocol: data[9] ?? 0, source: [12, 16], destination: [16, 20], payload: [headerLength, totalLength] });
+  if (
+    data.length < 20 ||
+    (data[0] ?? 0) >> 4 !== 4 ||
+    headerLength < 20 ||
+    data.length < headerLength ||
+    totalLength < headerLength ||
+    fragmentOffset !== 0
+  )
+    return undefined;
+  return ipPacket("ipv4", data, {
+    ttl: data[8] ?? 0,
+    protocol: data[9] ?? 0,
+    source: [12, 16],
+    destination: [16, 20],
+    payload: [headerLength, totalLength],
+  });
 }
 
 /** RFC 8200. */
@@ -97,12 +135,22 @@ function unpackIpv6(data: Uint8Array): IpPacket | undefined {
     at += 8 + (data[at + 1] ?? 0) * 8;
   }
   if (next === IPV6_FRAGMENT || at > data.length || at > end) return undefined;
-  return ipPacket("ipv6", data, { ttl: data[7] ?? 0, protocol: next, source: [8, 24], destination: [24, 40], payload: [at, end] });
+  return ipPacket("ipv6", data, {
+    ttl: data[7] ?? 0,
+    protocol: next,
+    source: [8, 24],
+    destination: [24, 40],
+    payload: [at, end],
+  });
 }
 
 type Range = readonly [from: number, to: number];
 
-function ipPacket(family: IpPacket["family"], data: Uint8Array, fields: { ttl: number; protocol: number; source: Range; destination: Range; payload: Range }): IpPacket {
+function ipPacket(
+  family: IpPacket["family"],
+  data: Uint8Array,
+  fields: { ttl: number; protocol: number; source: Range; destination: Range; payload: Range },
+): IpPacket {
   const sourceBytes = data.subarray(...fields.source);
   const destinationBytes = data.subarray(...fields.destination);
   const [from, to] = fields.payload;

@@ -56,19 +56,56 @@ export function createCaptureReader({ path, interfaceName }: CaptureReaderOption
       return [];
     }
     const ts = Number(packet.tsNs / 1000n);
-    const face = packet.interfaceName ?? (frame.interfaceIndex === undefined ? undefined : (interfaceName?.(frame.interfaceIndex) ?? `if${frame.interfaceIndex}`)) ?? UNKNOWN_INTERFACE;
+    const face =
+      packet.interfaceName ??
+      (frame.interfaceIndex === undefined
+        ? undefined
+        : (interfaceName?.(frame.interfaceIndex) ?? `if${frame.interfaceIndex}`)) ??
+      UNKNOWN_INTERFACE;
     const hash = createHash("sha256").update(packet.data).digest("hex").slice(0, 16);
-    const common = { source: "wire", ts, tsUncertaintyUs: 0, idParts: [String(packet.tsNs), face, hash], ...(path === undefined ? {} : { at: `${path}#${packet.frame}` }) } as const;
+    const common = {
+      source: "wire",
+      ts,
+      tsUncertaintyUs: 0,
+      idParts: [String(packet.tsNs), face, hash],
+      ...(path === undefined ? {} : { at: `${path}#${packet.frame}` }),
+    } as const;
     if ("malformed" in decoded) {
       counts.malformed += 1;
-      return [{ ...common, body: { kind: "wire.malformed", reason: decoded.malformed, length: packet.originalLength, ...(face === UNKNOWN_INTERFACE ? {} : { interface: face }) } }];
+      return [
+        {
+          ...common,
+          body: {
+            kind: "wire.malformed",
+            reason: decoded.malformed,
+            length: packet.originalLength,
+            ...(face === UNKNOWN_INTERFACE ? {} : { interface: face }),
+          },
+        },
+      ];
     }
     counts.adverts += 1;
     const outgoing = frame.outgoing ?? false;
-    const { family, vrid, priority, vips, source, destination, version, ttl, authType, checksum, advertIntervalUs } = decoded;
+    const { family, vrid, priority, vips, source, destination, version, ttl, authType, checksum, advertIntervalUs } =
+      decoded;
     const advert: Observation = {
       ...common,
-      body: { kind: "wire.advert", interface: face, family, vrid, peer: source, outgoing, priority, vips: [...vips], advertIntervalUs, destination, version, ttl, authType, checksum },
+      body: {
+        kind: "wire.advert",
+        interface: face,
+        family,
+        vrid,
+        peer: source,
+        outgoing,
+        priority,
+        vips: [...vips],
+        advertIntervalUs,
+        destination,
+        version,
+        ttl,
+        authType,
+        checksum,
+      },
     };
     return [...tracker.hear({ advert: decoded, interface: face, outgoing, ts }).map(edge), advert];
   }
@@ -80,4 +117,3 @@ export function createCaptureReader({ path, interfaceName }: CaptureReaderOption
     counts: () => ({ ...counts }),
   };
 }
-

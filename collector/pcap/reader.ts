@@ -43,7 +43,10 @@ export class PcapParser {
   /** The packets that are complete with this chunk. After damage nothing more is read. */
   push(chunk: Uint8Array): Packet[] {
     if (this.broken !== undefined) return [];
-    this.rest = this.rest.length === 0 ? Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength) : Buffer.concat([this.rest, chunk]);
+    this.rest =
+      this.rest.length === 0
+        ? Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
+        : Buffer.concat([this.rest, chunk]);
     const packets: Packet[] = [];
     let at = 0;
     for (;;) {
@@ -60,7 +63,8 @@ export class PcapParser {
   /** What is wrong with the stream, now that it has ended. */
   end(): string | undefined {
     if (this.broken !== undefined) return this.broken;
-    if (this.rest.length > 0) return `it ends in the middle of a record, at byte ${this.consumed} (${this.rest.length} bytes left over)`;
+    if (this.rest.length > 0)
+      return `it ends in the middle of a record, at byte ${this.consumed} (${this.rest.length} bytes left over)`;
     return this.pcap || this.ng ? undefined : "it is empty: a capture has at least a file header";
   }
 
@@ -84,19 +88,29 @@ export class PcapParser {
       this.ng = { little: true, interfaces: [] };
       return this.block(at, []);
     }
-    const formats: Readonly<Record<number, readonly [little: boolean, nanos: boolean]>> = { 0xa1b2c3d4: [false, false], 0xd4c3b2a1: [true, false], 0xa1b23c4d: [false, true], 0x4d3cb2a1: [true, true] };
+    const formats: Readonly<Record<number, readonly [little: boolean, nanos: boolean]>> = {
+      0xa1b2c3d4: [false, false],
+      0xd4c3b2a1: [true, false],
+      0xa1b23c4d: [false, true],
+      0x4d3cb2a1: [true, true],
+    };
     const format = formats[magic];
     if (!format) return this.fail(at, "it is neither a pcap nor a pcapng file");
     if (this.rest.length < at + 24) return 0;
     const [little, nanos] = format;
     // The upper bits of the link type tell of frame check sequences.
-    this.pcap = { little, nanos, linkType: (little ? this.rest.readUInt32LE(at + 20) : this.rest.readUInt32BE(at + 20)) & 0x03ffffff };
+    this.pcap = {
+      little,
+      nanos,
+      linkType: (little ? this.rest.readUInt32LE(at + 20) : this.rest.readUInt32BE(at + 20)) & 0x03ffffff,
+    };
     return 24;
   }
 
   private record({ little, nanos, linkType }: PcapFormat, at: number, packets: Packet[]): number {
     if (this.rest.length < at + 16) return 0;
-    const u32 = (offset: number): number => (little ? this.rest.readUInt32LE(at + offset) : this.rest.readUInt32BE(at + offset));
+    const u32 = (offset: number): number =>
+      little ? this.rest.readUInt32LE(at + offset) : this.rest.readUInt32BE(at + offset);
     const captured = u32(8);
     if (captured > RECORD_BYTES_MAX) return this.fail(at, `a record claims ${captured} bytes`);
     if (this.rest.length < at + 16 + captured) return 0;
@@ -121,9 +135,11 @@ export class PcapParser {
       this.ng = { little: order === 0x4d3c2b1a, interfaces: [] };
     }
     const { little } = this.ng;
-    const u32 = (offset: number): number => (little ? this.rest.readUInt32LE(at + offset) : this.rest.readUInt32BE(at + offset));
+    const u32 = (offset: number): number =>
+      little ? this.rest.readUInt32LE(at + offset) : this.rest.readUInt32BE(at + offset);
     const length = u32(4);
-    if (length < 12 || length % 4 !== 0 || length > RECORD_BYTES_MAX + 4096) return this.fail(at, `a pcapng block claims ${length} bytes`);
+    if (length < 12 || length % 4 !== 0 || length > RECORD_BYTES_MAX + 4096)
+      return this.fail(at, `a pcapng block claims ${length} bytes`);
     if (this.rest.length < at + length) return 0;
     const type = u32(0);
     const body = this.rest.subarray(at + 8, at + length - 4);
@@ -149,7 +165,9 @@ export class PcapParser {
       if (code === 0 || value.length < length) break;
       if (code === 2) name = value.toString("utf8").replace(/\0+$/, "").slice(0, 255);
       const resolution = value[0];
-      if (code === 9 && resolution !== undefined) unitsPerSecond = resolution & 0x80 ? 2n ** BigInt(Math.min(resolution & 0x7f, 63)) : 10n ** BigInt(Math.min(resolution, 18));
+      if (code === 9 && resolution !== undefined)
+        unitsPerSecond =
+          resolution & 0x80 ? 2n ** BigInt(Math.min(resolution & 0x7f, 63)) : 10n ** BigInt(Math.min(resolution, 18));
       at += 4 + length + ((4 - (length % 4)) % 4);
     }
     interfaces.push({ linkType: u16(0), name, unitsPerSecond });
@@ -164,7 +182,14 @@ export class PcapParser {
     if (!face || 20 + captured > body.length) return undefined;
     const units = (BigInt(u32(4)) << 32n) | BigInt(u32(8));
     this.frames += 1;
-    return { tsNs: (units * 1_000_000_000n) / face.unitsPerSecond, linkType: face.linkType, data: body.subarray(20, 20 + captured), originalLength: u32(16), interfaceName: face.name, frame: this.frames };
+    return {
+      tsNs: (units * 1_000_000_000n) / face.unitsPerSecond,
+      linkType: face.linkType,
+      data: body.subarray(20, 20 + captured),
+      originalLength: u32(16),
+      interfaceName: face.name,
+      frame: this.frames,
+    };
   }
 
   private simplePacket(body: Buffer): Packet | undefined {
@@ -172,6 +197,13 @@ export class PcapParser {
     if (!this.ng || !face || body.length < 4) return undefined;
     const originalLength = this.ng.little ? body.readUInt32LE(0) : body.readUInt32BE(0);
     this.frames += 1;
-    return { tsNs: 0n, linkType: face.linkType, data: body.subarray(4, 4 + originalLength), originalLength, interfaceName: face.name, frame: this.frames };
+    return {
+      tsNs: 0n,
+      linkType: face.linkType,
+      data: body.subarray(4, 4 + originalLength),
+      originalLength,
+      interfaceName: face.name,
+      frame: this.frames,
+    };
   }
 }

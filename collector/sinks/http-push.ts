@@ -164,15 +164,13 @@ export class HttpPush {
         res.setEncoding("utf8").on("data", (chunk: string) => {
           if (text.length < ANSWER_MAX_CHARS) text += chunk.slice(0, ANSWER_MAX_CHARS);
         });
-        res
-          .on("error", reject)
-          .on("end", () =>
-            resolve({
-              status: res.statusCode ?? 0,
-              text: text.trim(),
-              retryAfterMs: retryAfterMs(res.headers["retry-after"]),
-            }),
-          );
+        res.on("error", reject).on("end", () =>
+          resolve({
+            status: res.statusCode ?? 0,
+            text: text.trim(),
+            retryAfterMs: retryAfterMs(res.headers["retry-after"]),
+          }),
+        );
       };
       const req = this.request(options, onAnswer);
       req.on("timeout", () => req.destroy(new Error(`no answer within ${ANSWER_TIMEOUT_MS / 1000} s`)));

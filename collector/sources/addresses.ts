@@ -55,7 +55,13 @@ class AddressesSource implements Source {
   }
 
   status(): SourceStatus {
-    return { name: this.name, detail: "the kernel's addresses and links", state: this.state, ...this.counts, ...(this.reason === undefined ? {} : { reason: this.reason }) };
+    return {
+      name: this.name,
+      detail: "the kernel's addresses and links",
+      state: this.state,
+      ...this.counts,
+      ...(this.reason === undefined ? {} : { reason: this.reason }),
+    };
   }
 
   private async supervise(context: SourceContext, settled: () => void): Promise<void> {
@@ -64,11 +70,20 @@ class AddressesSource implements Source {
       const end = await this.monitor(context, settled);
       settled();
       if (this.stopping.signal.aborted) return;
-      const why = end.spawnError?.code === "ENOENT" ? "the ip program is not installed (apt-get install iproute2)" : `ip monitor ended with ${end.signal ?? `status ${end.code}`} ${end.said}`.trim();
+      const why =
+        end.spawnError?.code === "ENOENT"
+          ? "the ip program is not installed (apt-get install iproute2)"
+          : `ip monitor ended with ${end.signal ?? `status ${end.code}`} ${end.said}`.trim();
       if (this.reason !== why) context.log("warn", `addresses are not watched: ${why}`);
       if (this.state === "running") {
         pause = RESTART_FIRST_MS;
-        await context.emit([this.observe({ kind: "collector.gap", sourceName: this.name, reason: why, from }, this.clock.epoch(), "collector")]);
+        await context.emit([
+          this.observe(
+            { kind: "collector.gap", sourceName: this.name, reason: why, from },
+            this.clock.epoch(),
+            "collector",
+          ),
+        ]);
       }
       this.state = "unavailable";
       this.reason = why;
@@ -102,7 +117,10 @@ class AddressesSource implements Source {
     const addresses = parseSnapshot(text);
     this.counts.read += addresses.length;
     this.state = "running";
-    this.reason = addresses.length > ADDRESSES_MAX ? `only the first ${ADDRESSES_MAX} of ${addresses.length} addresses are kept` : undefined;
+    this.reason =
+      addresses.length > ADDRESSES_MAX
+        ? `only the first ${ADDRESSES_MAX} of ${addresses.length} addresses are kept`
+        : undefined;
     await context.emit([this.observe({ kind: "kernel.addresses", addresses: addresses.slice(0, ADDRESSES_MAX) }, ts)]);
   }
 
@@ -137,10 +155,14 @@ export function parseSnapshot(text: string): { interface: string; address: strin
   }
   if (!Array.isArray(links)) return [];
   return (links as Snapshot[]).flatMap(({ ifname, addr_info: infos }) =>
-    (Array.isArray(infos) ? (infos as { local?: unknown; prefixlen?: unknown }[]) : []).flatMap(({ local, prefixlen }) => {
-      const address = typeof local === "string" ? normaliseAddress(local) : undefined;
-      return address !== undefined && typeof ifname === "string" && typeof prefixlen === "number" ? [{ interface: ifname, address, prefixLength: prefixlen }] : [];
-    }),
+    (Array.isArray(infos) ? (infos as { local?: unknown; prefixlen?: unknown }[]) : []).flatMap(
+      ({ local, prefixlen }) => {
+        const address = typeof local === "string" ? normaliseAddress(local) : undefined;
+        return address !== undefined && typeof ifname === "string" && typeof prefixlen === "number"
+          ? [{ interface: ifname, address, prefixLength: prefixlen }]
+          : [];
+      },
+    ),
   );
 }
 
@@ -149,7 +171,12 @@ export function parseSnapshot(text: string): { interface: string; address: strin
  * `[2026-11-24T10:54:20.525269] 2: eth0    inet 10.99.0.100/24 scope …`, `Deleted` in front of a removal.
  * @returns undefined for a line that tells nothing here
  */
-export function parseMonitorLine(line: string): { ts: number; body: EventBody<"kernel.address-added" | "kernel.address-removed" | "kernel.link"> } | "unrecognised" | undefined {
+export function parseMonitorLine(
+  line: string,
+):
+  | { ts: number; body: EventBody<"kernel.address-added" | "kernel.address-removed" | "kernel.link"> }
+  | "unrecognised"
+  | undefined {
   if (line.trim() === "") return undefined;
   const head = /^\[([^\]]+)\] (Deleted )?\d+: ([^\s:@]+)(?:@\S+)?:?\s+(.*)$/s.exec(line);
   const ts = parseIsoUs(`${head?.[1] ?? ""}Z`);
@@ -159,9 +186,25 @@ export function parseMonitorLine(line: string): { ts: number; body: EventBody<"k
   if (inet) {
     const address = normaliseAddress(inet[1] ?? "");
     if (address === undefined) return "unrecognised";
-    return { ts, body: { kind: deleted ? "kernel.address-removed" : "kernel.address-added", interface: face, address, prefixLength: Number(inet[2]) } };
+    return {
+      ts,
+      body: {
+        kind: deleted ? "kernel.address-removed" : "kernel.address-added",
+        interface: face,
+        address,
+        prefixLength: Number(inet[2]),
+      },
+    };
   }
   const flags = /^<([^>]*)>/.exec(rest)?.[1]?.split(",");
-  if (flags) return { ts, body: { kind: "kernel.link", interface: face, up: !deleted && flags.includes("UP") && flags.includes("LOWER_UP") } };
+  if (flags)
+    return {
+      ts,
+      body: {
+        kind: "kernel.link",
+        interface: face,
+        up: !deleted && flags.includes("UP") && flags.includes("LOWER_UP"),
+      },
+    };
   return undefined;
 }

@@ -94,7 +94,19 @@ class CaptureSource implements Source {
   }
 
   private async capture(context: SourceContext, settled: () => void): Promise<ChildEnd> {
-    const child = this.startChild("tcpdump", ["-i", "any", "-n", "-U", "--immediate-mode", "-s", String(SNAPLEN), "--time-stamp-precision=nano", "-w", "-", FILTER]);
+    const child = this.startChild("tcpdump", [
+      "-i",
+      "any",
+      "-n",
+      "-U",
+      "--immediate-mode",
+      "-s",
+      String(SNAPLEN),
+      "--time-stamp-precision=nano",
+      "-w",
+      "-",
+      FILTER,
+    ]);
     this.child = child;
     const reader = createCaptureReader({ interfaceName: (index) => this.names.nameOf(index) });
     const stopTicking = this.tick(reader, context);
@@ -137,15 +149,25 @@ class CaptureSource implements Source {
 
   private gap(why: string, from: number): Observation {
     const ts = this.clock.epoch();
-    return { source: "collector", ts, tsUncertaintyUs: 0, idParts: ["capture gap", ts], body: { kind: "collector.gap", sourceName: this.name, reason: `the capture ended: ${why}`, from } };
+    return {
+      source: "collector",
+      ts,
+      tsUncertaintyUs: 0,
+      idParts: ["capture gap", ts],
+      body: { kind: "collector.gap", sourceName: this.name, reason: `the capture ended: ${why}`, from },
+    };
   }
 }
 
 function explain({ spawnError, code, signal, said }: ChildEnd): string {
   if (spawnError?.code === "ENOENT") return "tcpdump is not installed (apt-get install tcpdump)";
   if (spawnError) return `tcpdump cannot be run: ${spawnError.message}`;
-  if (/permission|not permitted/i.test(said)) return "no privilege to capture: it needs CAP_NET_RAW (systemd: AmbientCapabilities=CAP_NET_RAW)";
-  const last = said.split("\n").filter((line) => /^tcpdump: (?!listening|data link|verbose)/.test(line)).at(-1);
+  if (/permission|not permitted/i.test(said))
+    return "no privilege to capture: it needs CAP_NET_RAW (systemd: AmbientCapabilities=CAP_NET_RAW)";
+  const last = said
+    .split("\n")
+    .filter((line) => /^tcpdump: (?!listening|data link|verbose)/.test(line))
+    .at(-1);
   return last ?? `tcpdump ended with ${signal ?? `status ${code}`}`;
 }
 
@@ -160,7 +182,8 @@ class InterfaceNames {
 
   private reread(): void {
     try {
-      for (const name of readdirSync("/sys/class/net")) this.names.set(Number(readFileSync(`/sys/class/net/${name}/ifindex`, "utf8")), name);
+      for (const name of readdirSync("/sys/class/net"))
+        this.names.set(Number(readFileSync(`/sys/class/net/${name}/ifindex`, "utf8")), name);
     } catch {
       // Without /sys the index stands for the name.
     }

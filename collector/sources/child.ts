@@ -17,13 +17,20 @@ export interface ChildHandle {
   kill(signal: NodeJS.Signals): void;
 }
 
-export type StartChild = (command: string, args: readonly string[], env?: Readonly<Record<string, string>>) => ChildHandle;
+export type StartChild = (
+  command: string,
+  args: readonly string[],
+  env?: Readonly<Record<string, string>>,
+) => ChildHandle;
 
 /** Most of stderr that is kept, in characters. */
 const SAID_MAX_CHARS = 4_000;
 
 export const startChild: StartChild = (command, args, env = {}) => {
-  const child: ChildProcess = spawn(command, [...args], { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } });
+  const child: ChildProcess = spawn(command, [...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...env },
+  });
   let said = "";
   child.stderr?.setEncoding("utf8").on("data", (text: string) => {
     said = (said + text).slice(-SAID_MAX_CHARS);

@@ -34,7 +34,8 @@ export function decodeAdvert(packet: IpPacket): Advert | Malformed | undefined {
 }
 
 function decodePdu(packet: IpPacket, pdu: Uint8Array, wireLength: number, inAh: boolean): Advert | Malformed {
-  if (pdu.length < HEADER_BYTES) return { malformed: wireLength < HEADER_BYTES ? "header-truncated" : "capture-truncated" };
+  if (pdu.length < HEADER_BYTES)
+    return { malformed: wireLength < HEADER_BYTES ? "header-truncated" : "capture-truncated" };
   const [versionAndType = 0, vrid = 0, priority = 0, count = 0, byte4 = 0, byte5 = 0] = pdu;
   const version = versionAndType >> 4;
   if (version !== 2 && version !== 3) return { malformed: "version" };
@@ -46,7 +47,8 @@ function decodePdu(packet: IpPacket, pdu: Uint8Array, wireLength: number, inAh: 
   if (end > pdu.length) return { malformed: "capture-truncated" };
   const advertIntervalUs = version === 2 ? byte5 * 1_000_000 : (((byte4 & 0x0f) << 8) | byte5) * 10_000;
   const vips: string[] = [];
-  for (let at = HEADER_BYTES; at < end; at += addressBytes) vips.push(formatAddress(pdu.subarray(at, at + addressBytes)));
+  for (let at = HEADER_BYTES; at < end; at += addressBytes)
+    vips.push(formatAddress(pdu.subarray(at, at + addressBytes)));
   return {
     version,
     family: packet.family,
@@ -69,11 +71,18 @@ function authTypeOf(version: number, byte: number, inAh: boolean): Advert["authT
 }
 
 /** All four variants that keepalived sends or accepts count as right; trailers of 2.4 and Ethernet padding are not part of the sum. */
-function checksumOf(version: number, packet: IpPacket, pdu: Uint8Array, wireLength: number, end: number): Advert["checksum"] {
+function checksumOf(
+  version: number,
+  packet: IpPacket,
+  pdu: Uint8Array,
+  wireLength: number,
+  end: number,
+): Advert["checksum"] {
   const length = version === 2 && packet.family === "ipv4" ? Math.min(end + AUTH_BYTES, wireLength) : end;
   if (pdu.length < length) return "unverified";
   const own = sum16(pdu.subarray(0, length));
-  const withPseudo = (destination: Uint8Array): boolean => isZeroSum(own + pseudoHeaderSum(packet.sourceBytes, destination, PROTOCOL_VRRP, length));
+  const withPseudo = (destination: Uint8Array): boolean =>
+    isZeroSum(own + pseudoHeaderSum(packet.sourceBytes, destination, PROTOCOL_VRRP, length));
   if (version === 2 && packet.family === "ipv4") return isZeroSum(own) ? "ok" : "bad";
   if (withPseudo(packet.destinationBytes)) return "ok";
   if (packet.family === "ipv4" && (withPseudo(MULTICAST_V4) || isZeroSum(own))) return "ok";

@@ -85,22 +85,43 @@ export class SenderTracker {
 
   /** The capture ends: of whoever was sending, nothing is known after its last advert. */
   end(): SenderEdge[] {
-    const edges = [...this.senders.values()].map(({ last }) => gone(last, "capture-ended", last.ts, last.advert.advertIntervalUs));
+    const edges = [...this.senders.values()].map(({ last }) =>
+      gone(last, "capture-ended", last.ts, last.advert.advertIntervalUs),
+    );
     this.senders.clear();
     return edges.sort((a, b) => a.ts - b.ts);
   }
 }
 
-const keyOf = ({ advert, interface: face }: HeardAdvert): string => `${face}\0${advert.family}\0${advert.vrid}\0${advert.source}`;
+const keyOf = ({ advert, interface: face }: HeardAdvert): string =>
+  `${face}\0${advert.family}\0${advert.vrid}\0${advert.source}`;
 
 function silentAt({ advert, ts }: HeardAdvert): number {
-  return ts + masterDownUs(advert.version, SLOWEST_BACKUP_PRIORITY, advert.advertIntervalUs) + GRACE_INTERVALS * advert.advertIntervalUs;
+  return (
+    ts +
+    masterDownUs(advert.version, SLOWEST_BACKUP_PRIORITY, advert.advertIntervalUs) +
+    GRACE_INTERVALS * advert.advertIntervalUs
+  );
 }
 
 function fieldsOf({ advert, interface: face, outgoing }: HeardAdvert) {
-  return { interface: face, family: advert.family, vrid: advert.vrid, peer: advert.source, outgoing, priority: advert.priority, vips: [...advert.vips], advertIntervalUs: advert.advertIntervalUs };
+  return {
+    interface: face,
+    family: advert.family,
+    vrid: advert.vrid,
+    peer: advert.source,
+    outgoing,
+    priority: advert.priority,
+    vips: [...advert.vips],
+    advertIntervalUs: advert.advertIntervalUs,
+  };
 }
 
-function gone(last: HeardAdvert, reason: "priority-zero" | "silent" | "capture-ended", ts: number, tsUncertaintyUs: number): SenderEdge {
+function gone(
+  last: HeardAdvert,
+  reason: "priority-zero" | "silent" | "capture-ended",
+  ts: number,
+  tsUncertaintyUs: number,
+): SenderEdge {
   return { ts, tsUncertaintyUs, body: { kind: "wire.master-gone", ...fieldsOf(last), reason, lastAdvertTs: last.ts } };
 }

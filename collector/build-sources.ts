@@ -1,0 +1,44 @@
+import { accessSync, constants } from "node:fs";
+import type { CollectorConfig } from "./config.ts";
+import type { Clock } from "./core/time.ts";
+import { createLogReader } from "./logs/reader.ts";
+import { createAddressesSource } from "./sources/addresses.ts";
+import { createCaptureSource } from "./sources/capture.ts";
+import { createConfWatchSource } from "./sources/conf-watch.ts";
+import { FileTail } from "./sources/file-tail.ts";
+import { JournalSource } from "./sources/journal.ts";
+import type { Source } from "./sources/source.ts";
+
+/** The sources a configuration asks for. The configuration of keepalived comes first: it names what the others talk of. */
+export function buildSources(config: CollectorConfig, { clock }: { clock: Clock }): Source[] {
+  const sources: Source[] = [];
+  const { keepalived, logs, capture, addresses } = config;
+  if (keepalived.watch !== false)
+    sources.push(
+      createConfWatchSource({ clock, ...(keepalived.config === undefined ? {} : { path: keepalived.config }) }),
+    );
+  if (addresses.enabled !== false) sources.push(createAddressesSource({ clock }));
+  if (capture.enabled !== false) sources.push(createCaptureSource({ clock }));
+  const zone = logs.zone === "local" ? Intl.DateTimeFormat().resolvedOptions().timeZone : logs.zone;
+  for (const path of logs.files)
+    sources.push(
+      new FileTail({
+        path,
+        clock,
+        createReader: (file, fingerprint) => createLogReader({ path: file, fingerprint, zone }),
+      }),
+    );
+  // rsyslog usually writes what the journal holds too: one of them is enough, and the file is the user's own.
+  if (logs.journal === true || (logs.journal === "auto" && !logs.files.some(isReadable)))
+    sources.push(new JournalSource());
+  return sources;
+}
+
+function isReadable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,149 @@
+import type { SourceLocation } from "../core/errors.ts";
+import type { ConfiguredInstance, DiagnosticSeverity, EventBody } from "../events/event.ts";
+import { INSTANCE_KEYWORDS, TOP_LEVEL_KEYWORDS } from "./keywords.ts";
+import type { ConfFault, ConfNode } from "./parser.ts";
+
+/** What keepalived 2.2.7 does about a fault of the text itself. */
+const FAULT_SEVERITY: Readonly<Record<string, DiagnosticSeverity>> = { missing_parameter: "fatal" };
+
+/** Keywords of a vrrp_instance that need a value: without it the daemon ends. */
+const NEED_VALUE = [
+  "state",
+  "interface",
+  "virtual_router_id",
+  "priority",
+  "advert_int",
+  "mcast_src_ip",
+  "unicast_src_ip",
+  "version",
+  "preempt_delay",
+  "garp_master_delay",
+];
+
+/** Collects what is wrong, each with its place and what to do. */
+export class Diagnostics {
+  private readonly found: EventBody<"config.diagnostic">[] = [];
+
+  constructor(faults: readonly ConfFault[]) {
+    for (const { code, at, message, fix } of faults)
+      this.add(code, FAULT_SEVERITY[code] ?? "degraded", at, message, fix);
+  }
+
+  add(
+    code: string,
+    severity: DiagnosticSeverity,
+    at: SourceLocation,
+    message: string,
+    fix: string,
+    instance?: string,
+  ): void {
+    this.found.push({
+      kind: "config.diagnostic",
+      code,
+      severity,
+      message: message.slice(0, 1024),
+      line: at.line,
+      column: at.column,
+      fix: fix.slice(0, 1024),
+      ...(at.file === "" ? {} : { file: at.file.slice(0, 4096) }),
+      ...(instance === undefined ? {} : { instance: instance.slice(0, 255) }),
+    });
+  }
+
+  list(): readonly EventBody<"config.diagnostic">[] {
+    return this.found;
+  }
+
+  checkTopLevel(nodes: readonly ConfNode[]): void {
+    for (const { keyword } of nodes) {
+      if (keyword.text === "" || TOP_LEVEL_KEYWORDS.has(keyword.text)) continue;
+      this.add(
+        "unknown_keyword",
+        "degraded",
+        keyword.at,
+        `${shown(keyword.text)} is no keyword at the top level, and is ignored`,
+        "Check its spelling, and that no brace before it is missing or too many",
+      );
+    }
+  }
+
+  checkInstance(block: ConfNode, name: string): void {
+    const nodes = block.children ?? [];
+    this.checkParameters(nodes, NEED_VALUE, name);
+    for (const { keyword } of nodes) {
+      if (keyword.text === "" || INSTANCE_KEYWORDS.has(keyword.text)) continue;
+      this.add(
+        "unknown_keyword",
+        "degraded",
+        keyword.at,
+        `${shown(keyword.text)} is no keyword of a vrrp_instance, and is ignored: the default applies`,
+        "Check its spelling: keywords are case sensitive",
+        name,
+      );
+    }
+    this.checkVrid(block, nodes, name);
+  }
+
+  /** A keyword without its value ends the daemon. */
+  checkParameters(nodes: readonly ConfNode[], keywords: readonly string[], instance?: string): void {
+    for (const { keyword, values } of nodes)
+      if (values.length === 0 && keywords.includes(keyword.text))
+        this.add(
+          "missing_parameter",
+          "fatal",
+          keyword.at,
+          `${keyword.text} has no value: keepalived ends when it reads this line`,
+          "Give it a value, or remove the line",
+          instance,
+        );
+  }
+
+  checkDuplicateVrids(instances: readonly ConfiguredInstance[]): void {
+    const seen = new Map<string, ConfiguredInstance>();
+    for (const instance of instances) {
+      if (instance.vrid === undefined || instance.unicastPeers.length > 0) continue;
+      const key = `${instance.family}/${instance.interface}/${instance.vrid}`;
+      const other = seen.get(key);
+      if (other)
+        this.add(
+          "duplicate_vrid",
+          "fatal",
+          { file: instance.file, line: instance.line, column: 1 },
+          `vrrp_instance ${instance.instance} uses virtual_router_id ${instance.vrid} on ${instance.interface ?? "no interface"}, as ${other.instance} does`,
+          "Give each instance on an interface an id of its own",
+          instance.instance,
+        );
+      else seen.set(key, instance);
+    }
+  }
+
+  private checkVrid(block: ConfNode, nodes: readonly ConfNode[], name: string): void {
+    const lines = nodes.filter(({ keyword }) => keyword.text === "virtual_router_id");
+    if (lines.length === 0)
+      this.add(
+        "no_vrid",
+        "fatal",
+        block.keyword.at,
+        `vrrp_instance ${name} has no virtual_router_id`,
+        "Add one, from 1 to 255, the same on all nodes",
+        name,
+      );
+    for (const { keyword, values } of lines) {
+      const text = values[0]?.text;
+      if (text === undefined || (/^\d{1,3}$/.test(text) && Number(text) >= 1 && Number(text) <= 255)) continue;
+      this.add(
+        "vrid_invalid",
+        "fatal",
+        keyword.at,
+        `virtual_router_id ${shown(text)} is not a number from 1 to 255`,
+        "Give a number from 1 to 255, the same on all nodes",
+        name,
+      );
+    }
+  }
+}
+
+/** A word of the file as it may be shown: an unknown keyword may be a password whose line was broken. */
+function shown(text: string): string {
+  return /^[A-Za-z0-9_.-]{1,40}$/.test(text) ? text : "a word that is none of keepalived's";
+}
