@@ -20,9 +20,9 @@ export interface ConfFault {
 /** Where the bytes come from: files at the edge, a table in a test. */
 export interface ConfFiles {
   /** @returns a sentence that says why not, when the file cannot be read */
-  read(path: string): string | { readonly unreadable: string };
+  read: (path: string) => string | { readonly unreadable: string };
   /** Paths that a pattern matches, in glob order; relative patterns are relative to `directory`. */
-  glob(pattern: string, directory: string): readonly string[];
+  glob: (pattern: string, directory: string) => readonly string[];
 }
 
 export interface ConfTree {

@@ -23,7 +23,7 @@ export function kindOf(path: string, head: Uint8Array): InputKind | { readonly r
   const text = new TextDecoder("latin1").decode(head);
   if (/^\s*\{.*"(__REALTIME_TIMESTAMP|__CURSOR)"/.test(text)) return "journal";
   if (
-    /\.conf$/.test(path) ||
+    path.endsWith(".conf") ||
     /^\s*(global_defs|vrrp_instance|vrrp_sync_group|vrrp_script|virtual_server)\b/m.test(text)
   )
     return "config";

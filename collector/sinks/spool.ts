@@ -389,7 +389,11 @@ export class Spool {
 
   private async syncDir(): Promise<void> {
     const dir = await open(this.options.dir, "r");
-    await dir.sync().finally(() => dir.close());
+    try {
+      await dir.sync();
+    } finally {
+      await dir.close();
+    }
   }
 }
 

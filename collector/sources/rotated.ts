@@ -44,7 +44,11 @@ export async function fingerprintOfFile(file: Pick<Sibling, "path" | "gzip">): P
   try {
     if (!file.gzip) {
       const handle = await open(file.path, "r");
-      return await fingerprintOfHandle(handle).finally(() => handle.close());
+      try {
+        return await fingerprintOfHandle(handle);
+      } finally {
+        await handle.close();
+      }
     }
     let head: Buffer = Buffer.alloc(0);
     for await (const chunk of gunzipped(file.path)) {
