@@ -1,9 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
-import { parse, TomlError } from "smol-toml";
 import Type, { type Static } from "typebox";
 import { Compile } from "typebox/compile";
 import { messageOf, OperatorError } from "./core/errors.ts";
+import { type Part, readSettings } from "./core/settings.ts";
 import { SPOOL_BYTES_DEFAULT } from "./sinks/spool.ts";
 
 const closed = { additionalProperties: false } as const;
@@ -46,12 +46,8 @@ const CollectorConfigSchema = Type.Object(
 );
 export type CollectorConfig = Static<typeof CollectorConfigSchema>;
 
-/** A part of it, for overrides: deep, every key optional. */
-export type CollectorConfigPart = {
-  readonly [K in keyof CollectorConfig]?: CollectorConfig[K] extends object
-    ? Partial<CollectorConfig[K]>
-    : CollectorConfig[K];
-};
+/** A part of it, for overrides. */
+export type CollectorConfigPart = Part<CollectorConfig>;
 
 const validator = Compile(CollectorConfigSchema);
 
@@ -91,33 +87,17 @@ export async function loadCollectorConfig(
 }
 
 export function parseCollectorConfig(text: string, path: string, overrides: CollectorConfigPart = {}): CollectorConfig {
-  let table: Record<string, unknown>;
-  try {
-    table = parse(text);
-  } catch (cause) {
-    if (cause instanceof TomlError)
-      throw new OperatorError(
-        "CONFIG_SYNTAX",
-        `${path}:${cause.line}:${cause.column}: ${cause.message.split("\n")[0]}`,
-        { cause },
-      );
-    throw cause;
-  }
-  const merged = merge(merge(defaults(), table), overrides);
-  const faults = faultsOf(merged);
-  if (faults.length > 0) throw new OperatorError("CONFIG_INVALID", `${path}: ${faults.join("; ")}`);
-  return merged as CollectorConfig;
+  return readSettings(text, path, {
+    schema: validator,
+    defaults: defaults(),
+    overrides,
+    what: "the collector",
+    check: crossFaults,
+  });
 }
 
-function faultsOf(config: unknown): string[] {
-  const faults = validator.Errors(config).map(({ instancePath, message, keyword }) => {
-    const key = instancePath.slice(1).replaceAll("/", ".");
-    return keyword === "boolean" || message === "schema is false"
-      ? `${key} is not a key of the collector's configuration`
-      : `${key || "the file"} ${message}`;
-  });
-  if (faults.length > 0) return [...new Set(faults)];
-  const { server, logs } = config as CollectorConfig;
+function crossFaults({ server, logs }: CollectorConfig): string[] {
+  const faults: string[] = [];
   if (server.token !== undefined && server.token_file !== undefined)
     faults.push("server.token and server.token_file exclude each other");
   if (logs.zone !== "local" && !isZone(logs.zone))
@@ -138,18 +118,6 @@ function isZone(zone: string): boolean {
   } catch {
     return false;
   }
-}
-
-function merge(base: unknown, over: unknown): unknown {
-  if (!isTable(base) || !isTable(over)) return over === undefined ? base : over;
-  const merged: Record<string, unknown> = { ...base };
-  for (const [key, value] of Object.entries(over))
-    merged[key] = Object.hasOwn(base, key) ? merge(base[key], value) : value;
-  return merged;
-}
-
-function isTable(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date);
 }
 
 async function readText(path: string): Promise<string> {

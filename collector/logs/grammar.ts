@@ -1,4 +1,5 @@
 import type { Daemon, EventBody } from "../events/event.ts";
+import { compileTemplate, type Template } from "./template.ts";
 
 /**
  * What a row sees of a line besides its own words: who wrote it, and what stood in front of the message.
@@ -6,7 +7,8 @@ import type { Daemon, EventBody } from "../events/event.ts";
  * `(FILE: Line N) ` before what it says of a configuration line; both are taken off before a row is tried.
  */
 export interface LineContext {
-  readonly daemon: Daemon;
+  /** Undefined where the line does not say: keepalived's console mixes its processes without naming them. */
+  readonly daemon: Daemon | undefined;
   readonly instance: string | undefined;
   readonly file: string | undefined;
   readonly line: number | undefined;
@@ -14,19 +16,22 @@ export interface LineContext {
   readonly message: string;
 }
 
-/** The words that a template's placeholders matched. */
+/** What a row answers when the words are its own and what they hold makes no sense: the line is kept as it is. */
+export const UNRECOGNISED: EventBody = { kind: "log.unrecognised" };
+
+/** What a template's holes hold. */
 export interface Words {
-  /** The text; empty when the placeholder is not in this wording. */
+  /** The text; empty when the hole is not in this wording. */
   text(name: string): string;
-  /** The number, or undefined when it is not in this wording or out of the safe range. */
+  /** The number, or undefined when it is not in this wording or more than keepalived's own int can hold. */
   number(name: string): number | undefined;
 }
 
 /**
  * One message of keepalived, in all its wordings.
  *
- * A template is the message after its prefixes, with `{name}` for a word or more, `{name:d}` for a number and `{*}` for
- * anything. A new wording is a new template; a new message is a new row, and the row brings its own sample.
+ * A template (template.ts) is the message after its prefixes. A new wording is a new template; a new message is a new
+ * row, and the row brings its own sample.
  */
 export interface LineGrammar {
   readonly id: string;
@@ -41,102 +46,89 @@ export interface LineGrammar {
   readonly toEvent: (words: Words, context: LineContext) => EventBody;
 }
 
-interface Compiled {
+interface Candidate {
   readonly row: LineGrammar;
-  readonly pattern: RegExp;
-  /** How many letters of the template are given: of two templates that fit, the one that says more is meant. */
-  readonly literals: number;
+  readonly template: Template;
 }
 
-/** Rows are found by the first letters of the message, so that a line meets a handful of patterns and not hundreds. */
+/** Rows are found by the first letters of the message, so that a line meets a handful of templates and not hundreds. */
 const KEY_LENGTH = 4;
 
+/** All rows, and the way from a message to the one that means it: of several that fit, the one that says more. */
 export class GrammarTable {
-  private readonly byKey = new Map<string, Compiled[]>();
-  /** Templates that begin with a placeholder: tried last. */
-  private readonly keyless: Compiled[] = [];
+  private readonly byKey = new Map<string, Candidate[]>();
+  /** Templates that begin with a hole: tried last. */
+  private readonly keyless: Candidate[] = [];
 
   constructor(rows: readonly LineGrammar[]) {
-    for (const row of rows) {
-      for (const template of row.templates) {
-        const compiled = {
-          row,
-          pattern: compileTemplate(template),
-          literals: template.replace(/\{[^}]*\}/g, "").length,
-        };
-        const literal = template.split("{")[0] ?? "";
-        if (literal.length < KEY_LENGTH) this.keyless.push(compiled);
-        else {
-          const key = literal.slice(0, KEY_LENGTH);
-          const list = this.byKey.get(key);
-          if (list) list.push(compiled);
-          else this.byKey.set(key, [compiled]);
-        }
-      }
-    }
-    for (const list of [this.keyless, ...this.byKey.values()]) list.sort((a, b) => b.literals - a.literals);
+    for (const row of rows)
+      for (const template of row.templates) this.add({ row, template: compileTemplate(template) });
+    for (const list of [this.keyless, ...this.byKey.values()])
+      list.sort((a, b) => b.template.literals - a.template.literals);
   }
 
-  /** All rows that claim the words, each once. The first is the one that counts; more than one is a fault of the table. */
+  /** All rows that fit, each once, the one that is meant first. */
   claims(words: string, context: LineContext): LineGrammar[] {
-    return [
-      ...new Set(
-        [...this.candidates(words)]
-          .filter(({ row, pattern }) => applies(row, context) && pattern.test(words))
-          .map(({ row }) => row),
-      ),
-    ];
+    const fitting = this.candidates(words).filter(
+      ({ row, template }) => applies(row, context) && template.match(words) !== undefined,
+    );
+    return [...new Set(fitting.map(({ row }) => row))];
   }
 
   read(words: string, context: LineContext): EventBody | undefined {
-    for (const { row, pattern } of this.candidates(words)) {
-      if (!applies(row, context)) continue;
-      const match = pattern.exec(words);
-      if (match) return row.toEvent(wordsOf(match.groups ?? {}), context);
-    }
-    return undefined;
+    return (
+      readFirst(this.byKey.get(words.slice(0, KEY_LENGTH)), words, context) ?? readFirst(this.keyless, words, context)
+    );
   }
 
-  private *candidates(words: string): Generator<Compiled> {
-    yield* this.byKey.get(words.slice(0, KEY_LENGTH)) ?? [];
-    yield* this.keyless;
+  private add(candidate: Candidate): void {
+    const { head } = candidate.template;
+    if (head.length < KEY_LENGTH) {
+      this.keyless.push(candidate);
+      return;
+    }
+    const key = head.slice(0, KEY_LENGTH);
+    const list = this.byKey.get(key);
+    if (list) list.push(candidate);
+    else this.byKey.set(key, [candidate]);
   }
+
+  private candidates(words: string): readonly Candidate[] {
+    return [...(this.byKey.get(words.slice(0, KEY_LENGTH)) ?? []), ...this.keyless];
+  }
+}
+
+function readFirst(
+  candidates: readonly Candidate[] | undefined,
+  words: string,
+  context: LineContext,
+): EventBody | undefined {
+  for (const { row, template } of candidates ?? []) {
+    const held = applies(row, context) ? template.match(words) : undefined;
+    if (held) return row.toEvent(wordsOf(held), context);
+  }
+  return undefined;
 }
 
 const applies = (row: LineGrammar, context: LineContext): boolean =>
   !row.needsInstance || context.instance !== undefined;
 
-function wordsOf(groups: Readonly<Record<string, string | undefined>>): Words {
-  return {
-    text: (name) => groups[name] ?? "",
-    number: (name) => {
-      const text = groups[name];
-      const value = text === undefined ? Number.NaN : Number(text);
-      return Number.isSafeInteger(value) ? value : undefined;
-    },
-  };
-}
+const INT_MAX = 2 ** 31 - 1;
 
-/** @throws Error when the template is not well formed, at start and not at the first such line. */
-export function compileTemplate(template: string): RegExp {
-  const source = template.replace(
-    /\{(\*|\w+)(:d)?\}|[^{}]+|./g,
-    (part, name: string | undefined, number: string | undefined) => {
-      if (name === "*") return ".*?";
-      if (name !== undefined) return `(?<${name}>${number ? "-?\\d+" : ".+?"})`;
-      if (part === "{" || part === "}") throw new Error(`stray brace in template ${JSON.stringify(template)}`);
-      return part.replace(/[.*+?^$()|[\]\\/]/g, "\\$&");
-    },
-  );
-  return new RegExp(`^${source}$`, "s");
-}
+const wordsOf = (held: ReadonlyMap<string, string>): Words => ({
+  text: (name) => held.get(name) ?? "",
+  number: (name) => {
+    const value = Number(held.get(name) ?? Number.NaN);
+    return Math.abs(value) <= INT_MAX ? value : undefined;
+  },
+});
 
 /** What stands before the words proper: `(FILE: Line N) `, `(Line N) `, `(VI_1) `, `(VI_1): `, `VRRP_Instance(VI_1) `. */
-export function takePrefixes(message: string, daemon: Daemon): { words: string; context: LineContext } {
+export function takePrefixes(message: string, daemon: Daemon | undefined): { words: string; context: LineContext } {
   let words = message;
   let file: string | undefined;
   let line: number | undefined;
-  const place = /^\((?:(.+?): )?Line (\d+)\) /.exec(words);
+  const place = /^\((?:(.+?): )?Line (\d{1,9})\) /.exec(words);
   if (place) {
     file = place[1];
     line = Number(place[2]);

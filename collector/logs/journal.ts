@@ -1,5 +1,11 @@
 import type { Observation } from "../events/observation.ts";
-import { daemonOf, readMessage } from "./reader.ts";
+import { daemonOf, HOST_MAX_CHARS, isKeepalived, readMessage } from "./reader.ts";
+import { cut, harmless, LINE_MAX_CHARS } from "./text.ts";
+
+/** Longest cursor shown; journald's own are 150 characters. */
+const CURSOR_MAX_CHARS = 1024;
+/** The kernel's own bound (PID_MAX_LIMIT). */
+const PID_MAX = 2 ** 22;
 
 /** A journal entry that is none. */
 export interface JournalFault {
@@ -19,26 +25,26 @@ export function readJournalEntry(jsonLine: string): Observation | JournalFault |
   }
   if (typeof entry !== "object" || entry === null) return { fault: "it is not a JSON object" };
   const field = (name: string): string | undefined => textOf((entry as Record<string, unknown>)[name]);
-  const daemon = daemonOf(field("SYSLOG_IDENTIFIER") ?? "");
-  if (daemon === undefined) return undefined;
+  const tag = field("SYSLOG_IDENTIFIER") ?? "";
+  if (!isKeepalived(tag)) return undefined;
   const ts = Number(field("__REALTIME_TIMESTAMP"));
   const cursor = field("__CURSOR");
   if (!Number.isSafeInteger(ts) || ts < 0 || cursor === undefined)
     return { fault: "it has no __REALTIME_TIMESTAMP or no __CURSOR" };
-  const message = field("MESSAGE") ?? "";
+  // journalctl leaves a message out (null) that is longer than it likes: the entry is kept all the same.
+  const message = harmless((field("MESSAGE") ?? "").slice(0, LINE_MAX_CHARS));
   const pid = Number(field("SYSLOG_PID") ?? field("_PID"));
   const host = field("_HOSTNAME");
   return {
     source: "log",
     ts,
-    // The journal's own clock stamps the entry when it arrives, microseconds after it was written.
-    tsUncertaintyUs: 0,
+    tsUncertaintyUs: 1,
     idParts: ["journal", cursor],
-    at: `journal:${cursor}`.slice(0, 4352),
+    at: `journal:${cut(cursor, CURSOR_MAX_CHARS)}`,
     raw: message,
-    body: readMessage(message, daemon),
-    ...(Number.isSafeInteger(pid) && pid >= 0 ? { pid } : {}),
-    ...(host === undefined ? {} : { host }),
+    body: readMessage(message, daemonOf(tag)),
+    ...(Number.isSafeInteger(pid) && pid >= 0 && pid <= PID_MAX ? { pid } : {}),
+    ...(host === undefined ? {} : { host: cut(harmless(host), HOST_MAX_CHARS) }),
   };
 }
 

@@ -1,12 +1,13 @@
 import type { Daemon, EventBody } from "../events/event.ts";
 import type { Observation } from "../events/observation.ts";
 import { US_PER_SECOND } from "../core/time.ts";
-import { GrammarTable, takePrefixes } from "./grammar.ts";
+import { GrammarTable, takePrefixes, UNRECOGNISED } from "./grammar.ts";
 import { configGrammars } from "./grammars/config.ts";
 import { daemonGrammars } from "./grammars/daemon.ts";
 import { noiseGrammars } from "./grammars/noise.ts";
 import { vrrpGrammars } from "./grammars/vrrp.ts";
-import { looksLikeConsole, readEnvelope } from "./syslog.ts";
+import { looksLikeConsole, readEnvelope, withoutConsoleEnvelope } from "./syslog.ts";
+import { cut, harmless, LINE_MAX_CHARS } from "./text.ts";
 import { ZoneClock } from "./zone.ts";
 
 export const allGrammars = [...daemonGrammars, ...vrrpGrammars, ...configGrammars, ...noiseGrammars];
@@ -15,24 +16,48 @@ const table = new GrammarTable(allGrammars);
 
 /** How far off the instant of a keepalived line with an unreadable timestamp may be, in microseconds: it is taken from the line before. */
 export const UNREADABLE_TIME_UNCERTAINTY_US = 3600 * US_PER_SECOND;
+/** Longest host name kept: the event contract's bound on a node's name. */
+export const HOST_MAX_CHARS = 255;
 
-/** What keepalived says of itself in a program tag: `Keepalived_vrrp`, `Keepalived_healthcheckers_<namespace>_<instance>`, … */
+/**
+ * Program tags: `Keepalived_vrrp`, `Keepalived_healthcheckers_<namespace>_<instance>`, …; `keepalived` is what a supervisor
+ * calls it whose journal or pipe takes keepalived's console, all processes in one.
+ */
+const TAG = /^(?:Keepalived(?:_(vrrp|healthcheckers|bfd))?(?:_.*)?|keepalived(?:_(vrrp|healthcheckers|bfd)(?:_.*)?)?)$/;
+const CHILDREN: Readonly<Record<string, Daemon>> = {
+  vrrp: "vrrp",
+  healthcheckers: "checker",
+  check: "checker",
+  bfd: "bfd",
+};
+/** keepalived's own log files (`-g FILE`): one a process, `_vrrp`, `_check` or `_bfd` before the extension. */
+const CHILD_FILE = /_(vrrp|check|bfd)(?:_[^/]*)?(?:\.[^/]*)?$/;
+const REPEATED = /^message repeated \d+ times: \[ ?(.*)\]$/s;
+
+/** Whether a program tag is one of keepalived's. */
+export const isKeepalived = (tag: string): boolean => TAG.test(tag);
+
+/** The process that writes under a tag of keepalived's; undefined when the tag does not say. */
 export function daemonOf(tag: string): Daemon | undefined {
-  const match = /^[Kk]eepalived(?:_(vrrp|healthcheckers|bfd))?(?:_.*)?$/.exec(tag);
-  if (!match) return undefined;
-  return match[1] === undefined ? "parent" : match[1] === "healthcheckers" ? "checker" : (match[1] as Daemon);
+  const match = TAG.exec(tag);
+  if (!match || tag === "keepalived") return undefined;
+  return CHILDREN[match[1] ?? match[2] ?? ""] ?? "parent";
 }
 
-/** Reads the message of one keepalived process. What no row claims is `log.unrecognised`, and kept. */
-export function readMessage(message: string, daemon: Daemon): EventBody {
+/**
+ * Reads the message of one keepalived process. What no row claims is `log.unrecognised`, and kept.
+ * @param daemon  undefined when it is not known who wrote it
+ */
+export function readMessage(message: string, daemon: Daemon | undefined): EventBody {
   // rsyslog gathers repeated lines: what was repeated is worth reading once.
-  const repeated = /^message repeated \d+ times: \[ ?(.*)\]$/s.exec(message);
-  const { words, context } = takePrefixes(repeated?.[1] ?? message, daemon);
-  return (
-    table.read(words, context) ??
-    table.read(context.message, { ...context, instance: undefined }) ?? { kind: "log.unrecognised" }
-  );
+  const written = withoutConsoleEnvelope(REPEATED.exec(message)?.[1] ?? message);
+  const { words, context } = takePrefixes(written, daemon);
+  return table.read(words, context) ?? table.read(written, { ...context, instance: undefined }) ?? unclaimed(written);
 }
+
+/** keepalived indents what belongs to a line before it: the rest of a long one, and the whole of a configuration dump. */
+const unclaimed = (written: string): EventBody =>
+  /^\s+\S/.test(written) ? { kind: "log.notice", code: "indented" } : UNRECOGNISED;
 
 export interface LogCounts {
   readonly lines: number;
@@ -47,7 +72,7 @@ export interface LogReaderOptions {
   readonly path: string;
   /** `fingerprintOf` its head: the file's name in the ids of its lines. */
   readonly fingerprint: string;
-  /** IANA zone of timestamps that name none. */
+  /** Zone of timestamps that name none: an IANA name, `UTC`, or an offset such as `+02:00`. */
   readonly zone: string;
 }
 
@@ -68,35 +93,38 @@ export interface LogReader {
   counts(): LogCounts;
 }
 
-const NEEDLE = new TextEncoder().encode("eepalived");
+const NEEDLE_TEXT = "eepalived";
+const NEEDLE = new TextEncoder().encode(NEEDLE_TEXT);
 const decoder = new TextDecoder("utf-8");
 
-/** Reads the lines of one log file. Pure but for its counters and the instant of the line before. */
+/**
+ * Reads the lines of one log file. Pure but for its counters and the instant of the line before.
+ * @throws OperatorError when there is no such zone
+ */
 export function createLogReader({ path, fingerprint, zone }: LogReaderOptions): LogReader {
   const clock = new ZoneClock(zone);
   const counts = { lines: 0, keepalivedLines: 0, unrecognised: 0, malformed: 0 };
+  const daemonOfFile = CHILDREN[CHILD_FILE.exec(path)?.[1] ?? ""];
   let lastTs: number | undefined;
 
   function observe(text: string, place: LinePlace, reference: number): Observation | undefined {
     const envelope = readEnvelope(text, clock, reference);
-    if (envelope === undefined) return undefined;
-    const daemon = daemonOf(envelope.tag);
-    if (daemon === undefined) return undefined;
+    if (envelope === undefined || (envelope.tag !== undefined && !isKeepalived(envelope.tag))) return undefined;
+    const daemon = envelope.tag === undefined ? daemonOfFile : daemonOf(envelope.tag);
+    const body = envelope.ts === undefined ? UNRECOGNISED : readMessage(envelope.message, daemon);
     counts.keepalivedLines += 1;
-    const timed = envelope.ts !== undefined;
-    const body: EventBody = timed ? readMessage(envelope.message, daemon) : { kind: "log.unrecognised" };
-    if (!timed) counts.malformed += 1;
+    if (envelope.ts === undefined) counts.malformed += 1;
     if (body.kind === "log.unrecognised") counts.unrecognised += 1;
     lastTs = envelope.ts ?? lastTs;
     return {
       source: "log",
-      ts: envelope.ts ?? lastTs ?? reference,
-      tsUncertaintyUs: timed ? envelope.resolutionUs : UNREADABLE_TIME_UNCERTAINTY_US,
+      ts: lastTs ?? reference,
+      tsUncertaintyUs: envelope.ts === undefined ? UNREADABLE_TIME_UNCERTAINTY_US : envelope.resolutionUs,
       idParts: [fingerprint, place.offset],
       at: place.lineNumber === undefined ? `${path}@${place.offset}` : `${path}:${place.lineNumber}`,
       raw: text,
       body,
-      ...(envelope.host === undefined ? {} : { host: envelope.host }),
+      ...(envelope.host === undefined ? {} : { host: cut(envelope.host, HOST_MAX_CHARS) }),
       ...(envelope.pid === undefined ? {} : { pid: envelope.pid }),
     };
   }
@@ -104,12 +132,25 @@ export function createLogReader({ path, fingerprint, zone }: LogReaderOptions): 
   return {
     read(line, place, reference) {
       counts.lines += 1;
-      const named = typeof line === "string" ? line.includes("eepalived") : includesNeedle(line);
-      if (!named && !looksLikeConsole(line)) return undefined;
-      return observe(typeof line === "string" ? line : decoder.decode(line), place, reference);
+      const named = typeof line === "string" ? line.includes(NEEDLE_TEXT) : includesNeedle(line);
+      const text = named ? textOf(line) : looksLikeConsole(line) ? textOf(line) : undefined;
+      return text === undefined ? undefined : observe(text, place, reference);
     },
     counts: () => ({ ...counts }),
   };
+}
+
+/** What is read of a line. A file cut short under its writer (copytruncate) goes on after a hole, which reads as NULs. */
+function textOf(line: Uint8Array | string): string {
+  if (typeof line === "string") return harmless(line.replace(/^\0+/, "").slice(0, LINE_MAX_CHARS));
+  const start =
+    line[0] === 0
+      ? Math.max(
+          0,
+          line.findIndex((byte) => byte !== 0),
+        )
+      : 0;
+  return harmless(decoder.decode(line.subarray(start, start + LINE_MAX_CHARS)).replace(/\r$/, ""));
 }
 
 /** Most lines of a system's log are not keepalived's: they are told apart before they are decoded. */

@@ -1,6 +1,11 @@
-import { US_PER_MS, type EpochUs } from "../core/time.ts";
+import { OperatorError } from "../core/errors.ts";
+import { type EpochUs, US_PER_MS } from "../core/time.ts";
 
-const HOUR_MS = 3_600_000;
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+/** Most offsets remembered: a year of hours. A log in order needs one at a time, so all are forgotten when there are more. */
+const OFFSETS_MAX = 8_784;
 
 /** A wall-clock reading, as a syslog line tells it. Month from 1. */
 export interface WallTime {
@@ -19,25 +24,19 @@ export interface WallTime {
  * change to summer time leaves out is taken as if the clock had not been moved yet. Both are functions of the text alone.
  */
 export class ZoneClock {
-  private readonly format: Intl.DateTimeFormat | undefined;
+  private readonly offsetOf: (epochMs: number) => number;
   /** Offset from UTC in milliseconds, by hour of wall time: a log asks for the same hour thousands of times. */
-  private readonly offsets = new Map<number, number>();
+  private readonly byHour = new Map<number, number>();
+  /** The same by minute, for the days around a change: there are zones that change at a half hour, or at 00:01. */
+  private readonly byMinute = new Map<number, number>();
 
-  /** @param zone IANA name; `UTC` is answered without a look-up. @throws RangeError when there is no such zone. */
+  /**
+   * @param zone  IANA name, `UTC`, or a fixed offset from it such as `+02:00`
+   * @throws OperatorError when there is no such zone
+   */
   constructor(zone: string) {
-    this.format =
-      zone === "UTC"
-        ? undefined
-        : new Intl.DateTimeFormat("en-US", {
-            timeZone: zone,
-            hourCycle: "h23",
-            year: "numeric",
-            month: "numeric",
-            day: "numeric",
-            hour: "numeric",
-            minute: "numeric",
-            second: "numeric",
-          });
+    const fixed = fixedOffset(zone);
+    this.offsetOf = fixed === undefined ? offsetsOf(zone) : () => fixed;
   }
 
   instant({ year, month, day, hour, minute, second }: WallTime): EpochUs {
@@ -45,32 +44,61 @@ export class ZoneClock {
     return ((wallMs - this.offsetAt(wallMs)) * US_PER_MS) as EpochUs;
   }
 
-  /** Year of an instant on this wall clock. */
-  yearOf(epochUs: number): number {
-    const ms = epochUs / US_PER_MS;
-    return new Date(ms + this.offsetOf(ms)).getUTCFullYear();
-  }
-
   private offsetAt(wallMs: number): number {
     const hour = Math.floor(wallMs / HOUR_MS);
-    const known = this.offsets.get(hour);
+    const minute = Math.floor(wallMs / MINUTE_MS);
+    const known = this.byHour.get(hour) ?? this.byMinute.get(minute);
     if (known !== undefined) return known;
-    // Two guesses, from before and after a possible change: the earlier instant that reads so, or the old offset in a gap.
-    const before = this.offsetOf(wallMs - 24 * HOUR_MS);
-    const after = this.offsetOf(wallMs + 24 * HOUR_MS);
-    const candidates = [before, after].filter((offset) => this.offsetOf(wallMs - offset) === offset);
-    const offset = candidates.length > 0 ? Math.max(...candidates) : before;
-    this.offsets.set(hour, offset);
-    return offset;
+    const before = this.offsetOf(hour * HOUR_MS - DAY_MS);
+    const after = this.offsetOf(hour * HOUR_MS + DAY_MS);
+    if (before === after) return remember(this.byHour, hour, before);
+    // Of the two readings the earlier instant; in the gap neither offset leads back to the reading, and the old one holds.
+    const at = minute * MINUTE_MS;
+    const leadsBack = [before, after].filter((offset) => this.offsetOf(at - offset) === offset);
+    return remember(this.byMinute, minute, leadsBack.length > 0 ? Math.max(...leadsBack) : before);
   }
+}
 
-  private offsetOf(ms: number): number {
-    if (!this.format) return 0;
-    const parts = new Map(this.format.formatToParts(ms).map(({ type, value }) => [type, Number(value)]));
+function remember(offsets: Map<number, number>, key: number, offset: number): number {
+  if (offsets.size >= OFFSETS_MAX) offsets.clear();
+  offsets.set(key, offset);
+  return offset;
+}
+
+/** `UTC`, `Z`, `+02:00`, `-0330`, `+2`, in milliseconds. Node 20's Intl does not know offsets as zones. */
+function fixedOffset(zone: string): number | undefined {
+  if (zone === "UTC" || zone === "Z") return 0;
+  const parts = /^([+-])(\d{1,2})(?::?([0-5]\d))?$/.exec(zone);
+  if (!parts || Number(parts[2]) > 14) return undefined;
+  return (parts[1] === "-" ? -1 : 1) * (Number(parts[2]) * HOUR_MS + Number(parts[3] ?? 0) * MINUTE_MS);
+}
+
+function offsetsOf(zone: string): (epochMs: number) => number {
+  const format = formatOf(zone);
+  return (epochMs) => {
+    const parts = new Map(format.formatToParts(epochMs).map(({ type, value }) => [type, Number(value)]));
     const part = (type: Intl.DateTimeFormatPartTypes): number => parts.get(type) ?? 0;
-    return (
-      Date.UTC(part("year"), part("month") - 1, part("day"), part("hour"), part("minute"), part("second")) -
-      Math.floor(ms / 1000) * 1000
-    );
+    const wallMs = Date.UTC(part("year"), part("month") - 1, part("day"), part("hour"), part("minute"), part("second"));
+    return wallMs - Math.floor(epochMs / 1000) * 1000;
+  };
+}
+
+function formatOf(zone: string): Intl.DateTimeFormat {
+  try {
+    return new Intl.DateTimeFormat("en-US", {
+      timeZone: zone,
+      hourCycle: "h23",
+      year: "numeric",
+      month: "numeric",
+      day: "numeric",
+      hour: "numeric",
+      minute: "numeric",
+      second: "numeric",
+    });
+  } catch (cause) {
+    throw new OperatorError("ZONE_UNKNOWN", `${JSON.stringify(zone)} is not a time zone`, {
+      remedy: "Give an IANA name such as Europe/Berlin, UTC, or an offset such as +02:00",
+      cause,
+    });
   }
 }

@@ -37,6 +37,10 @@ export interface Store {
   /** Newest revision of each. */
   incidents(): Promise<readonly Incident[]>;
   saveDelivery(delivery: Delivery): Promise<void>;
-  deliveries(query: { readonly status?: Delivery["status"]; readonly incidentId?: string; readonly limit: number }): Promise<readonly Delivery[]>;
+  deliveries(query: {
+    readonly status?: Delivery["status"];
+    readonly incidentId?: string;
+    readonly limit: number;
+  }): Promise<readonly Delivery[]>;
   close(): Promise<void>;
 }

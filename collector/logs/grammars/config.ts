@@ -1,4 +1,5 @@
 import type { LineGrammar } from "../grammar.ts";
+import { cut } from "../text.ts";
 import { CONFIG_MESSAGES, type ConfigMessage } from "./config-messages.ts";
 
 /** `… for vrrp_instance VI_1 doesn't exist`: the instance is named in the words instead of in front of them. */
@@ -17,10 +18,10 @@ function grammarOf({ code, severity, source, since, templates }: ConfigMessage):
         kind: "config.diagnostic",
         code,
         severity,
-        message: message.slice(0, 1024),
-        ...(file === undefined ? {} : { file: file.slice(0, 4096) }),
+        message: cut(message, 1024),
+        ...(file === undefined ? {} : { file: cut(file, 4096) }),
         ...(line === undefined || line < 1 ? {} : { line }),
-        ...(named === undefined ? {} : { instance: named.slice(0, 255) }),
+        ...(named === undefined ? {} : { instance: cut(named, 255) }),
       };
     },
   };

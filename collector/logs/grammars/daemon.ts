@@ -1,5 +1,6 @@
 import type { Daemon, EventBody } from "../../events/event.ts";
-import type { LineGrammar, Words } from "../grammar.ts";
+import { type LineGrammar, UNRECOGNISED, type Words } from "../grammar.ts";
+import { cut } from "../text.ts";
 
 const CHILD_WORDS: readonly (readonly [RegExp, Daemon])[] = [
   [/vrrp/i, "vrrp"],
@@ -12,12 +13,17 @@ function childOf(text: string): Daemon | undefined {
   return CHILD_WORDS.find(([pattern]) => pattern.test(text))?.[1];
 }
 
+function pidOf(words: Words): number | undefined {
+  const pid = words.number("pid");
+  return pid !== undefined && pid >= 0 ? pid : undefined;
+}
+
 function exited(
   words: Words,
   fields: { permanentError?: string; signal?: number; exitStatus?: number; respawning?: boolean },
 ): EventBody {
   const daemon = childOf(words.text("child"));
-  const childPid = words.number("pid");
+  const childPid = pidOf(words);
   return {
     kind: "daemon.child-exited",
     respawning: false,
@@ -40,7 +46,7 @@ const failure = (
   since,
   samples: [sample],
   templates,
-  toEvent: (_words, { message }) => ({ kind: "daemon.error", code: id, message: message.slice(0, 1024) }),
+  toEvent: (_words, { message }) => ({ kind: "daemon.error", code: id, message: cut(message, 1024) }),
 });
 
 export const daemonGrammars: readonly LineGrammar[] = [
@@ -59,7 +65,7 @@ export const daemonGrammars: readonly LineGrammar[] = [
     ],
     toEvent: (words) => ({
       kind: "daemon.starting",
-      version: (words.text("version").split(" ")[0] ?? "").slice(0, 64),
+      version: cut(words.text("version").split(" ")[0] ?? "", 64),
     }),
   },
   {
@@ -68,11 +74,12 @@ export const daemonGrammars: readonly LineGrammar[] = [
     since: "1.2.2",
     samples: ["Starting VRRP child process, pid=15", "Starting Healthcheck child process, pid=26"],
     templates: ["Starting {child} child process, pid={pid:d}"],
-    toEvent: (words) => ({
-      kind: "daemon.child-starting",
-      daemon: childOf(words.text("child")) ?? "parent",
-      childPid: words.number("pid") ?? 0,
-    }),
+    toEvent: (words) => {
+      const [daemon, childPid] = [childOf(words.text("child")), pidOf(words)];
+      return daemon === undefined || childPid === undefined
+        ? UNRECOGNISED
+        : { kind: "daemon.child-starting", daemon, childPid };
+    },
   },
   {
     id: "daemon.ready",
@@ -107,7 +114,11 @@ export const daemonGrammars: readonly LineGrammar[] = [
     since: "1.3.0",
     samples: ["Stopped - used 0.007168 user time, 0.000000 system time", "Stopped"],
     templates: ["Stopped", "Stopped - used {*}"],
-    toEvent: (_words, { daemon }) => ({ kind: "daemon.stopped", daemon }),
+    // The parent has words of its own: where the line does not say which child, nobody must take it for the daemon's end.
+    toEvent: (_words, { daemon }) =>
+      daemon === undefined || daemon === "parent"
+        ? { kind: "log.notice", code: "child-stopped" }
+        : { kind: "daemon.stopped", daemon },
   },
   {
     id: "daemon.stopped.child-on-signal",
@@ -115,7 +126,10 @@ export const daemonGrammars: readonly LineGrammar[] = [
     since: "1.2.2",
     samples: ["Terminating VRRP child process on signal"],
     templates: ["Terminating {child} child process on signal"],
-    toEvent: (words, { daemon }) => ({ kind: "daemon.stopped", daemon: childOf(words.text("child")) ?? daemon }),
+    toEvent: (words) => {
+      const daemon = childOf(words.text("child"));
+      return daemon === undefined ? UNRECOGNISED : { kind: "daemon.stopped", daemon };
+    },
   },
   {
     id: "daemon.reloading",
@@ -147,7 +161,7 @@ export const daemonGrammars: readonly LineGrammar[] = [
       "pid {pid:d} exited with permanent error {error}. Terminating",
       "{child} exited with permanent error {error}. Terminating",
     ],
-    toEvent: (words) => exited(words, { permanentError: words.text("error").slice(0, 64) }),
+    toEvent: (words) => exited(words, { permanentError: cut(words.text("error"), 64) }),
   },
   {
     id: "daemon.child-exited.status",
@@ -190,7 +204,8 @@ export const daemonGrammars: readonly LineGrammar[] = [
     since: "1.2.8",
     samples: ["VRRP child process(15) died: Exiting"],
     templates: ["{child} child process({pid:d}) died: Exiting"],
-    toEvent: (words) => exited(words, { permanentError: "FATAL" }),
+    // Under --dont-respawn: the daemon ends too, and says so in a line of its own.
+    toEvent: (words) => exited(words, {}),
   },
   failure("already-running", "core/main.c", "1.2.2", "daemon is already running", "daemon is already running"),
   failure(

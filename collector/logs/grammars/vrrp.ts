@@ -1,7 +1,10 @@
 import type { EventBody, VrrpState } from "../../events/event.ts";
-import type { LineContext, LineGrammar, Words } from "../grammar.ts";
+import { normaliseAddress } from "../../core/address.ts";
+import { US_PER_SECOND } from "../../core/time.ts";
+import { type LineContext, type LineGrammar, UNRECOGNISED, type Words } from "../grammar.ts";
+import { cut } from "../text.ts";
 
-const instanceOf = ({ instance }: LineContext): string => (instance ?? "").slice(0, 255);
+const instanceOf = ({ instance }: LineContext): string => cut(instance ?? "", 255);
 
 function priority(words: Words, name: string): number | undefined {
   const value = words.number(name);
@@ -10,7 +13,7 @@ function priority(words: Words, name: string): number | undefined {
 
 /** Only what is written as an address is one: a wording without it leaves the field out. */
 function address(text: string): string | undefined {
-  return /^[0-9a-fA-F:.]{2,45}$/.test(text) ? text : undefined;
+  return /^[0-9a-fA-F:.]{2,45}$/.test(text) ? normaliseAddress(text) : undefined;
 }
 
 function heard(words: Words): { peer?: string; priority?: number; ownPriority?: number } {
@@ -63,7 +66,7 @@ const rejected = (
     return {
       kind: "vrrp.advert-rejected",
       reason,
-      ...(instance === undefined ? {} : { instance: instance.slice(0, 255) }),
+      ...(instance === undefined ? {} : { instance: cut(instance, 255) }),
       ...(peer === undefined ? {} : { peer }),
     };
   },
@@ -214,12 +217,12 @@ export const vrrpGrammars: readonly LineGrammar[] = [
     samples: ["(VI_1) Changing effective priority from 100 to 80"],
     needsInstance: true,
     templates: ["Changing effective priority from {from:d} to {to:d}"],
-    toEvent: (words, context) => ({
-      kind: "vrrp.priority-changed",
-      instance: instanceOf(context),
-      from: priority(words, "from") ?? 0,
-      to: priority(words, "to") ?? 0,
-    }),
+    toEvent: (words, context) => {
+      const [from, to] = [priority(words, "from"), priority(words, "to")];
+      return from === undefined || to === undefined
+        ? UNRECOGNISED
+        : { kind: "vrrp.priority-changed", instance: instanceOf(context), from, to };
+    },
   },
   {
     id: "vrrp.vips",
@@ -269,9 +272,9 @@ export const vrrpGrammars: readonly LineGrammar[] = [
       const vip = address(words.text("vip"));
       return {
         kind: "vrrp.garp",
-        interface: words.text("interface").slice(0, 255),
+        interface: cut(words.text("interface"), 255),
         vips: vip === undefined ? [] : [vip],
-        ...(instance === undefined ? {} : { instance: instance.slice(0, 255) }),
+        ...(instance === undefined ? {} : { instance: cut(instance, 255) }),
       };
     },
   },
@@ -288,7 +291,7 @@ export const vrrpGrammars: readonly LineGrammar[] = [
     ],
     toEvent: (words, { message }) => ({
       kind: "vrrp.interface",
-      interface: words.text("interface").slice(0, 255),
+      interface: cut(words.text("interface"), 255),
       up: / up$/i.test(message),
     }),
   },
@@ -298,10 +301,10 @@ export const vrrpGrammars: readonly LineGrammar[] = [
     since: "2.1.0",
     samples: ["A thread timer expired 12.345678 seconds ago"],
     templates: ["A thread timer expired {seconds} seconds ago", "VRRP thread timer expired {seconds} seconds ago"],
-    toEvent: (words) => ({
-      kind: "vrrp.scheduler-stall",
-      lateUs: Math.max(0, Math.round(Number(words.text("seconds")) * 1_000_000)) || 0,
-    }),
+    toEvent: (words) => {
+      const lateUs = Math.round(Number(words.text("seconds")) * US_PER_SECOND);
+      return Number.isSafeInteger(lateUs) && lateUs >= 0 ? { kind: "vrrp.scheduler-stall", lateUs } : UNRECOGNISED;
+    },
   },
   rejected(
     "auth",

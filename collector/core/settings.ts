@@ -1,0 +1,75 @@
+import { parse, TomlError } from "smol-toml";
+import { OperatorError } from "./errors.ts";
+
+/** One thing wrong with a value, as a compiled TypeBox schema tells it. */
+interface SchemaFault {
+  readonly instancePath: string;
+  readonly message: string;
+}
+
+/** A compiled schema, as far as reading settings needs it. */
+export interface SettingsSchema {
+  Errors(value: unknown): readonly SchemaFault[];
+}
+
+/** A part of some settings: every table and key optional. */
+export type Part<T> = {
+  readonly [K in keyof T]?: T[K] extends readonly unknown[] ? T[K] : T[K] extends object ? Part<T[K]> : T[K];
+};
+
+/**
+ * Reads TOML over defaults: unknown keys are refused, and all faults are told at once.
+ * @param what   what the file configures, for the sentences: `the collector`
+ * @param check  faults across keys, one sentence each; called when every key by itself is right
+ * @throws OperatorError that names the file, and the line or every key at fault
+ */
+export function readSettings<T extends object>(
+  text: string,
+  path: string,
+  options: {
+    schema: SettingsSchema;
+    defaults: T;
+    overrides: Part<T>;
+    what: string;
+    check: (settings: T) => readonly string[];
+  },
+): T {
+  const merged = merge(merge(options.defaults, parseToml(text, path)), options.overrides);
+  const faults = [...new Set(options.schema.Errors(merged).map((fault) => sentence(fault, options.what)))];
+  const found = faults.length > 0 ? faults : options.check(merged as T);
+  if (found.length > 0) throw new OperatorError("CONFIG_INVALID", `${path}: ${found.join("; ")}`);
+  return merged as T;
+}
+
+function parseToml(text: string, path: string): Record<string, unknown> {
+  try {
+    return parse(text);
+  } catch (cause) {
+    if (!(cause instanceof TomlError)) throw cause;
+    throw new OperatorError(
+      "CONFIG_SYNTAX",
+      `${path}:${cause.line}:${cause.column}: ${cause.message.split("\n")[0]?.replace("Invalid TOML document: ", "")}`,
+      { cause },
+    );
+  }
+}
+
+/** The schemas are closed: an unknown key fails against a schema that nothing fits. */
+function sentence({ instancePath, message }: SchemaFault, what: string): string {
+  const key = instancePath.slice(1).replaceAll("/", ".");
+  if (message === "schema is false") return `${key} is not a key of ${what}'s configuration`;
+  return `${key || "the file"} ${message}`;
+}
+
+function merge(base: unknown, over: unknown): unknown {
+  if (over === undefined) return base;
+  if (!isTable(base) || !isTable(over)) return over;
+  const merged: Record<string, unknown> = { ...base };
+  for (const [key, value] of Object.entries(over))
+    merged[key] = Object.hasOwn(base, key) ? merge(base[key], value) : value;
+  return merged;
+}
+
+function isTable(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date);
+}

@@ -1,0 +1,31 @@
+/** What a log line may carry that must not travel on: control characters, halves of characters, passwords. */
+
+/** Longest part of a line that is read, in characters; what is kept of it is shorter still (RAW_MAX_CHARS). keepalived's own lines are a tenth of it. */
+export const LINE_MAX_CHARS = 8192;
+
+/** C0, DEL and C1 controls, and surrogates without their other half. */
+const HARMFUL = /[\p{Cc}\p{Cs}]/gu;
+
+/**
+ * `keepalived -d` writes its configuration to the log, up to 2.3.4 with the VRRP password (`   Password = …`); and a
+ * complaint about a line of the configuration may quote it. How long it is when cut is not a secret.
+ */
+const SECRETS: readonly (readonly [RegExp, string])[] = [
+  [/(\bpassword ?[=:] ?)\S.*$/i, "$1<redacted>"],
+  [/(\bauth_pass[ \t]+)(?!to \d+ characters)\S.*$/, "$1<redacted>"],
+];
+
+/** Makes a line harmless to whoever shows it, and takes passwords out. Every control character but the tab becomes U+FFFD. */
+export function harmless(text: string): string {
+  let safe = text.replace(HARMFUL, (character) => (character === "\t" ? "\t" : "\ufffd"));
+  if (!/password|auth_pass/i.test(safe)) return safe;
+  for (const [secret, instead] of SECRETS) safe = safe.replace(secret, instead);
+  return safe;
+}
+
+/** The first characters of a text, without half a character at the end. @param max UTF-16 units, which is what the event contract counts */
+export function cut(text: string, max: number): string {
+  if (text.length <= max) return text;
+  const last = text.charCodeAt(max - 1);
+  return text.slice(0, last >= 0xd800 && last <= 0xdbff ? max - 1 : max);
+}

@@ -1,0 +1,177 @@
+import Type, { type Static } from "typebox";
+import type { FastifyInstance } from "fastify";
+import type { DetectionEngine } from "../detect/engine.ts";
+import type { Incident } from "../detect/incident.ts";
+import type { Bar, Lane } from "../detect/view.ts";
+import type { Metrics } from "../metrics.ts";
+import type { Store } from "../store/store.ts";
+import { ProblemError } from "./problems.ts";
+import type { EventPage, RouterSummary, Timeline } from "./types.ts";
+
+/** Longest stretch of time one answer covers, microseconds: 400 days. */
+const RANGE_US_MAX = 400 * 86_400 * 1_000_000;
+/** Columns of the advert chart: more than a wide screen has pixels to tell apart. */
+const ADVERT_BUCKETS = 600;
+
+const closed = { additionalProperties: false } as const;
+const Instant = Type.Integer({ minimum: 0, description: "epoch microseconds" });
+const Range = { from: Instant, to: Instant };
+const TimelineQuery = Type.Object(
+  { router: Type.String({ minLength: 1, maxLength: 512, description: "id of the virtual router" }), ...Range },
+  closed,
+);
+const AdvertsQuery = Type.Object(
+  { ...TimelineQuery.properties, limit: Type.Integer({ minimum: 1, maximum: 10_000, default: 500 }) },
+  closed,
+);
+const EventsQuery = Type.Object(
+  {
+    ids: Type.Optional(
+      Type.String({
+        maxLength: 33 * 500,
+        pattern: "^[0-9a-f]{32}(,[0-9a-f]{32})*$",
+        description: "ids, separated by commas",
+      }),
+    ),
+    cluster: Type.Optional(Type.String({ maxLength: 64 })),
+    node: Type.Optional(Type.String({ maxLength: 255 })),
+    kinds: Type.Optional(Type.String({ maxLength: 2048, description: "kinds, separated by commas" })),
+    from: Type.Optional(Instant),
+    to: Type.Optional(Instant),
+    limit: Type.Integer({ minimum: 1, maximum: 10_000, default: 500 }),
+  },
+  closed,
+);
+const IncidentParams = Type.Object({ id: Type.String({ pattern: "^[0-9a-f]{32}$" }) }, closed);
+const DeliveriesQuery = Type.Object(
+  {
+    incidentId: Type.Optional(Type.String({ pattern: "^[0-9a-f]{32}$" })),
+    limit: Type.Integer({ minimum: 1, maximum: 1000, default: 200 }),
+  },
+  closed,
+);
+
+export interface ApiDeps {
+  readonly store: Store;
+  readonly engine: Pick<DetectionEngine, "routers" | "lanes" | "incidents" | "nodes">;
+  readonly metrics: Metrics;
+}
+
+/** What people and their tools read. */
+export function apiRoutes(app: FastifyInstance, { store, engine, metrics }: ApiDeps): void {
+  const routerOf = (id: string): RouterSummary => {
+    const router = engine.routers().find((candidate) => candidate.id === id);
+    if (!router) throw new ProblemError(404, `no virtual router is called ${id}`);
+    return router;
+  };
+
+  app.get("/api/v1/routers", { schema: { summary: "Virtual routers, who is master, and open incidents" } }, () =>
+    engine.routers(),
+  );
+  app.get("/api/v1/nodes", { schema: { summary: "Nodes, and what their collectors read" } }, () => engine.nodes());
+  app.get("/api/v1/incidents", { schema: { summary: "Incidents, newest first" } }, () =>
+    [...engine.incidents()].sort((a, b) => b.start - a.start),
+  );
+  app.get<{ Params: Static<typeof IncidentParams> }>(
+    "/api/v1/incidents/:id",
+    { schema: { summary: "One incident", params: IncidentParams } },
+    async ({ params }): Promise<Incident> => {
+      const found =
+        engine.incidents().find(({ id }) => id === params.id) ??
+        (await store.incidents()).find(({ id }) => id === params.id);
+      if (!found) throw new ProblemError(404, `there is no incident ${params.id}`);
+      return found;
+    },
+  );
+  app.get<{ Querystring: Static<typeof TimelineQuery> }>(
+    "/api/v1/timeline",
+    { schema: { summary: "Lanes, incidents and adverts of a virtual router", querystring: TimelineQuery } },
+    async ({ query }): Promise<Timeline> => {
+      const router = routerOf(query.router);
+      checkRange(query);
+      const { from, to } = query;
+      const incidents = engine
+        .incidents()
+        .filter(
+          ({ subject, start, end }) =>
+            (subject.router === router.id ||
+              (subject.router === undefined &&
+                subject.nodes.some((node) => router.instances.some((i) => i.node === node)))) &&
+            start <= to &&
+            (end ?? to) >= from,
+        );
+      return {
+        router,
+        from,
+        to,
+        lanes: engine.lanes(router.id).map((lane) => clip(lane, from, to)),
+        incidents,
+        adverts: await advertBuckets(store, router, query),
+      };
+    },
+  );
+  app.get<{ Querystring: Static<typeof AdvertsQuery> }>(
+    "/api/v1/adverts",
+    { schema: { summary: "Raw adverts of a virtual router, oldest first", querystring: AdvertsQuery } },
+    async ({ query }): Promise<EventPage> => {
+      const router = routerOf(query.router);
+      checkRange(query);
+      if (router.vrid === null || router.family === null) return { events: [], truncated: false };
+      const events = await store.adverts({
+        cluster: router.cluster,
+        family: router.family,
+        vrid: router.vrid,
+        from: query.from,
+        to: query.to,
+        limit: query.limit + 1,
+      });
+      return { events: events.slice(0, query.limit), truncated: events.length > query.limit };
+    },
+  );
+  app.get<{ Querystring: Static<typeof EventsQuery> }>(
+    "/api/v1/events",
+    { schema: { summary: "Events by id, or by node, kind and time", querystring: EventsQuery } },
+    async ({ query }): Promise<EventPage> => {
+      const { ids, kinds, limit, ...rest } = query;
+      const events = await store.events({
+        ...rest,
+        limit: limit + 1,
+        ...(ids === undefined ? {} : { ids: ids.split(",") }),
+        ...(kinds === undefined ? {} : { kinds: kinds.split(",") }),
+      });
+      return { events: events.slice(0, limit), truncated: events.length > limit };
+    },
+  );
+  app.get<{ Querystring: Static<typeof DeliveriesQuery> }>(
+    "/api/v1/deliveries",
+    { schema: { summary: "Alerts: who was told, and with what outcome", querystring: DeliveriesQuery } },
+    ({ query }) => store.deliveries(query),
+  );
+  app.get("/healthz", { schema: { summary: "The process lives" } }, () => ({ status: "ok" }));
+  app.get("/readyz", { schema: { summary: "The store is open and detection is rebuilt" } }, () => ({
+    status: "ready",
+  }));
+  app.get("/metrics", { schema: { summary: "Prometheus metrics" } }, async (_request, reply) =>
+    reply.type(metrics.contentType).send(await metrics.print()),
+  );
+}
+
+function checkRange({ from, to }: { from: number; to: number }): void {
+  if (to <= from) throw new ProblemError(400, "to must be later than from");
+  if (to - from > RANGE_US_MAX) throw new ProblemError(400, "the range is longer than 400 days");
+}
+
+async function advertBuckets(
+  store: Store,
+  { cluster, family, vrid }: RouterSummary,
+  { from, to }: { from: number; to: number },
+): Promise<Timeline["adverts"]> {
+  if (family === null || vrid === null) return [];
+  return store.advertBuckets({ cluster, family, vrid, from, to, buckets: ADVERT_BUCKETS });
+}
+
+/** Bars that reach into the range; their own ends are kept, so that a bar says when it really began. */
+function clip(lane: Lane, from: number, to: number): Lane {
+  const reaches = (bar: Bar): boolean => bar.from <= to && (bar.to ?? to) + bar.toUncertaintyUs >= from;
+  return { ...lane, bars: lane.bars.filter(reaches) };
+}

@@ -1,0 +1,137 @@
+import { readFile } from "node:fs/promises";
+import Type, { type Static } from "typebox";
+import { Compile } from "typebox/compile";
+import { messageOf, OperatorError } from "../collector/core/errors.ts";
+import { type Part, readSettings } from "../collector/core/settings.ts";
+import { type AlertSettings, parseAlertConfig } from "./alert/config.ts";
+
+const closed = { additionalProperties: false } as const;
+const Path = Type.String({ minLength: 1, maxLength: 4096 });
+
+const ServerConfigSchema = Type.Object(
+  {
+    listen: Type.Object(
+      {
+        host: Type.String({ minLength: 1, maxLength: 255 }),
+        /** 0: any free port. */
+        port: Type.Integer({ minimum: 0, maximum: 65535 }),
+        /** A socket file to listen on besides. */
+        socket: Type.Optional(Path),
+      },
+      closed,
+    ),
+    storage: Type.Object(
+      {
+        /** Folder of the embedded ClickHouse. */
+        path: Type.Optional(Path),
+        /** An external ClickHouse instead: http or https. */
+        url: Type.Optional(Type.String({ pattern: "^https?://" })),
+        user: Type.Optional(Type.String()),
+        password: Type.Optional(Type.String()),
+        database: Type.Optional(Type.String({ pattern: "^[A-Za-z_][A-Za-z0-9_]*$" })),
+        /** Most memory the embedded ClickHouse may take, MiB. */
+        memory_mib: Type.Integer({ minimum: 256 }),
+        /** How long raw adverts are kept, days. */
+        adverts_days: Type.Integer({ minimum: 1, maximum: 3650 }),
+        /** How long events are kept, days. */
+        events_days: Type.Integer({ minimum: 1, maximum: 36500 }),
+      },
+      closed,
+    ),
+    ingest: Type.Object(
+      {
+        /** Who may write: a node and the SHA-256 of its token. Empty: anybody who reaches the listener, which then must be loopback. */
+        tokens: Type.Array(
+          Type.Object(
+            { node: Type.String({ minLength: 1 }), sha256: Type.String({ pattern: "^[0-9a-f]{64}$" }) },
+            closed,
+          ),
+        ),
+        /** Most batches that wait for the store; further ones are told to come back. */
+        in_flight_max: Type.Integer({ minimum: 1 }),
+      },
+      closed,
+    ),
+    /** Where people reach the web timeline, for links in alerts. Default: the listener's own address. */
+    public_url: Type.Optional(Type.String({ pattern: "^https?://" })),
+    alerts: Type.Unknown(),
+  },
+  closed,
+);
+type Settings = Static<typeof ServerConfigSchema>;
+
+/** The server's configuration, checked. */
+export type ServerConfig = Omit<Settings, "alerts"> & { readonly alerts: AlertSettings };
+
+const validator = Compile(ServerConfigSchema);
+
+function defaults(): Settings {
+  return {
+    listen: { host: "127.0.0.1", port: 8080 },
+    storage: { memory_mib: 700, adverts_days: 7, events_days: 400 },
+    ingest: { tokens: [], in_flight_max: 64 },
+    alerts: {},
+  };
+}
+
+/** Where the embedded store lives unless it is said otherwise. */
+const STORE_PATH = "keepwatch-data/store";
+
+/**
+ * Reads the server's TOML file over the defaults.
+ * @param path  undefined: the defaults alone
+ * @throws OperatorError that names the file, and every key at fault
+ */
+export async function loadServerConfig(
+  path: string | undefined,
+  overrides: Part<Settings> = {},
+): Promise<ServerConfig> {
+  let text = "";
+  try {
+    if (path !== undefined) text = await readFile(path, "utf8");
+  } catch (cause) {
+    throw new OperatorError("CONFIG_UNREADABLE", `${path} cannot be read: ${messageOf(cause)}`, {
+      cause,
+      remedy: "Check the path and the permissions",
+    });
+  }
+  return parseServerConfig(text, path ?? "the built-in configuration", overrides);
+}
+
+export function parseServerConfig(text: string, path: string, overrides: Part<Settings> = {}): ServerConfig {
+  const settings = readSettings(text, path, {
+    schema: validator,
+    defaults: defaults(),
+    overrides,
+    what: "the server",
+    check: crossFaults,
+  });
+  const storage = settings.storage.url === undefined ? { path: STORE_PATH, ...settings.storage } : settings.storage;
+  try {
+    return { ...settings, storage, alerts: parseAlertConfig(settings.alerts) };
+  } catch (cause) {
+    if (cause instanceof OperatorError)
+      throw new OperatorError(cause.code, `${path}: ${cause.message}`, {
+        cause,
+        ...(cause.remedy === undefined ? {} : { remedy: cause.remedy }),
+      });
+    throw cause;
+  }
+}
+
+function crossFaults({ listen, ingest, storage }: Settings): string[] {
+  const faults: string[] = [];
+  if (!isLoopback(listen.host) && ingest.tokens.length === 0)
+    faults.push(
+      `listen.host ${listen.host} can be reached from other machines, so ingest.tokens must say who may write: give each node a token (sha256 of it here, the token itself in the collector's server.token)`,
+    );
+  if (storage.url !== undefined && storage.path !== undefined)
+    faults.push("storage.path and storage.url exclude each other");
+  if (storage.url === undefined && (storage.user !== undefined || storage.password !== undefined))
+    faults.push("storage.user and storage.password need storage.url");
+  return faults;
+}
+
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
+}
