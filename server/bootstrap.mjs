@@ -26,19 +26,31 @@ export function checkNode() {
 /** Installs the packages when there are none, or others than the lock file names. */
 export function installPackages() {
   const stamp = join(root, "node_modules", ".keepwatch-lock");
-  const lock = createHash("sha256").update(readFileSync(join(root, "package-lock.json"))).digest("hex");
+  const lock = createHash("sha256")
+    .update(readFileSync(join(root, "package-lock.json")))
+    .digest("hex");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === lock) return;
   console.error("installing packages …");
   // No package of ours needs an install script. `npm ci` refuses a lock file without the other platforms' sub-packages.
   must("npm", ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], "npm install");
-  writeFileSync(stamp, createHash("sha256").update(readFileSync(join(root, "package-lock.json"))).digest("hex"));
+  writeFileSync(
+    stamp,
+    createHash("sha256")
+      .update(readFileSync(join(root, "package-lock.json")))
+      .digest("hex"),
+  );
 }
 
 /** Compiles what is newer than its compiled form. */
 export function build() {
   const built = newest(join(root, "dist"));
   const sources = ["collector", "server", "web", "test/bench", "package.json", "tsconfig.json", "tsconfig.build.json"];
-  if (built > 0 && existsSync(join(root, "dist/web/index.html")) && sources.every((source) => newest(join(root, source)) <= built)) return;
+  if (
+    built > 0 &&
+    existsSync(join(root, "dist/web/index.html")) &&
+    sources.every((source) => newest(join(root, source)) <= built)
+  )
+    return;
   console.error("building …");
   must("npm", ["run", "--silent", "build"], "the build");
 }

@@ -21,7 +21,10 @@ checkNode();
 installPackages();
 installPrograms();
 build();
-const { status } = spawnSync(join(root, "node_modules/.bin/vitest"), ["run", ...process.argv.slice(2)], { cwd: root, stdio: "inherit" });
+const { status } = spawnSync(join(root, "node_modules/.bin/vitest"), ["run", ...process.argv.slice(2)], {
+  cwd: root,
+  stdio: "inherit",
+});
 process.exit(status ?? 1);
 
 function installPrograms() {
@@ -29,7 +32,9 @@ function installPrograms() {
   if (missing.length === 0) return;
   const packages = [...new Set(missing.map((program) => PROGRAMS[program]))];
   if (process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get")) {
-    console.error(`NOT INSTALLED: ${missing.join(", ")}. The tests that need them will be skipped. As root on Debian: apt-get install --no-install-recommends ${packages.join(" ")}`);
+    console.error(
+      `NOT INSTALLED: ${missing.join(", ")}. The tests that need them will be skipped. As root on Debian: apt-get install --no-install-recommends ${packages.join(" ")}`,
+    );
     return;
   }
   console.error(`installing from Debian: ${packages.join(" ")} …`);

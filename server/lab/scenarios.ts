@@ -77,15 +77,13 @@ const splitBrain: Scenario = {
     await stage.healTrunk();
     await stage.until("lb2 to step back", 10, holderIs(stage, "lb1"));
     await stage.letRun(3);
-    return stage.truth
-      .overlaps()
-      .map(({ from, to }) => ({
-        kind: "split-brain",
-        nodes: ["lb1", "lb2"],
-        start: from,
-        end: to,
-        toleranceUs: TOLERANCE_US,
-      }));
+    return stage.truth.overlaps().map(({ from, to }) => ({
+      kind: "split-brain",
+      nodes: ["lb1", "lb2"],
+      start: from,
+      end: to,
+      toleranceUs: TOLERANCE_US,
+    }));
   },
 };
 
@@ -97,7 +95,7 @@ const startupFailure: Scenario = {
   async play(stage) {
     const expected: Expectation[] = [];
     const faults = [
-      { cause: "nonexistent_interface", spoil: (good: string) => good.replace("interface eth0", "interface eth9") },
+      { cause: "interface_missing", spoil: (good: string) => good.replace("interface eth0", "interface eth9") },
       {
         cause: "missing_parameter",
         spoil: (good: string) => good.replace(/virtual_router_id \d+/, "virtual_router_id"),
