@@ -27,6 +27,8 @@ export interface Identity {
 /** Gives an observation its identity. @param observedTs epoch microseconds; for recorded input use the observation's own `ts`. */
 export function toEvent(seen: Observation, identity: Identity, observedTs: number): Event {
   const cut = seen.raw !== undefined && seen.raw.length > RAW_MAX_CHARS;
+  // Half a character at the end would make ClickHouse refuse the whole batch.
+  const raw = cut ? seen.raw.slice(0, RAW_MAX_CHARS).replace(/[\ud800-\udbff]$/, "") : seen.raw;
   return {
     id: eventId(identity.node, seen.source, ...seen.idParts),
     cluster: identity.cluster,
@@ -37,7 +39,7 @@ export function toEvent(seen: Observation, identity: Identity, observedTs: numbe
     observedTs,
     ...(seen.pid === undefined ? {} : { pid: seen.pid }),
     ...(seen.at === undefined ? {} : { at: seen.at }),
-    ...(seen.raw === undefined ? {} : { raw: cut ? seen.raw.slice(0, RAW_MAX_CHARS) : seen.raw }),
+    ...(raw === undefined ? {} : { raw }),
     ...(cut ? { rawTruncated: true } : {}),
     ...seen.body,
   } as Event;

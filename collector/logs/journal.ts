@@ -27,9 +27,10 @@ export function readJournalEntry(jsonLine: string): Observation | JournalFault |
   const field = (name: string): string | undefined => textOf((entry as Record<string, unknown>)[name]);
   const tag = field("SYSLOG_IDENTIFIER") ?? "";
   if (!isKeepalived(tag)) return undefined;
-  const ts = Number(field("__REALTIME_TIMESTAMP"));
+  const stamp = field("__REALTIME_TIMESTAMP") ?? "";
+  const ts = Number(stamp);
   const cursor = field("__CURSOR");
-  if (!Number.isSafeInteger(ts) || ts < 0 || cursor === undefined)
+  if (!/^\d+$/.test(stamp) || !Number.isSafeInteger(ts) || cursor === undefined)
     return { fault: "it has no __REALTIME_TIMESTAMP or no __CURSOR" };
   // journalctl leaves a message out (null) that is longer than it likes: the entry is kept all the same.
   const message = harmless((field("MESSAGE") ?? "").slice(0, LINE_MAX_CHARS));

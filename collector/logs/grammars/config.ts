@@ -10,7 +10,7 @@ function grammarOf({ code, severity, source, since, templates }: ConfigMessage):
     id: `config.${code}.${severity}`,
     source,
     since,
-    samples: templates.map((template) => template.replaceAll("{*}", "x")),
+    samples: templates.map((template) => template.replaceAll("{*}", "x").replace(/\{\w+:d\}/g, "7")),
     templates,
     toEvent: (_words, { message, file, line, instance }) => {
       const named = instance ?? NAMED_IN_WORDS.exec(message)?.groups?.["name"];

@@ -219,6 +219,7 @@ export const daemonGrammars: readonly LineGrammar[] = [
     "Error reading pid file {*}",
     "Another process has pid file {*} locked",
     "Locking pid file {*} error {*}",
+    "ftruncate error {*}",
   ),
   failure(
     "child-pidfile",
@@ -234,6 +235,7 @@ export const daemonGrammars: readonly LineGrammar[] = [
     "xdaemon: fork error",
     "xdaemon: {*} error",
     "{*} child process: fork error({*})",
+    "Failed fork process",
   ),
   failure(
     "namespace",
@@ -258,6 +260,35 @@ export const daemonGrammars: readonly LineGrammar[] = [
     "IPVS: Can't initialize ipvs: No such file or directory",
     "IPVS: Can't initialize ipvs: {*}",
     "IPVS: Can't initialize ipvs",
+  ),
+  failure(
+    "event-loop",
+    "lib/scheduler.c",
+    "2.0.8",
+    "scheduler: epoll_wait error: 9 (Bad file descriptor)",
+    "scheduler: epoll_wait {*}",
+  ),
+  failure(
+    "cpu-limit",
+    "lib/signals.c",
+    "2.0.0",
+    "vrrp process has used too much CPU time, vrrp_rlimit_rttime may need to be increased",
+    "{*} process has used too much CPU time, {*} may need to be increased",
+  ),
+  failure(
+    "netlink-unavailable",
+    "core/keepalived_netlink.c",
+    "1.2.2",
+    "Error while registering Kernel netlink reflector channel",
+    "Error while registering Kernel netlink {*} channel",
+  ),
+  failure(
+    "garp-unavailable",
+    "vrrp/vrrp_arp.c, vrrp/vrrp_ndisc.c",
+    "1.2.3",
+    "Error 1 while registering gratuitous ARP shared channel",
+    "Error while registering gratuitous {*} shared channel",
+    "Error {*} while registering gratuitous {*} shared channel",
   ),
   failure(
     "reload-refused",

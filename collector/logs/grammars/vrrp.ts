@@ -236,12 +236,10 @@ export const vrrpGrammars: readonly LineGrammar[] = [
     ],
     needsInstance: true,
     templates: [
-      "setting VIPs.",
-      "removing VIPs.",
-      "setting E-VIPs.",
-      "removing E-VIPs.",
-      "setting protocol {*}",
-      "removing protocol {*}",
+      "setting protocol {*}VIPs.",
+      "removing protocol {*}VIPs.",
+      "setting {*}VIPs.",
+      "removing {*}VIPs.",
       "setting VIPs",
       "removing VIPs",
     ],
@@ -267,6 +265,7 @@ export const vrrpGrammars: readonly LineGrammar[] = [
       "Sending gratuitous ARPs on {interface} for {vip}",
       "Sending unsolicited Neighbour Advert{*} on {interface} for {vip}",
       "Sending unsolicited Neighbour Adverts on {interface} for {vip}",
+      "Sending Unsolicited Neighbour Adverts on {interface} for {vip}",
     ],
     toEvent: (words, { instance }) => {
       const vip = address(words.text("vip"));
@@ -288,6 +287,9 @@ export const vrrpGrammars: readonly LineGrammar[] = [
       "Netlink reports {interface} up",
       "Kernel is reporting: interface {interface} UP",
       "Kernel is reporting: interface {interface} DOWN",
+      "Linkbeat reports {interface} up",
+      "Linkbeat reports {interface} down",
+      "interface {interface} is down",
     ],
     toEvent: (words, { message }) => ({
       kind: "vrrp.interface",
@@ -330,6 +332,7 @@ export const vrrpGrammars: readonly LineGrammar[] = [
       "malformed authentication trailer from {peer}",
       "unknown authentication key id {*} from {peer}",
       "invalid authentication MAC from {peer}",
+      "invalid authentication HMAC from {peer}",
       "stale authentication trailer from {peer}, {*}",
       "replayed authentication trailer from {peer}",
     ],

@@ -5,10 +5,22 @@ import { allGrammars, readMessage } from "../../../collector/logs/reader.ts";
 const table = new GrammarTable(allGrammars);
 const samples = allGrammars.flatMap((row) => row.samples.map((sample) => [row.id, sample] as const));
 
+/** Rows whose words hold another row's as a special case. The special one says more, and is the one that is meant. */
+const MORE_GENERAL: Readonly<Record<string, string>> = {
+  "config.syncgroup_single.degraded": "config.syncgroup_too_small_removed.degraded",
+  "config.syncgroup_removed.degraded": "config.syncgroup_too_small_removed.degraded",
+};
+
+const claimsOf = (sample: string): string[] => {
+  const { words, context } = takePrefixes(sample, "vrrp");
+  return table.claims(words, context).map((row) => row.id);
+};
+
 describe("the grammar is a table", () => {
-  test.each(samples)("%s is the first to claim %j", (id, sample) => {
-    const { words, context } = takePrefixes(sample, "vrrp");
-    expect(table.claims(words, context)[0]?.id).toBe(id);
+  test.each(samples)("%s reads its own sample %j and no other row does", (id, sample) => {
+    const [first, ...others] = claimsOf(sample);
+    expect(first).toBe(id);
+    expect(others.filter((other) => other !== MORE_GENERAL[id])).toEqual([]);
   });
 
   test("no id is used twice", () => {
@@ -16,12 +28,68 @@ describe("the grammar is a table", () => {
     expect(ids.filter((id, i) => ids.indexOf(id) !== i)).toEqual([]);
   });
 
-  test.each(
-    allGrammars
-      .filter((row) => !row.id.startsWith("config."))
-      .flatMap((row) => row.samples.map((sample) => [sample, row.id] as const)),
-  )("%j is claimed by one row alone", (sample, id) => {
-    const { words, context } = takePrefixes(sample, "vrrp");
-    expect(table.claims(words, context).map((row) => row.id)).toEqual([id]);
+  test("no template stands in it twice", () => {
+    const templates = allGrammars.flatMap((row) => row.templates);
+    expect(templates.filter((template, i) => templates.indexOf(template) !== i)).toEqual([]);
+  });
+
+  test.each(allGrammars.map((row) => [row.id, row] as const))(
+    "%s says where and since when it is printed",
+    (_id, row) => {
+      expect(row.samples.length).toBeGreaterThan(0);
+      expect(row.source).toMatch(/\.c\b/);
+      expect(row.since).toMatch(/^[1-9]\.\d+\.\d+$/);
+    },
+  );
+});
+
+describe("a message", () => {
+  test.each([
+    [
+      "(VI_1) Changing effective priority from 100 to 80",
+      { kind: "vrrp.priority-changed", instance: "VI_1", from: 100, to: 80 },
+    ],
+    ["(VI_1) Changing effective priority from 100 to 800", { kind: "log.unrecognised" }],
+    ["A thread timer expired 12.345678 seconds ago", { kind: "vrrp.scheduler-stall", lateUs: 12_345_678 }],
+    ["A thread timer expired 1e400 seconds ago", { kind: "log.unrecognised" }],
+    ["Entering MASTER STATE", { kind: "log.unrecognised" }],
+    ["Starting frobnication child process, pid=7", { kind: "log.unrecognised" }],
+    [
+      "VRRP child process(15) died: Exiting",
+      { kind: "daemon.child-exited", daemon: "vrrp", childPid: 15, respawning: false },
+    ],
+    [
+      "(VI_1) Master received advert from FE80:0::1 with higher priority 150, ours 100",
+      { kind: "vrrp.advert-higher-priority", instance: "VI_1", peer: "fe80::1", priority: 150, ownPriority: 100 },
+    ],
+    [
+      "(VI_1) received an invalid passwd from nowhere!",
+      { kind: "vrrp.advert-rejected", reason: "auth", instance: "VI_1" },
+    ],
+    ["(VI_1) Setting effective priority to 90", { kind: "log.notice", code: "priority-set" }],
+    ["Tue Mar  5 10:00:00 2024: Stopping", { kind: "daemon.stopping" }],
+    [
+      "message repeated 3 times: [ (VI_1) received an invalid passwd!]",
+      { kind: "vrrp.advert-rejected", reason: "auth", instance: "VI_1" },
+    ],
+    ["   VRRP Version = 2", { kind: "log.notice", code: "indented" }],
+    [
+      "(/etc/keepalived/conf.d/a: b.conf: Line 12) (VI_1) strict mode requires auth_hmac mode enforce",
+      expect.objectContaining({
+        kind: "config.diagnostic",
+        file: "/etc/keepalived/conf.d/a: b.conf",
+        line: 12,
+        instance: "VI_1",
+      }),
+    ],
+    ["(Line 6) Unknown keyword 'frob'", expect.objectContaining({ kind: "config.diagnostic", line: 6 })],
+  ])("%j", (message, body) => {
+    expect(readMessage(message, "vrrp")).toEqual(body);
+  });
+
+  test("'Stopped' is the end of the child whose tag it carries, and of nobody where no tag says", () => {
+    const message = "Stopped - used 0.007168 user time, 0.000000 system time";
+    expect(readMessage(message, "checker")).toEqual({ kind: "daemon.stopped", daemon: "checker" });
+    expect(readMessage(message, undefined)).toEqual({ kind: "log.notice", code: "child-stopped" });
   });
 });

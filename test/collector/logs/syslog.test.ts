@@ -1,7 +1,9 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { OperatorError } from "../../../collector/core/errors.ts";
 import { formatEpochUs, parseIsoUs, type EpochUs } from "../../../collector/core/time.ts";
 import { readEnvelope } from "../../../collector/logs/syslog.ts";
-import { ZoneClock } from "../../../collector/logs/zone.ts";
+import { type WallTime, ZoneClock } from "../../../collector/logs/zone.ts";
 
 const utc = new ZoneClock("UTC");
 const at = (text: string): number => parseIsoUs(text) ?? Number.NaN;
@@ -79,7 +81,7 @@ describe("envelopes", () => {
       "2024-03-05T10:00:00.000000Z",
       1_000_000,
       undefined,
-      "Keepalived",
+      undefined,
       undefined,
     ],
     [
@@ -87,6 +89,42 @@ describe("envelopes", () => {
       "Tue Mar  5 10:00:00.123456789 2024: Stopping",
       "2024-03-05T10:00:00.123456Z",
       1,
+      undefined,
+      undefined,
+      undefined,
+    ],
+    [
+      "a tag without a pid",
+      "Nov 24 10:53:23 lb1 Keepalived_healthcheckers: Stopped",
+      "2026-11-24T10:53:23.000000Z",
+      1_000_000,
+      "lb1",
+      "Keepalived_healthcheckers",
+      undefined,
+    ],
+    [
+      "journalctl's short-precise",
+      "Nov 24 10:53:23.123456 lb1 Keepalived[13]: Stopping",
+      "2026-11-24T10:53:23.123456Z",
+      1,
+      "lb1",
+      "Keepalived",
+      13,
+    ],
+    [
+      "BusyBox, with facility and level",
+      "Nov 24 10:53:23 lb1 daemon.info Keepalived_vrrp[15]: Stopped",
+      "2026-11-24T10:53:23.000000Z",
+      1_000_000,
+      "lb1",
+      "Keepalived_vrrp",
+      15,
+    ],
+    [
+      "RFC 5424 with nothing but a time",
+      "<30>1 2026-11-24T10:53:23Z - Keepalived - - - Stopping",
+      "2026-11-24T10:53:23.000000Z",
+      1_000_000,
       undefined,
       "Keepalived",
       undefined,
@@ -100,6 +138,9 @@ describe("envelopes", () => {
     ["a month that is none", "Nev 24 10:53:23 lb1 Keepalived[13]: Stopping"],
     ["a day that is none", "Nov 44 10:53:23 lb1 Keepalived[13]: Stopping"],
     ["a torn beginning", "53:23 lb1 Keepalived[13]: Stopping"],
+    ["a time before 1970", "1969-12-31T23:59:59+00:00 lb1 Keepalived[13]: Stopping"],
+    ["a time too far to count in microseconds", "9999-01-01T00:00:00+00:00 lb1 Keepalived[13]: Stopping"],
+    ["an RFC 5424 line without a time", "<30>1 - lb1 Keepalived 13 - - Stopping"],
     ["two lines run together", "Nov 24 10:5Nov 24 10:53:24 lb1 Keepalived[13]: Stopping"],
   ])("%s leaves the message and no time", (_name, line) => {
     expect(readEnvelope(line, utc, at("2026-11-24T11:00:00Z"))).toMatchObject({
@@ -126,6 +167,13 @@ describe("the year that a classic line does not say", () => {
       "2026-12-31T23:59:58Z",
       "2027-01-01T00:00:03.000000Z",
     ],
+    [
+      "is this year's up to a day after the reference",
+      "Nov 25 10:59:59",
+      "2026-11-24T11:00:00Z",
+      "2026-11-25T10:59:59.000000Z",
+    ],
+    ["is last year's beyond that", "Nov 25 11:00:01", "2026-11-24T11:00:00Z", "2025-11-25T11:00:01.000000Z"],
     ["is a leap year's for 29 February", "Feb 29 12:00:00", "2027-03-01T00:00:00Z", "2024-02-29T12:00:00.000000Z"],
   ])("%s", (_name, stamp, reference, expected) => {
     expect(iso(readEnvelope(`${stamp} lb1 Keepalived[1]: Stopping`, utc, at(reference))?.ts)).toBe(expected);
@@ -134,6 +182,69 @@ describe("the year that a classic line does not say", () => {
 
 describe("the zone that a classic line does not say", () => {
   const berlin = new ZoneClock("Europe/Berlin");
+  test.each([
+    ["UTC", "2026-03-05T10:00:00.000000Z"],
+    ["+02:00", "2026-03-05T08:00:00.000000Z"],
+    ["-0330", "2026-03-05T13:30:00.000000Z"],
+    ["+5", "2026-03-05T05:00:00.000000Z"],
+    ["Asia/Kathmandu", "2026-03-05T04:15:00.000000Z"],
+  ])("may be %s", (zone, expected) => {
+    const clock = new ZoneClock(zone);
+    expect(iso(clock.instant({ year: 2026, month: 3, day: 5, hour: 10, minute: 0, second: 0 }))).toBe(expected);
+  });
+
+  test("that does not exist is named, with what to do", () => {
+    expect(() => new ZoneClock("Europe/Atlantis")).toThrow(OperatorError);
+    expect(() => new ZoneClock("+19:00")).toThrow('"+19:00" is not a time zone');
+  });
+
+  // Lord Howe moves its clock by half an hour, Newfoundland used to move it at 00:01: an hour has two offsets.
+  test.each(["Europe/Berlin", "Australia/Lord_Howe", "America/St_Johns", "America/New_York", "UTC"])(
+    "an instant of %s comes back from its wall clock, in whatever order the lines are read",
+    (zone) => {
+      const format = new Intl.DateTimeFormat("en-US", {
+        timeZone: zone,
+        hourCycle: "h23",
+        year: "numeric",
+        month: "numeric",
+        day: "numeric",
+        hour: "numeric",
+        minute: "numeric",
+        second: "numeric",
+      });
+      const wallOf = (ms: number): WallTime => {
+        const part = Object.fromEntries(format.formatToParts(ms).map(({ type, value }) => [type, Number(value)]));
+        return part as unknown as WallTime;
+      };
+      const kept = new ZoneClock(zone);
+      // Around the changes of 2009 (still at 00:01 in St. John's) and 2026, minute by minute in effect.
+      const seconds = fc
+        .constantFrom(
+          "2009-03-08",
+          "2009-11-01",
+          "2026-03-08",
+          "2026-03-29",
+          "2026-04-05",
+          "2026-10-04",
+          "2026-10-25",
+          "2026-11-01",
+        )
+        .chain((day) =>
+          fc.integer({ min: -86_400, max: 2 * 86_400 }).map((s) => Date.parse(`${day}T00:00:00Z`) / 1000 + s),
+        );
+      fc.assert(
+        fc.property(seconds, (second) => {
+          const wall = wallOf(second * 1000);
+          const ts = kept.instant(wall);
+          expect(ts).toBe(new ZoneClock(zone).instant(wall));
+          expect(wallOf(ts / 1000)).toEqual(wall);
+          expect(ts).toBeLessThanOrEqual(second * 1_000_000);
+        }),
+        { numRuns: 400 },
+      );
+    },
+  );
+
   test.each([
     ["winter", "Jan 10 12:00:00", "2026-01-10T11:00:00.000000Z"],
     ["summer", "Jul 10 12:00:00", "2026-07-10T10:00:00.000000Z"],
