@@ -1,0 +1,99 @@
+import { Chart, Legend, LinearScale, LineController, LineElement, PointElement, Tooltip } from "chart.js";
+import type { AdvertBucket } from "../../server/api/types.ts";
+import type { Range } from "../range.ts";
+import { formatMicros, timeTicks, type Zone } from "../time.ts";
+import { LEFT } from "./lanes.ts";
+import { readPalette } from "./palette.ts";
+
+Chart.register(Legend, LinearScale, LineController, LineElement, PointElement, Tooltip);
+
+export interface AdvertsView {
+  readonly buckets: readonly AdvertBucket[];
+  readonly range: Range;
+  readonly zone: Zone;
+}
+
+/** The longest wait between two adverts of a sender, as each node heard it: a line that climbs is a network that loses them. */
+export class AdvertsChart {
+  private view: AdvertsView;
+  private readonly chart: Chart<"line", { x: number; y: number }[]>;
+
+  constructor(canvas: HTMLCanvasElement, view: AdvertsView) {
+    this.view = view;
+    this.chart = new Chart(canvas, {
+      type: "line",
+      data: { datasets: [] },
+      options: {
+        animation: false,
+        responsive: true,
+        maintainAspectRatio: false,
+        parsing: false,
+        layout: { padding: { right: 12 } },
+        scales: {
+          x: {
+            type: "linear",
+            afterBuildTicks: (axis) => {
+              axis.ticks = timeTicks(this.view.range.from, this.view.range.to, Math.floor(axis.width / 110)).map(
+                (value) => ({ value }),
+              );
+            },
+            ticks: { display: false },
+          },
+          y: {
+            beginAtZero: true,
+            suggestedMax: 2,
+            afterFit: (axis) => {
+              axis.width = LEFT;
+            },
+            ticks: { callback: (value) => `${value} s`, maxTicksLimit: 4 },
+          },
+        },
+        plugins: {
+          legend: { position: "bottom", labels: { boxWidth: 18, boxHeight: 2 } },
+          tooltip: {
+            callbacks: {
+              title: ([item]) => (item ? formatMicros(item.parsed.x ?? 0, this.view.zone) : ""),
+              label: (item) => `${item.dataset.label}: ${(item.parsed.y ?? 0).toFixed(3)} s`,
+            },
+          },
+        },
+      },
+    });
+    this.show(view);
+  }
+
+  show(view: AdvertsView): void {
+    this.view = view;
+    const palette = readPalette();
+    const groups = new Map<string, { x: number; y: number }[]>();
+    for (const { node, sender, ts, maxGapUs } of view.buckets) {
+      const name = `${sender} heard by ${node}`;
+      const points = groups.get(name) ?? [];
+      groups.set(name, points);
+      if (maxGapUs !== null) points.push({ x: ts, y: maxGapUs / 1e6 });
+    }
+    this.chart.data.datasets = [...groups].map(([label, data], i) => {
+      const colour = palette.series[i % palette.series.length] ?? palette.text;
+      return {
+        label,
+        data,
+        borderColor: colour,
+        backgroundColor: colour,
+        borderWidth: 1.5,
+        pointRadius: 2,
+        ...(i % 2 === 1 ? { borderDash: [5, 3] } : {}),
+      };
+    });
+    for (const axis of [this.chart.options.scales?.["x"], this.chart.options.scales?.["y"]]) {
+      Object.assign(axis ?? {}, { grid: { color: palette.grid }, border: { color: palette.grid } });
+      Object.assign(axis?.ticks ?? {}, { color: palette.muted });
+    }
+    Object.assign(this.chart.options.scales?.["x"] ?? {}, { min: view.range.from, max: view.range.to });
+    Object.assign(this.chart.options.plugins?.legend?.labels ?? {}, { color: palette.muted });
+    this.chart.update("none");
+  }
+
+  destroy(): void {
+    this.chart.destroy();
+  }
+}

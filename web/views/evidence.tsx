@@ -1,0 +1,254 @@
+import { useEffect, useState } from "preact/hooks";
+import type { Delivery, Event, Incident, RouterSummary } from "../../server/api/types.ts";
+import { api } from "../api.ts";
+import type { Target } from "../charts/lanes.ts";
+import { formatDateTime, formatDuration, formatMicros, type Zone } from "../time.ts";
+
+/** Adverts listed around a bar's beginning or an incident's start. */
+const ADVERTS_SHOWN = 60;
+/** How far around it they are asked for, microseconds. */
+const ADVERTS_AROUND_US = 8_000_000;
+
+interface Props {
+  readonly target: Target;
+  readonly router: RouterSummary | null;
+  readonly incidents: readonly Incident[];
+  readonly zone: Zone;
+  readonly onClose: () => void;
+}
+
+export function EvidencePanel({ target, router, incidents, zone, onClose }: Props) {
+  return (
+    <aside class="card panel" aria-label="Evidence">
+      <button type="button" class="close" onClick={onClose}>
+        Close
+      </button>
+      {target.kind === "incident" ? (
+        <IncidentEvidence
+          id={target.id}
+          listed={incidents.find(({ id }) => id === target.id)}
+          router={router}
+          zone={zone}
+        />
+      ) : (
+        <BarEvidence target={target} router={router} zone={zone} />
+      )}
+    </aside>
+  );
+}
+
+/** Asks once, and again when what it depends on changes. */
+function useAsked<T>(
+  ask: () => Promise<T>,
+  on: readonly unknown[],
+): { readonly value: T | null; readonly trouble: string | null } {
+  const [state, setState] = useState<{ value: T | null; trouble: string | null }>({ value: null, trouble: null });
+  useEffect(() => {
+    let isWanted = true;
+    ask().then(
+      (value) => isWanted && setState({ value, trouble: null }),
+      (error: unknown) =>
+        isWanted &&
+        setState(({ value }) => ({ value, trouble: error instanceof Error ? error.message : String(error) })),
+    );
+    return () => {
+      isWanted = false;
+    };
+  }, on);
+  return state;
+}
+
+function IncidentEvidence({
+  id,
+  listed,
+  router,
+  zone,
+}: {
+  id: string;
+  listed: Incident | undefined;
+  router: RouterSummary | null;
+  zone: Zone;
+}) {
+  const asked = useAsked(() => (listed ? Promise.resolve(listed) : api.incident(id)), [id, listed?.revision]);
+  const incident = listed ?? asked.value;
+  const deliveries = useAsked(() => api.deliveries(id), [id, incident?.revision]);
+  if (!incident) return <p role={asked.trouble ? "alert" : "status"}>{asked.trouble ?? "Asking the server …"}</p>;
+  const { start, end, cause, certainty, severity, subject } = incident;
+  return (
+    <>
+      <h2>
+        {incident.kind} <span class={`state ${incident.status === "open" ? "bad" : "ended"}`}>{incident.status}</span>
+      </h2>
+      <p class="summary">{incident.summary}</p>
+      <dl>
+        <dt>certainty</dt>
+        <dd>
+          {certainty}, {severity}
+        </dd>
+        <dt>from</dt>
+        <dd>
+          {formatDateTime(start, zone)}
+          <span class="muted">{formatMicros(start, zone).slice(8)}</span>
+        </dd>
+        <dt>to</dt>
+        <dd>{end === null ? "still open" : `${formatDateTime(end, zone)} (${formatDuration(end - start)})`}</dd>
+        <dt>nodes</dt>
+        <dd>{subject.nodes.join(", ")}</dd>
+        <dt>cause</dt>
+        <dd>{cause ? cause.text : "not known"}</dd>
+      </dl>
+      <h3>Evidence</h3>
+      <ol class="evidence">
+        {incident.evidence.map(({ eventId, node, source, ts, line, text }) => (
+          <li key={eventId}>
+            <span class="when">{formatMicros(ts, zone)}</span> <strong>{node}</strong>{" "}
+            <span class={`source ${source}`}>{source}</span> {line && <span class="where">{line}</span>}
+            <code>{text}</code>
+          </li>
+        ))}
+      </ol>
+      <Adverts router={router} around={start} zone={zone} />
+      <h3>Who was told</h3>
+      <Deliveries deliveries={deliveries.value} trouble={deliveries.trouble} zone={zone} />
+    </>
+  );
+}
+
+function BarEvidence({
+  target,
+  router,
+  zone,
+}: {
+  target: Extract<Target, { kind: "bar" }>;
+  router: RouterSummary | null;
+  zone: Zone;
+}) {
+  const { node, bar } = target;
+  const { value, trouble } = useAsked(() => api.events(bar.eventIds), [bar.eventIds.join()]);
+  return (
+    <>
+      <h2>
+        {node}: {bar.state}
+      </h2>
+      <p class="summary">
+        {SAYS[bar.source] ?? bar.source}, from {formatDateTime(bar.from, zone)}{" "}
+        {bar.to === null ? "until now" : `to ${formatDateTime(bar.to, zone)} (${formatDuration(bar.to - bar.from)})`}.
+      </p>
+      {bar.fromUncertaintyUs > 0 && (
+        <p class="muted">
+          It began within {formatDuration(bar.fromUncertaintyUs)} after that: the source is no more exact.
+        </p>
+      )}
+      <h3>Evidence</h3>
+      {trouble && <p role="alert">{trouble}</p>}
+      <ol class="evidence">
+        {value?.events.map((event) => (
+          <li key={event.id}>
+            <span class="when">{formatMicros(event.ts, zone)}</span> <strong>{event.node}</strong>{" "}
+            <span class={`source ${event.source}`}>{event.source}</span>{" "}
+            {event.at && <span class="where">{event.at}</span>}
+            <code>{event.raw ?? sentenceOf(event)}</code>
+          </li>
+        ))}
+      </ol>
+      <Adverts router={router} around={bar.from} zone={zone} />
+    </>
+  );
+}
+
+const SAYS: Readonly<Record<string, string>> = {
+  log: "Says keepalived's log",
+  wire: "Says the wire: adverts of this node",
+  kernel: "Says the kernel: the virtual address on an interface",
+};
+
+function sentenceOf(event: Event): string {
+  switch (event.kind) {
+    case "wire.master-seen":
+      return `sends adverts of VRID ${event.vrid} with priority ${event.priority} from ${event.peer} on ${event.interface}`;
+    case "wire.master-gone":
+      return `no more adverts of VRID ${event.vrid} from ${event.peer} (${event.reason})`;
+    case "kernel.address-added":
+      return `${event.address}/${event.prefixLength} added to ${event.interface}`;
+    case "kernel.address-removed":
+      return `${event.address}/${event.prefixLength} removed from ${event.interface}`;
+    case "kernel.addresses":
+      return `the kernel's addresses when the collector began: ${event.addresses.map(({ address }) => address).join(", ")}`;
+    default:
+      return event.kind;
+  }
+}
+
+function Adverts({ router, around, zone }: { router: RouterSummary | null; around: number; zone: Zone }) {
+  const range = {
+    from: Math.max(0, Math.round(around - ADVERTS_AROUND_US)),
+    to: Math.round(around + ADVERTS_AROUND_US),
+  };
+  const { value, trouble } = useAsked(
+    () => (router ? api.adverts(router.id, range, ADVERTS_SHOWN) : Promise.resolve(null)),
+    [router?.id, around],
+  );
+  return (
+    <details class="adverts-list">
+      <summary>Adverts around {formatMicros(around, zone).slice(0, 8)}</summary>
+      {trouble && <p role="alert">{trouble}</p>}
+      {value?.events.length === 0 && <p class="muted">None was captured.</p>}
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">time</th>
+            <th scope="col">seen at</th>
+            <th scope="col">from</th>
+            <th scope="col">prio</th>
+            <th scope="col">every</th>
+            <th scope="col">addresses</th>
+          </tr>
+        </thead>
+        <tbody>
+          {value?.events.map(
+            (event) =>
+              event.kind === "wire.advert" && (
+                <tr key={event.id}>
+                  <td>{formatMicros(event.ts, zone)}</td>
+                  <td>
+                    {event.node} {event.outgoing ? "out" : "in"}
+                  </td>
+                  <td>{event.peer}</td>
+                  <td>{event.priority}</td>
+                  <td>{formatDuration(event.advertIntervalUs)}</td>
+                  <td>{event.vips.join(", ")}</td>
+                </tr>
+              ),
+          )}
+        </tbody>
+      </table>
+    </details>
+  );
+}
+
+function Deliveries({
+  deliveries,
+  trouble,
+  zone,
+}: {
+  deliveries: readonly Delivery[] | null;
+  trouble: string | null;
+  zone: Zone;
+}) {
+  if (trouble) return <p role="alert">{trouble}</p>;
+  if (!deliveries || deliveries.length === 0)
+    return (
+      <p class="muted">Nobody: no webhook is configured, and no notification_email that could be reached is known.</p>
+    );
+  return (
+    <ul class="deliveries">
+      {deliveries.map(({ id, event, receiver, target, status, attempts, createdTs, lastError }) => (
+        <li key={id}>
+          {formatDateTime(createdTs, zone)} {event} to {receiver} ({target}): <strong>{status}</strong> after {attempts}{" "}
+          attempt{attempts === 1 ? "" : "s"}
+          {lastError && `: ${lastError}`}
+        </li>
+      ))}
+    </ul>
+  );
+}
