@@ -54,6 +54,7 @@ describe("a message", () => {
     ["A thread timer expired 1e400 seconds ago", { kind: "log.unrecognised" }],
     ["Entering MASTER STATE", { kind: "log.unrecognised" }],
     ["Starting frobnication child process, pid=7", { kind: "log.unrecognised" }],
+    ["Starting VRRP child process, pid=99999999999", { kind: "log.unrecognised" }],
     [
       "VRRP child process(15) died: Exiting",
       { kind: "daemon.child-exited", daemon: "vrrp", childPid: 15, respawning: false },
@@ -91,5 +92,7 @@ describe("a message", () => {
     const message = "Stopped - used 0.007168 user time, 0.000000 system time";
     expect(readMessage(message, "checker")).toEqual({ kind: "daemon.stopped", daemon: "checker" });
     expect(readMessage(message, undefined)).toEqual({ kind: "log.notice", code: "child-stopped" });
+    // The parent has words of its own for it.
+    expect(readMessage(message, "parent")).toEqual({ kind: "log.notice", code: "child-stopped" });
   });
 });

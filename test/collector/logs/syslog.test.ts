@@ -198,6 +198,16 @@ describe("the zone that a classic line does not say", () => {
     expect(() => new ZoneClock("+19:00")).toThrow('"+19:00" is not a time zone');
   });
 
+  test("that changes within an hour is read the same whichever half of it is asked for first", () => {
+    const at = (clock: ZoneClock, minute: number): string | undefined =>
+      iso(clock.instant({ year: 2026, month: 10, day: 4, hour: 2, minute, second: 0 }));
+    const [forwards, backwards] = [new ZoneClock("Australia/Lord_Howe"), new ZoneClock("Australia/Lord_Howe")];
+    // From 02:00 to 02:30 the clock shows nothing.
+    const expected = { gap: "2026-10-03T15:40:00.000000Z", after: "2026-10-03T15:40:00.000000Z" };
+    expect({ gap: at(forwards, 10), after: at(forwards, 40) }).toEqual(expected);
+    expect({ after: at(backwards, 40), gap: at(backwards, 10) }).toEqual(expected);
+  });
+
   // Lord Howe moves its clock by half an hour, Newfoundland used to move it at 00:01: an hour has two offsets.
   test.each(["Europe/Berlin", "Australia/Lord_Howe", "America/St_Johns", "America/New_York", "UTC"])(
     "an instant of %s comes back from its wall clock, in whatever order the lines are read",
