@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { runCollector } from "../../collector/app.ts";
 import { loadCollectorConfig } from "../../collector/config.ts";
 import { createLog } from "../../collector/core/log.ts";
@@ -60,7 +60,8 @@ async function demo(port: number | undefined): Promise<void> {
         alerts: { mail_from_keepalived_conf: false },
       }),
     );
-    const root = demoRecording();
+    // Relative, as a person would name the files: the paths are shown as evidence.
+    const root = relative(process.cwd(), demoRecording()) || ".";
     const files = await recordedFiles(root);
     // The lab's nodes ran in UTC.
     const { events, inputs } = await readInputs(files, { cluster: "demo", zone: "UTC", now: systemClock.epoch() });

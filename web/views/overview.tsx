@@ -131,11 +131,7 @@ function IncidentList({
     <ul class="incidents">
       {incidents.map((incident) => (
         <li key={incident.id}>
-          <button
-            type="button"
-            class={`incident ${incident.status} ${incident.severity}`}
-            onClick={() => onIncident(incident)}
-          >
+          <button type="button" class="incident-item" onClick={() => onIncident(incident)}>
             <span
               class={`state ${incident.status === "open" ? (incident.certainty === "confirmed" ? "bad" : "suspected") : "ended"}`}
             >
