@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { AxeBuilder } from "@axe-core/playwright";
-import { type Browser, chromium, type Page } from "playwright-core";
+import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { eventId } from "../../collector/events/id.ts";
 import { keepwatchBin, Running } from "../support/process.ts";
@@ -23,6 +23,7 @@ if (isMissing)
 describe.skipIf(isMissing)("the timeline in a browser", () => {
   let demo: Running;
   let browser: Browser;
+  let context: BrowserContext;
   let page: Page;
   let url: string;
   const faults: string[] = [];
@@ -31,7 +32,9 @@ describe.skipIf(isMissing)("the timeline in a browser", () => {
     demo = new Running(process.execPath, [keepwatchBin, "up", "--demo", "--port", "0"]);
     browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
     url = (await demo.printed(/Timeline: (http:\S+)/))[1] ?? "";
-    page = await browser.newPage({ viewport: { width: 1400, height: 900 } });
+    // axe wants a context of its own.
+    context = await browser.newContext({ viewport: { width: 1400, height: 900 } });
+    page = await context.newPage();
     page.on("console", (message) => message.type() === "error" && faults.push(message.text()));
     page.on("pageerror", (error) => faults.push(error.message));
     page.on("dialog", (dialog) => {
@@ -128,7 +131,7 @@ describe.skipIf(isMissing)("the timeline in a browser", () => {
 
   test("a permalink shows exactly what was seen", async () => {
     await page.locator("button.incident-item").first().click();
-    const again = await browser.newPage({ viewport: { width: 1400, height: 900 } });
+    const again = await context.newPage();
     await again.goto(page.url());
     await again
       .getByText(/lb1 and lb2 were both master/)
