@@ -2,7 +2,7 @@ import { formatAddress } from "../core/address.ts";
 import type { IpPacket } from "../vrrp/advert.ts";
 import type { Packet } from "./reader.ts";
 
-/** What the link layer tells. */
+/** An IP packet, and what the link layer told of it. */
 export interface Frame {
   readonly ip: IpPacket;
   /** Sent by the capturing host itself; undefined when the link type does not say. */
@@ -11,116 +11,106 @@ export interface Frame {
   readonly interfaceIndex: number | undefined;
 }
 
+/** What stands behind a link-layer header. */
+interface Link {
+  readonly etherType: number;
+  readonly payload: Uint8Array;
+  readonly outgoing?: boolean;
+  readonly interfaceIndex?: number;
+}
+
 const ETHERTYPE_IPV4 = 0x0800;
 const ETHERTYPE_IPV6 = 0x86dd;
+/** 802.1Q, 802.1ad, and what was used before 802.1ad. */
 const VLAN_TAGS: ReadonlySet<number> = new Set([0x8100, 0x88a8, 0x9100]);
+const VLAN_TAG_BYTES = 4;
 /** `sll_pkttype` of a packet that this host sent. */
 const PACKET_OUTGOING = 4;
 
-/** IPv6 extension headers that may stand before the payload: hop-by-hop, routing, destination options. */
+/** Hop-by-hop options, routing, destination options: they may stand before the payload. */
 const IPV6_EXTENSIONS: ReadonlySet<number> = new Set([0, 43, 60]);
 const IPV6_FRAGMENT = 44;
 
 /** Unpacks a captured frame. @returns undefined when it holds no whole IP header, or a fragment other than the first. */
-export function unpackFrame(packet: Packet): Frame | undefined {
-  const link = unpackLink(packet.linkType, packet.data);
+export function unpackFrame({ linkType, data }: Pick<Packet, "linkType" | "data">): Frame | undefined {
+  const link = LINKS[linkType]?.(data);
   if (!link) return undefined;
-  const ip =
-    link.etherType === ETHERTYPE_IPV4
-      ? unpackIpv4(link.payload)
-      : link.etherType === ETHERTYPE_IPV6
-        ? unpackIpv6(link.payload)
-        : undefined;
+  const { etherType, payload } = withoutVlanTags(link);
+  const unpack = etherType === ETHERTYPE_IPV4 ? unpackIpv4 : etherType === ETHERTYPE_IPV6 ? unpackIpv6 : undefined;
+  const ip = unpack?.(payload);
   return ip && { ip, outgoing: link.outgoing, interfaceIndex: link.interfaceIndex };
 }
 
-interface Link {
-  readonly etherType: number;
-  readonly payload: Uint8Array;
-  readonly outgoing: boolean | undefined;
-  readonly interfaceIndex: number | undefined;
+/** Link layers by LINKTYPE_ value (tcpdump.org/linktypes.html). */
+const LINKS: Readonly<Record<number, (data: Uint8Array) => Link | undefined>> = {
+  0: bsdLoopback,
+  1: ethernet,
+  12: rawIp,
+  14: rawIp,
+  101: rawIp,
+  108: bsdLoopback,
+  113: linuxSll,
+  228: rawIp,
+  229: rawIp,
+  276: linuxSll2,
+};
+
+function ethernet(data: Uint8Array): Link | undefined {
+  return data.length < 14 ? undefined : { etherType: u16(data, 12), payload: data.subarray(14) };
 }
 
-const u16 = (bytes: Uint8Array, at: number): number => ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
-
-function unpackLink(linkType: number, data: Uint8Array): Link | undefined {
-  switch (linkType) {
-    case 1:
-      return data.length < 14 ? undefined : behindVlans(u16(data, 12), data.subarray(14), undefined, undefined);
-    case 113:
-      return data.length < 16
-        ? undefined
-        : behindVlans(u16(data, 14), data.subarray(16), u16(data, 0) === PACKET_OUTGOING, undefined);
-    case 276:
-      return data.length < 20
-        ? undefined
-        : behindVlans(
-            u16(data, 0),
-            data.subarray(20),
-            data[10] === PACKET_OUTGOING,
-            ((data[4] ?? 0) << 24) | ((data[5] ?? 0) << 16) | u16(data, 6),
-          );
-    case 12:
-    case 14:
-    case 101:
-    case 228:
-    case 229:
-      return rawIp(data);
-    case 0:
-    case 108:
-      return data.length < 4 ? undefined : rawIp(data.subarray(4));
-    default:
-      return undefined;
-  }
+/** Linux cooked capture: packet type, ARPHRD, address length, 8 bytes of address, protocol. */
+function linuxSll(data: Uint8Array): Link | undefined {
+  if (data.length < 16) return undefined;
+  return { etherType: u16(data, 14), payload: data.subarray(16), outgoing: u16(data, 0) === PACKET_OUTGOING };
 }
 
-function behindVlans(
-  etherType: number,
-  payload: Uint8Array,
-  outgoing: boolean | undefined,
-  interfaceIndex: number | undefined,
-): Link | undefined {
-  let type = etherType;
-  let rest = payload;
-  while (VLAN_TAGS.has(type)) {
-    if (rest.length < 4) return undefined;
-    type = u16(rest, 2);
-    rest = rest.subarray(4);
-  }
-  return { etherType: type, payload: rest, outgoing, interfaceIndex };
+/** Its second version: protocol, 2 reserved, interface index, ARPHRD, packet type, address length, 8 bytes of address. */
+function linuxSll2(data: Uint8Array): Link | undefined {
+  if (data.length < 20) return undefined;
+  return {
+    etherType: u16(data, 0),
+    payload: data.subarray(20),
+    outgoing: data[10] === PACKET_OUTGOING,
+    interfaceIndex: u16(data, 4) * 0x10000 + u16(data, 6),
+  };
+}
+
+/** The address family in front has the capturing host's values and byte order; the IP version says the same. */
+function bsdLoopback(data: Uint8Array): Link | undefined {
+  return data.length < 4 ? undefined : rawIp(data.subarray(4));
 }
 
 function rawIp(data: Uint8Array): Link | undefined {
   const version = (data[0] ?? 0) >> 4;
   if (version !== 4 && version !== 6) return undefined;
-  return {
-    etherType: version === 4 ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6,
-    payload: data,
-    outgoing: undefined,
-    interfaceIndex: undefined,
-  };
+  return { etherType: version === 4 ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6, payload: data };
 }
 
-/** RFC 791. Padding of a short Ethernet frame is cut off by the header's own length. */
+function withoutVlanTags(link: Link): Pick<Link, "etherType" | "payload"> {
+  let { etherType, payload } = link;
+  while (VLAN_TAGS.has(etherType) && payload.length >= VLAN_TAG_BYTES) {
+    etherType = u16(payload, 2);
+    payload = payload.subarray(VLAN_TAG_BYTES);
+  }
+  return { etherType, payload };
+}
+
+/** RFC 791. Padding of a short Ethernet frame is cut off by the packet's own length. */
 function unpackIpv4(data: Uint8Array): IpPacket | undefined {
-  const headerLength = ((data[0] ?? 0) & 0x0f) * 4;
+  const versionAndLength = data[0] ?? 0;
+  const headerEnd = (versionAndLength & 0x0f) * 4;
   const totalLength = u16(data, 2);
-  const fragmentOffset = u16(data, 6) & 0x1fff;
-  if (
-    data.length < 20 ||
-    (data[0] ?? 0) >> 4 !== 4 ||
-    headerLength < 20 ||
-    data.length < headerLength ||
-    totalLength < headerLength ||
-    fragmentOffset !== 0
-  )
+  if (versionAndLength >> 4 !== 4 || headerEnd < 20 || data.length < headerEnd || totalLength < headerEnd)
     return undefined;
+  const flagsAndOffset = u16(data, 6);
+  if ((flagsAndOffset & 0x1fff) !== 0) return undefined;
   return ipPacket("ipv4", data, {
     ttl: data[8] ?? 0,
     protocol: data[9] ?? 0,
-    source: [12, 16],
-    destination: [16, 20],
-    payload: [headerLength, totalLength],
+    addresses: [12, 16, 20],
+    payload: [headerEnd, totalLength],
+    fragmented: (flagsAndOffset & 0x2000) !== 0,
   });
 }
 
@@ -128,41 +118,57 @@ function unpackIpv4(data: Uint8Array): IpPacket | undefined {
 function unpackIpv6(data: Uint8Array): IpPacket | undefined {
   if (data.length < 40 || (data[0] ?? 0) >> 4 !== 6) return undefined;
   const end = 40 + u16(data, 4);
-  let next = data[6] ?? 0;
+  let protocol = data[6] ?? 0;
   let at = 40;
-  while (IPV6_EXTENSIONS.has(next) && at + 8 <= data.length) {
-    next = data[at] ?? 0;
-    at += 8 + (data[at + 1] ?? 0) * 8;
+  let fragmented = false;
+  while (IPV6_EXTENSIONS.has(protocol) || protocol === IPV6_FRAGMENT) {
+    if (at + 8 > Math.min(end, data.length)) return undefined;
+    if (protocol === IPV6_FRAGMENT) {
+      const offsetAndFlags = u16(data, at + 2);
+      if (offsetAndFlags >> 3 !== 0) return undefined;
+      fragmented = (offsetAndFlags & 1) === 1;
+    }
+    const bytes = protocol === IPV6_FRAGMENT ? 8 : 8 + (data[at + 1] ?? 0) * 8;
+    protocol = data[at] ?? 0;
+    at += bytes;
   }
-  if (next === IPV6_FRAGMENT || at > data.length || at > end) return undefined;
+  if (at > Math.min(end, data.length)) return undefined;
   return ipPacket("ipv6", data, {
     ttl: data[7] ?? 0,
-    protocol: next,
-    source: [8, 24],
-    destination: [24, 40],
+    protocol,
+    addresses: [8, 24, 40],
     payload: [at, end],
+    fragmented,
   });
 }
-
-type Range = readonly [from: number, to: number];
 
 function ipPacket(
   family: IpPacket["family"],
   data: Uint8Array,
-  fields: { ttl: number; protocol: number; source: Range; destination: Range; payload: Range },
+  fields: Pick<IpPacket, "ttl" | "protocol" | "fragmented"> & {
+    /** Where the source begins, the destination begins, and ends. */
+    addresses: readonly [number, number, number];
+    payload: readonly [from: number, to: number];
+  },
 ): IpPacket {
-  const sourceBytes = data.subarray(...fields.source);
-  const destinationBytes = data.subarray(...fields.destination);
-  const [from, to] = fields.payload;
+  const { ttl, protocol, fragmented, addresses, payload } = fields;
+  const sourceBytes = data.subarray(addresses[0], addresses[1]);
+  const destinationBytes = data.subarray(addresses[1], addresses[2]);
   return {
     family,
-    ttl: fields.ttl,
-    protocol: fields.protocol,
+    ttl,
+    protocol,
+    fragmented,
     source: formatAddress(sourceBytes),
     destination: formatAddress(destinationBytes),
     sourceBytes,
     destinationBytes,
-    payload: data.subarray(from, Math.min(to, data.length)),
-    payloadLength: to - from,
+    header: data.subarray(0, payload[0]),
+    payload: data.subarray(payload[0], Math.min(payload[1], data.length)),
+    payloadLength: payload[1] - payload[0],
   };
+}
+
+function u16(bytes: Uint8Array, at: number): number {
+  return ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
 }

@@ -1,209 +1,311 @@
 /** One captured frame. */
 export interface Packet {
-  /** Nanoseconds are cut to microseconds for events; the id keeps them. */
-  readonly tsNs: bigint;
-  /** libpcap link type: 1 Ethernet, 113 LINUX_SLL, 276 LINUX_SLL2, 12/101 raw IP, 0/108 BSD loopback. */
+  /** Nanoseconds since the epoch; undefined when the capture does not say (a pcapng simple packet block). */
+  readonly tsNs: bigint | undefined;
+  /** LINKTYPE_ value: 1 Ethernet, 113 LINUX_SLL, 276 LINUX_SLL2, 12/14/101 raw IP, 0/108 BSD loopback. */
   readonly linkType: number;
+  /** As far as it was captured. A view into what was pushed. */
   readonly data: Uint8Array;
+  /** Bytes it had on the wire. */
   readonly originalLength: number;
   /** Interface name, when the file tells (pcapng). */
   readonly interfaceName: string | undefined;
-  /** From 1. */
+  /** From 1, as Wireshark counts. */
   readonly frame: number;
 }
 
-/** Largest record taken at its word, bytes; libpcap's own limit. */
-const RECORD_BYTES_MAX = 262_144 + 65_536;
+export interface PcapParser {
+  /** The packets that are complete with this chunk. After damage nothing more is read. */
+  push(chunk: Uint8Array): Packet[];
+  /** What is wrong with the stream, now that it has ended; undefined when it is whole. */
+  end(): string | undefined;
+}
+
+/** Most captured bytes of a packet taken at their word: libpcap's own limit. */
+const PACKET_BYTES_MAX = 262_144;
+/** A packet block of pcapng with its options. */
+const BLOCK_BYTES_MAX = PACKET_BYTES_MAX + 65_536;
+/** Most interfaces of one pcapng section; a host with more is hardly a host. */
+const INTERFACES_MAX = 4_096;
 
 interface PcapFormat {
+  readonly kind: "pcap";
   readonly little: boolean;
   readonly nanos: boolean;
   readonly linkType: number;
 }
 
-interface NgInterface {
-  readonly linkType: number;
-  readonly name: string | undefined;
-  /** Timestamp units a second. */
-  readonly unitsPerSecond: bigint;
+interface PcapngFormat {
+  readonly kind: "pcapng";
+  readonly little: boolean;
+  readonly interfaces: PcapngInterface[];
 }
 
+interface PcapngInterface {
+  readonly linkType: number;
+  /** Most captured bytes of a packet, 0 for no limit. */
+  readonly snapLength: number;
+  readonly name: string | undefined;
+  readonly unitsPerSecond: bigint;
+  readonly offsetNs: bigint;
+}
+
+type Format = PcapFormat | PcapngFormat;
+/** A packet without its number. */
+type Capture = Omit<Packet, "frame">;
+
+/** What one header, record or block gave. `used` may be more than there is: the rest is passed over as it comes. */
+interface Step {
+  readonly used: number;
+  readonly format?: Format;
+  readonly packet?: Capture;
+}
+interface Fault {
+  readonly fault: string;
+}
+const MORE_NEEDED: Step = { used: 0 };
+
 /**
- * Reads pcap and pcapng as the bytes come. A damaged or cut file gives the packets before the damage and a fault.
+ * Reads pcap and pcapng as the bytes come, in whatever pieces. A damaged or cut file gives the packets before the damage
+ * and a fault that names the byte.
  * @see draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng
  */
-export class PcapParser {
-  private rest: Buffer = Buffer.alloc(0);
-  private consumed = 0;
-  private frames = 0;
-  private pcap: PcapFormat | undefined;
-  private ng: { little: boolean; interfaces: NgInterface[] } | undefined;
-  private broken: string | undefined;
+export function createPcapParser(): PcapParser {
+  let format: Format | undefined;
+  /** What is there of the record at `recordAt`. */
+  let rest: Buffer = Buffer.alloc(0);
+  let recordAt = 0;
+  /** Bytes of the record at `recordAt` that are still to be passed over. */
+  let skipping = 0;
+  let frames = 0;
+  let fault: string | undefined;
 
-  /** The packets that are complete with this chunk. After damage nothing more is read. */
-  push(chunk: Uint8Array): Packet[] {
-    if (this.broken !== undefined) return [];
-    this.rest =
-      this.rest.length === 0
-        ? Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
-        : Buffer.concat([this.rest, chunk]);
+  function push(chunk: Uint8Array): Packet[] {
+    if (fault !== undefined) return [];
+    const skipped = Math.min(skipping, chunk.length);
+    skipping -= skipped;
+    recordAt += skipped;
+    const fresh = Buffer.from(chunk.buffer, chunk.byteOffset + skipped, chunk.length - skipped);
+    rest = rest.length === 0 ? fresh : Buffer.concat([rest, fresh]);
     const packets: Packet[] = [];
     let at = 0;
-    for (;;) {
-      const used = this.step(at, packets);
-      if (used <= 0) break;
-      at += used;
+    while (at < rest.length) {
+      const step = stepOf(format, rest.subarray(at));
+      if ("fault" in step) {
+        fault = `${step.fault}, at byte ${recordAt}; what stands before it was read`;
+        break;
+      }
+      if (step.used === 0) break;
+      if (step.format) format = step.format;
+      if (step.packet) {
+        frames += 1;
+        packets.push({ ...step.packet, frame: frames });
+      }
+      const inHand = Math.min(step.used, rest.length - at);
+      skipping = step.used - inHand;
+      recordAt += inHand;
+      at += inHand;
     }
-    this.consumed += at;
     // A copy: what is left must not hold on to a chunk that its owner may fill again.
-    this.rest = Buffer.from(this.rest.subarray(at));
+    rest = Buffer.from(rest.subarray(at));
     return packets;
   }
 
-  /** What is wrong with the stream, now that it has ended. */
-  end(): string | undefined {
-    if (this.broken !== undefined) return this.broken;
-    if (this.rest.length > 0)
-      return `it ends in the middle of a record, at byte ${this.consumed} (${this.rest.length} bytes left over)`;
-    return this.pcap || this.ng ? undefined : "it is empty: a capture has at least a file header";
+  function end(): string | undefined {
+    if (fault !== undefined) return fault;
+    if (rest.length > 0 || skipping > 0)
+      return `it ends at byte ${recordAt + rest.length}, in the middle of a record; what stands before it was read`;
+    return format ? undefined : "it is empty: a capture has at least a file header";
   }
 
-  /** Reads one header or record at `at`. @returns bytes used; 0 when more are needed or the stream is damaged. */
-  private step(at: number, packets: Packet[]): number {
-    if (this.broken !== undefined) return 0;
-    if (this.ng) return this.block(at, packets);
-    if (this.pcap) return this.record(this.pcap, at, packets);
-    return this.header(at);
-  }
+  return { push, end };
+}
 
-  private fail(at: number, what: string): 0 {
-    this.broken = `${what}, at byte ${this.consumed + at}; what stands before it was read`;
-    return 0;
-  }
+function stepOf(format: Format | undefined, bytes: Buffer): Step | Fault {
+  if (format?.kind === "pcap") return pcapRecord(format, bytes);
+  if (format?.kind === "pcapng") return pcapngBlock(format, bytes);
+  return fileHeader(bytes);
+}
 
-  private header(at: number): number {
-    if (this.rest.length < at + 4) return 0;
-    const magic = this.rest.readUInt32BE(at);
-    if (magic === 0x0a0d0d0a) {
-      this.ng = { little: true, interfaces: [] };
-      return this.block(at, []);
-    }
-    const formats: Readonly<Record<number, readonly [little: boolean, nanos: boolean]>> = {
-      0xa1b2c3d4: [false, false],
-      0xd4c3b2a1: [true, false],
-      0xa1b23c4d: [false, true],
-      0x4d3cb2a1: [true, true],
-    };
-    const format = formats[magic];
-    if (!format) return this.fail(at, "it is neither a pcap nor a pcapng file");
-    if (this.rest.length < at + 24) return 0;
-    const [little, nanos] = format;
-    // The upper bits of the link type tell of frame check sequences.
-    this.pcap = {
-      little,
-      nanos,
-      linkType: (little ? this.rest.readUInt32LE(at + 20) : this.rest.readUInt32BE(at + 20)) & 0x03ffffff,
-    };
-    return 24;
-  }
+// --- pcap ----------------------------------------------------------------------------------------------------------------
 
-  private record({ little, nanos, linkType }: PcapFormat, at: number, packets: Packet[]): number {
-    if (this.rest.length < at + 16) return 0;
-    const u32 = (offset: number): number =>
-      little ? this.rest.readUInt32LE(at + offset) : this.rest.readUInt32BE(at + offset);
-    const captured = u32(8);
-    if (captured > RECORD_BYTES_MAX) return this.fail(at, `a record claims ${captured} bytes`);
-    if (this.rest.length < at + 16 + captured) return 0;
-    this.frames += 1;
-    packets.push({
-      tsNs: BigInt(u32(0)) * 1_000_000_000n + BigInt(u32(4)) * (nanos ? 1n : 1000n),
+const PCAP_MAGIC: Readonly<Record<number, readonly [little: boolean, nanos: boolean]>> = {
+  0xa1b2c3d4: [false, false],
+  0xd4c3b2a1: [true, false],
+  0xa1b23c4d: [false, true],
+  0x4d3cb2a1: [true, true],
+};
+const PCAP_HEADER_BYTES = 24;
+const RECORD_HEADER_BYTES = 16;
+
+function fileHeader(bytes: Buffer): Step | Fault {
+  if (bytes.length < 4) return MORE_NEEDED;
+  const magic = bytes.readUInt32BE(0);
+  if (magic === SECTION_HEADER) return sectionHeader(bytes);
+  const known = PCAP_MAGIC[magic];
+  if (!known) return { fault: "it is neither a pcap nor a pcapng file" };
+  if (bytes.length < PCAP_HEADER_BYTES) return MORE_NEEDED;
+  const [little, nanos] = known;
+  // The upper half of the field tells of frame check sequences.
+  const linkType = integers(bytes, little).u32(20) & 0xffff;
+  return { used: PCAP_HEADER_BYTES, format: { kind: "pcap", little, nanos, linkType } };
+}
+
+function pcapRecord({ little, nanos, linkType }: PcapFormat, bytes: Buffer): Step | Fault {
+  if (bytes.length < RECORD_HEADER_BYTES) return MORE_NEEDED;
+  const { u32 } = integers(bytes, little);
+  const captured = u32(8);
+  if (captured > PACKET_BYTES_MAX) return { fault: `a record claims ${captured} bytes` };
+  const used = RECORD_HEADER_BYTES + captured;
+  if (bytes.length < used) return MORE_NEEDED;
+  return {
+    used,
+    packet: {
+      tsNs: BigInt(u32(0)) * NS_PER_SECOND + BigInt(u32(4)) * (nanos ? 1n : 1000n),
       linkType,
-      data: this.rest.subarray(at + 16, at + 16 + captured),
+      data: bytes.subarray(RECORD_HEADER_BYTES, used),
       originalLength: u32(12),
       interfaceName: undefined,
-      frame: this.frames,
-    });
-    return 16 + captured;
-  }
+    },
+  };
+}
 
-  private block(at: number, packets: Packet[]): number {
-    if (!this.ng || this.rest.length < at + 12) return 0;
-    const isSection = this.rest.readUInt32BE(at) === 0x0a0d0d0a;
-    if (isSection) {
-      const order = this.rest.readUInt32BE(at + 8);
-      if (order !== 0x1a2b3c4d && order !== 0x4d3c2b1a) return this.fail(at, "a pcapng section has no byte order");
-      this.ng = { little: order === 0x4d3c2b1a, interfaces: [] };
-    }
-    const { little } = this.ng;
-    const u32 = (offset: number): number =>
-      little ? this.rest.readUInt32LE(at + offset) : this.rest.readUInt32BE(at + offset);
-    const length = u32(4);
-    if (length < 12 || length % 4 !== 0 || length > RECORD_BYTES_MAX + 4096)
-      return this.fail(at, `a pcapng block claims ${length} bytes`);
-    if (this.rest.length < at + length) return 0;
-    const type = u32(0);
-    const body = this.rest.subarray(at + 8, at + length - 4);
-    if (type === 1) this.interface(body);
-    else if (type === 6 || type === 3) {
-      const packet = type === 6 ? this.enhancedPacket(body) : this.simplePacket(body);
-      if (!packet) return this.fail(at, "a pcapng packet block is not consistent");
-      packets.push(packet);
-    }
-    return length;
-  }
+// --- pcapng --------------------------------------------------------------------------------------------------------------
 
-  private interface(body: Buffer): void {
-    if (!this.ng || body.length < 8) return;
-    const { little, interfaces } = this.ng;
-    const u16 = (offset: number): number => (little ? body.readUInt16LE(offset) : body.readUInt16BE(offset));
-    let name: string | undefined;
-    let unitsPerSecond = 1_000_000n;
-    for (let at = 8; at + 4 <= body.length; ) {
-      const code = u16(at);
-      const length = u16(at + 2);
-      const value = body.subarray(at + 4, at + 4 + length);
-      if (code === 0 || value.length < length) break;
-      if (code === 2) name = value.toString("utf8").replace(/\0+$/, "").slice(0, 255);
-      const resolution = value[0];
-      if (code === 9 && resolution !== undefined)
-        unitsPerSecond =
-          resolution & 0x80 ? 2n ** BigInt(Math.min(resolution & 0x7f, 63)) : 10n ** BigInt(Math.min(resolution, 18));
-      at += 4 + length + ((4 - (length % 4)) % 4);
-    }
-    interfaces.push({ linkType: u16(0), name, unitsPerSecond });
-  }
+/** The same in both byte orders. */
+const SECTION_HEADER = 0x0a0d0d0a;
+const BYTE_ORDER_MAGIC = 0x1a2b3c4d;
+/** Type, length, and the length once more at the end. */
+const BLOCK_BYTES_MIN = 12;
+const BLOCK_HEADER_BYTES = 8;
 
-  private enhancedPacket(body: Buffer): Packet | undefined {
-    if (!this.ng || body.length < 20) return undefined;
-    const { little, interfaces } = this.ng;
-    const u32 = (offset: number): number => (little ? body.readUInt32LE(offset) : body.readUInt32BE(offset));
-    const face = interfaces[u32(0)];
-    const captured = u32(12);
-    if (!face || 20 + captured > body.length) return undefined;
-    const units = (BigInt(u32(4)) << 32n) | BigInt(u32(8));
-    this.frames += 1;
-    return {
-      tsNs: (units * 1_000_000_000n) / face.unitsPerSecond,
-      linkType: face.linkType,
-      data: body.subarray(20, 20 + captured),
+const OPTION_END = 0;
+const OPTION_IF_NAME = 2;
+const OPTION_IF_TSRESOL = 9;
+const OPTION_IF_TSOFFSET = 14;
+
+const NS_PER_SECOND = 1_000_000_000n;
+
+type BlockReader = (format: PcapngFormat, body: Buffer) => Omit<Step, "used"> | Fault;
+
+/** The blocks that matter here, by type; all others (statistics, names, secrets) are passed over. */
+const BLOCKS: Readonly<Record<number, BlockReader>> = {
+  1: interfaceDescription,
+  2: (format, body) => packetBlock(format, body, { header: 20, interfaceId: integers(body, format.little).u16 }),
+  3: simplePacket,
+  6: (format, body) => packetBlock(format, body, { header: 20, interfaceId: integers(body, format.little).u32 }),
+};
+
+function pcapngBlock(format: PcapngFormat, bytes: Buffer): Step | Fault {
+  if (bytes.length < BLOCK_BYTES_MIN) return MORE_NEEDED;
+  if (bytes.readUInt32BE(0) === SECTION_HEADER) return sectionHeader(bytes);
+  const { u32 } = integers(bytes, format.little);
+  const length = u32(4);
+  if (length < BLOCK_BYTES_MIN || length % 4 !== 0) return { fault: `a pcapng block claims ${length} bytes` };
+  const read = BLOCKS[u32(0)];
+  if (!read) return { used: length };
+  const body = wholeBlock(bytes, length, format.little);
+  if (!Buffer.isBuffer(body)) return body;
+  const result = read(format, body);
+  return "fault" in result ? result : { ...result, used: length };
+}
+
+/** A section begins: its own byte order, its own interfaces. */
+function sectionHeader(bytes: Buffer): Step | Fault {
+  if (bytes.length < BLOCK_BYTES_MIN) return MORE_NEEDED;
+  const little = bytes.readUInt32LE(8) === BYTE_ORDER_MAGIC;
+  if (!little && bytes.readUInt32BE(8) !== BYTE_ORDER_MAGIC) return { fault: "a pcapng section has no byte order" };
+  const length = integers(bytes, little).u32(4);
+  if (length < BLOCK_BYTES_MIN + 16 || length % 4 !== 0)
+    return { fault: `a pcapng section header claims ${length} bytes` };
+  const body = wholeBlock(bytes, length, little);
+  return Buffer.isBuffer(body) ? { used: length, format: { kind: "pcapng", little, interfaces: [] } } : body;
+}
+
+/** The block's body, once all of it is there and both its lengths agree. */
+function wholeBlock(bytes: Buffer, length: number, little: boolean): Buffer | Step | Fault {
+  if (length > BLOCK_BYTES_MAX) return { fault: `a pcapng block claims ${length} bytes` };
+  if (bytes.length < length) return MORE_NEEDED;
+  const again = integers(bytes, little).u32(length - 4);
+  if (again !== length) return { fault: `a pcapng block begins with ${length} bytes and ends with ${again}` };
+  return bytes.subarray(BLOCK_HEADER_BYTES, length - 4);
+}
+
+function interfaceDescription(format: PcapngFormat, body: Buffer): Omit<Step, "used"> | Fault {
+  const { u16, u32, i64 } = integers(body, format.little);
+  if (body.length < 8) return { fault: "a pcapng interface description is too short" };
+  if (format.interfaces.length >= INTERFACES_MAX)
+    return { fault: `a pcapng section describes more than ${INTERFACES_MAX} interfaces` };
+  let name: string | undefined;
+  let unitsPerSecond = 1_000_000n;
+  let offsetNs = 0n;
+  for (let at = 8; at + 4 <= body.length; ) {
+    const code = u16(at);
+    const length = u16(at + 2);
+    const value = body.subarray(at + 4, at + 4 + length);
+    if (code === OPTION_END || value.length < length) break;
+    if (code === OPTION_IF_NAME) name = value.toString("utf8").replace(/\0.*$/s, "").slice(0, 255) || undefined;
+    if (code === OPTION_IF_TSRESOL && length === 1) unitsPerSecond = resolutionOf(value[0] ?? 6);
+    if (code === OPTION_IF_TSOFFSET && length === 8) offsetNs = i64(at + 4) * NS_PER_SECOND;
+    at += 4 + length + ((4 - (length % 4)) % 4);
+  }
+  format.interfaces.push({ linkType: u16(0), snapLength: u32(4), name, unitsPerSecond, offsetNs });
+  return {};
+}
+
+/** if_tsresol: a negative power of ten, or of two when the first bit is set. */
+const resolutionOf = (byte: number): bigint => (byte & 0x80 ? 2n : 10n) ** BigInt(byte & 0x7f);
+
+/** Enhanced packet block, and the obsolete packet block, which differ in how long the interface's number is. */
+function packetBlock(
+  format: PcapngFormat,
+  body: Buffer,
+  { header, interfaceId }: { header: number; interfaceId: (at: number) => number },
+): Omit<Step, "used"> | Fault {
+  if (body.length < header) return { fault: "a pcapng packet block is too short" };
+  const { u32 } = integers(body, format.little);
+  const nic = format.interfaces[interfaceId(0)];
+  if (!nic) return { fault: `a pcapng packet is of interface ${interfaceId(0)}, which is not described` };
+  const captured = u32(12);
+  if (header + captured > body.length) return { fault: `a pcapng packet block claims ${captured} captured bytes` };
+  const units = (BigInt(u32(4)) << 32n) | BigInt(u32(8));
+  return {
+    packet: {
+      tsNs: atLeastZero((units * NS_PER_SECOND) / nic.unitsPerSecond + nic.offsetNs),
+      linkType: nic.linkType,
+      data: body.subarray(header, header + captured),
       originalLength: u32(16),
-      interfaceName: face.name,
-      frame: this.frames,
-    };
-  }
+      interfaceName: nic.name,
+    },
+  };
+}
 
-  private simplePacket(body: Buffer): Packet | undefined {
-    const face = this.ng?.interfaces[0];
-    if (!this.ng || !face || body.length < 4) return undefined;
-    const originalLength = this.ng.little ? body.readUInt32LE(0) : body.readUInt32BE(0);
-    this.frames += 1;
-    return {
-      tsNs: 0n,
-      linkType: face.linkType,
-      data: body.subarray(4, 4 + originalLength),
+/** A packet without a time, always of the section's first interface. */
+function simplePacket(format: PcapngFormat, body: Buffer): Omit<Step, "used"> | Fault {
+  const nic = format.interfaces[0];
+  if (!nic) return { fault: "a pcapng packet is of interface 0, which is not described" };
+  if (body.length < 4) return { fault: "a pcapng packet block is too short" };
+  const originalLength = integers(body, format.little).u32(0);
+  const captured = nic.snapLength === 0 ? originalLength : Math.min(originalLength, nic.snapLength);
+  if (4 + captured > body.length) return { fault: `a pcapng packet block claims ${captured} captured bytes` };
+  return {
+    packet: {
+      tsNs: undefined,
+      linkType: nic.linkType,
+      data: body.subarray(4, 4 + captured),
       originalLength,
-      interfaceName: face.name,
-      frame: this.frames,
-    };
-  }
+      interfaceName: nic.name,
+    },
+  };
+}
+
+const atLeastZero = (ns: bigint): bigint => (ns < 0n ? 0n : ns);
+
+/** Integers in the file's byte order. */
+function integers(bytes: Buffer, little: boolean) {
+  return {
+    u16: (at: number): number => (little ? bytes.readUInt16LE(at) : bytes.readUInt16BE(at)),
+    u32: (at: number): number => (little ? bytes.readUInt32LE(at) : bytes.readUInt32BE(at)),
+    i64: (at: number): bigint => (little ? bytes.readBigInt64LE(at) : bytes.readBigInt64BE(at)),
+  };
 }

@@ -1,112 +1,151 @@
 import type { EventBody } from "../events/event.ts";
-import type { Advert } from "./advert.ts";
+import type { Decoded } from "./advert.ts";
 import { masterDownUs } from "./timers.ts";
 
 /** Most senders followed at once; adverts of further ones are counted and not followed. */
 export const SENDERS_MAX = 16_384;
-/** A sender is taken for gone half an interval after the last backup would have taken over: late is not gone. */
-const GRACE_INTERVALS = 0.5;
-/** A master of unknown priority is followed as if its slowest backup had this one. */
-const SLOWEST_BACKUP_PRIORITY = 1;
+/** Adverts of several interfaces may be recorded a little out of order. Further back, the clock was set back. */
+export const DISORDER_MAX_US = 5_000_000;
 
 export interface HeardAdvert {
-  readonly advert: Advert;
+  readonly advert: Decoded;
   readonly interface: string;
   readonly outgoing: boolean;
-  /** Epoch microseconds. */
+  /** When it was captured, epoch microseconds. */
   readonly ts: number;
+  /** What tells this advert from all others on its node. */
+  readonly idParts: readonly (string | number)[];
+  /** Where it stands, for a recorded capture. */
+  readonly at?: string;
 }
 
-/** An edge: what was concluded, when it happened, and which advert it stands on. */
+/** An edge: what was concluded, when it happened, and the advert it stands on. */
 export interface SenderEdge {
+  /** Epoch microseconds. */
   readonly ts: number;
   readonly tsUncertaintyUs: number;
+  readonly cause: HeardAdvert;
   readonly body: EventBody<"wire.master-seen" | "wire.master-gone">;
 }
 
-interface Sender {
-  last: HeardAdvert;
+export interface SenderTracker {
+  /** An advert was captured. Edges that are due before it come first. */
+  advert(heard: HeardAdvert): SenderEdge[];
+  /** All that was captured up to `now` has been handed in: who has been silent for too long? Epoch microseconds on the capture's clock. */
+  tick(now: number): SenderEdge[];
+  /** The capture ends here: of whoever was sending, nothing is known after its last advert. */
+  end(): SenderEdge[];
+  /** Adverts of senders that were too many to follow. */
+  refused(): number;
 }
+
+type GoneReason = EventBody<"wire.master-gone">["reason"];
 
 /**
- * Follows who sends adverts for which virtual router: an edge when a sender appears, and one when it is gone. Driven by
+ * Follows who sends adverts for which virtual router: an edge when a master appears, and one when it is gone. Driven by
  * the capture's own time, so that a recording gives the edges that live capture gave.
+ *
+ * A sender is an interface, a direction, a family, a VRID, a source address and a list of virtual addresses. The list is
+ * part of it because one address may send for several routers with one VRID (unicast), and because a master that is
+ * reloaded with other addresses ends one claim and begins another.
  */
-export class SenderTracker {
-  private readonly senders = new Map<string, Sender>();
-  /** When the next sender may be gone; nothing has to be looked through before. */
-  private dueAt = Number.POSITIVE_INFINITY;
-  private refusedCount = 0;
+export function createSenderTracker(sendersMax = SENDERS_MAX): SenderTracker {
+  /** Source → list of virtual addresses → its newest advert. */
+  const sources = new Map<string, Map<string, HeardAdvert>>();
+  let following = 0;
+  let refused = 0;
+  let newest = Number.NEGATIVE_INFINITY;
+  /** Nobody can be silent for too long before this: nothing has to be looked through. */
+  let dueAt = Number.POSITIVE_INFINITY;
 
-  /** Adverts of senders that were too many to follow. */
-  get refused(): number {
-    return this.refusedCount;
-  }
-
-  /** @returns edges in order of time; those of senders that fell silent before this advert come first. */
-  hear(heard: HeardAdvert): SenderEdge[] {
-    const edges = this.tick(heard.ts);
-    const key = keyOf(heard);
-    const known = this.senders.get(key);
-    if (heard.advert.priority === 0) {
-      if (!known) return edges;
-      this.senders.delete(key);
-      edges.push(gone(known.last, "priority-zero", heard.ts, 0));
-      return edges;
-    }
-    if (known) known.last = heard;
-    else if (this.senders.size >= SENDERS_MAX) {
-      this.refusedCount += 1;
-      return edges;
-    } else {
-      this.senders.set(key, { last: heard });
-      edges.push({ ts: heard.ts, tsUncertaintyUs: 0, body: { kind: "wire.master-seen", ...fieldsOf(heard) } });
-    }
-    this.dueAt = Math.min(this.dueAt, silentAt(heard));
-    return edges;
-  }
-
-  /** Time passes without an advert. @param now epoch microseconds on the capture's clock */
-  tick(now: number): SenderEdge[] {
-    if (now < this.dueAt) return [];
+  /** Forgets the senders for which there is a verdict, and tells of them oldest first. */
+  function removeWhere(verdict: (last: HeardAdvert) => GoneReason | undefined): SenderEdge[] {
     const edges: SenderEdge[] = [];
-    this.dueAt = Number.POSITIVE_INFINITY;
-    for (const [key, { last }] of this.senders) {
-      const at = silentAt(last);
-      if (at > now) this.dueAt = Math.min(this.dueAt, at);
-      else {
-        this.senders.delete(key);
+    for (const [source, lists] of sources) {
+      for (const [list, last] of lists) {
+        const reason = verdict(last);
+        if (reason === undefined) continue;
+        lists.delete(list);
+        following -= 1;
         // It may have stopped at any time until its next advert was due.
-        edges.push(gone(last, "silent", last.ts, last.advert.advertIntervalUs));
+        edges.push(goneEdge(last, reason, { ts: last.ts, tsUncertaintyUs: last.advert.advertIntervalUs, cause: last }));
       }
+      if (lists.size === 0) sources.delete(source);
     }
     return edges.sort((a, b) => a.ts - b.ts);
   }
 
-  /** The capture ends: of whoever was sending, nothing is known after its last advert. */
-  end(): SenderEdge[] {
-    const edges = [...this.senders.values()].map(({ last }) =>
-      gone(last, "capture-ended", last.ts, last.advert.advertIntervalUs),
-    );
-    this.senders.clear();
-    return edges.sort((a, b) => a.ts - b.ts);
+  function tick(now: number): SenderEdge[] {
+    if (now < dueAt) return [];
+    dueAt = Number.POSITIVE_INFINITY;
+    return removeWhere((last) => {
+      const at = silentAt(last);
+      if (at <= now) return "silent";
+      dueAt = Math.min(dueAt, at);
+      return undefined;
+    });
   }
-}
 
-const keyOf = ({ advert, interface: face }: HeardAdvert): string =>
-  `${face}\0${advert.family}\0${advert.vrid}\0${advert.source}`;
+  function end(): SenderEdge[] {
+    dueAt = Number.POSITIVE_INFINITY;
+    newest = Number.NEGATIVE_INFINITY;
+    return removeWhere(() => "capture-ended");
+  }
 
-function silentAt({ advert, ts }: HeardAdvert): number {
-  return (
-    ts +
-    masterDownUs(advert.version, SLOWEST_BACKUP_PRIORITY, advert.advertIntervalUs) +
-    GRACE_INTERVALS * advert.advertIntervalUs
-  );
-}
+  /** Priority 0 ends whatever this source was master of. */
+  function resign(heard: HeardAdvert): SenderEdge[] {
+    const source = sourceKey(heard);
+    const lists = sources.get(source);
+    if (!lists) return [];
+    sources.delete(source);
+    following -= lists.size;
+    return [...lists.values()].map((last) =>
+      goneEdge(last, "priority-zero", { ts: Math.max(heard.ts, last.ts), tsUncertaintyUs: 0, cause: heard }),
+    );
+  }
 
-function fieldsOf({ advert, interface: face, outgoing }: HeardAdvert) {
+  function follow(heard: HeardAdvert): SenderEdge[] {
+    const source = sourceKey(heard);
+    const lists = sources.get(source) ?? new Map<string, HeardAdvert>();
+    const list = heard.advert.vips.join(" ");
+    const last = lists.get(list);
+    if (last && heard.ts < last.ts) return [];
+    if (!last && following >= sendersMax) {
+      refused += 1;
+      return [];
+    }
+    sources.set(source, lists.set(list, heard));
+    dueAt = Math.min(dueAt, silentAt(heard));
+    if (last) return [];
+    following += 1;
+    return [
+      { ts: heard.ts, tsUncertaintyUs: 0, cause: heard, body: { kind: "wire.master-seen", ...senderFields(heard) } },
+    ];
+  }
+
   return {
-    interface: face,
+    advert(heard) {
+      const edges = heard.ts < newest - DISORDER_MAX_US ? end() : tick(heard.ts);
+      newest = Math.max(newest, heard.ts);
+      return [...edges, ...(heard.advert.priority === 0 ? resign(heard) : follow(heard))];
+    },
+    tick,
+    end,
+    refused: () => refused,
+  };
+}
+
+const sourceKey = ({ advert, interface: nic, outgoing }: HeardAdvert): string =>
+  [nic, outgoing, advert.family, advert.vrid, advert.source].join("\0");
+
+/** A backup of the same priority would have taken over, and half an interval more: late is not gone. */
+function silentAt({ advert: { version, priority, advertIntervalUs }, ts }: HeardAdvert): number {
+  return ts + masterDownUs(version, priority, advertIntervalUs) + Math.ceil(advertIntervalUs / 2);
+}
+
+function senderFields({ advert, interface: nic, outgoing }: HeardAdvert) {
+  return {
+    interface: nic,
     family: advert.family,
     vrid: advert.vrid,
     peer: advert.source,
@@ -117,11 +156,10 @@ function fieldsOf({ advert, interface: face, outgoing }: HeardAdvert) {
   };
 }
 
-function gone(
+function goneEdge(
   last: HeardAdvert,
-  reason: "priority-zero" | "silent" | "capture-ended",
-  ts: number,
-  tsUncertaintyUs: number,
+  reason: GoneReason,
+  when: Pick<SenderEdge, "ts" | "tsUncertaintyUs" | "cause">,
 ): SenderEdge {
-  return { ts, tsUncertaintyUs, body: { kind: "wire.master-gone", ...fieldsOf(last), reason, lastAdvertTs: last.ts } };
+  return { ...when, body: { kind: "wire.master-gone", ...senderFields(last), reason, lastAdvertTs: last.ts } };
 }

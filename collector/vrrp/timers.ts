@@ -6,7 +6,7 @@ export type VrrpVersion = 2 | 3;
 /**
  * How much longer than a whole number of intervals a backup waits, in microseconds; the lower its priority, the longer.
  * Version 2 does not scale it with the interval. Integer divisions in keepalived's order (2.2.7, VRRP_TIMER_SKEW_CALC).
- * @param priority    1..254
+ * @param priority    1..255; the effective one, and the address owner (255) in its turn waits 3906 µs
  * @param intervalUs  advert interval of the master
  */
 export function skewUs(version: VrrpVersion, priority: number, intervalUs: number): number {
