@@ -1,7 +1,8 @@
 import type { Detector } from "./detector.ts";
+import { flapping } from "./flapping.ts";
 import { noMaster } from "./no-master.ts";
 import { splitBrain } from "./split-brain.ts";
 import { startupFailure } from "./startup-failure.ts";
 
 /** A detector is one file and one line here. */
-export const DETECTORS: readonly Detector[] = [splitBrain, noMaster, startupFailure];
+export const DETECTORS: readonly Detector[] = [splitBrain, noMaster, startupFailure, flapping];
