@@ -1,26 +1,49 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { SourceStatus } from "../events/event.ts";
+import { messageOf } from "../core/errors.ts";
+import type { Clock } from "../core/time.ts";
+import type { EventBody, SourceStatus } from "../events/event.ts";
 import type { Observation } from "../events/observation.ts";
 import { type CaptureReader, createCaptureReader } from "../pcap/observations.ts";
-import type { Clock } from "../core/time.ts";
 import { type ChildEnd, type ChildHandle, type StartChild, startChild } from "./child.ts";
 import type { Source, SourceContext } from "./source.ts";
 
-/** VRRP over IPv4 and IPv6, and IPv4 authentication headers, which may carry it. */
-const FILTER = "ip proto 112 or ip6 proto 112 or ip proto 51";
-/** Bytes kept of a packet: an advert of 255 IPv6 addresses is longer, its first thirty are enough to tell it. */
-const SNAPLEN = 1600;
+/**
+ * VRRP over IPv4 and IPv6, and in an IPv4 authentication header. The header's first byte says what it carries: without
+ * that, a host with IPsec would have all of its traffic captured.
+ */
+export const CAPTURE_FILTER = "ip proto 112 or ip6 proto 112 or (ip proto 51 and ip[(ip[0] & 0xf) << 2] = 112)";
+/** Bytes kept of a packet. keepalived's adverts fit into the usual MTU; of longer ones the last addresses are missing. */
+const SNAP_BYTES = 1_600;
+
+/** Most observations handed over at once. */
+const BATCH_MAX = 500;
+/** How long the first of a batch waits for more, milliseconds. */
+const BATCH_WAIT_MS = 50;
+/** Most adverts, and most edges, that wait to be handed over. Beyond, the oldest are dropped and counted. */
+const WAITING_MAX = 20_000;
 /** How often silence is looked for, milliseconds. */
 const TICK_MS = 100;
+/** How often tcpdump is asked for what the kernel dropped, milliseconds. */
+const STATS_MS = 10_000;
+/** A wall clock that moves this much against the one that never steps was set, or the machine slept. Microseconds. */
+const CLOCK_STEP_US = 1_000_000;
+/** A tcpdump that says nothing for so long does not hold up the start of the collector. */
+const START_DEADLINE_MS = 5_000;
+/** How long tcpdump has for its end before it is killed, milliseconds. */
+const STOP_DEADLINE_MS = 2_000;
 const RESTART_FIRST_MS = 1_000;
 const RESTART_MAX_MS = 60_000;
 
 export interface CaptureOptions {
   readonly clock: Clock;
   readonly start?: StartChild;
-  /** Waits between restarts. */
+  /** Resolves after so many milliseconds, or at once when the signal is raised. */
   readonly wait?: (ms: number, signal: AbortSignal) => Promise<void>;
+  /** Name of an interface of this host by its index. */
+  readonly interfaceName?: (index: number) => string | undefined;
+  /** Most adverts, and most edges, that wait to be handed over. */
+  readonly waitingMax?: number;
 }
 
 /** Adverts on every interface, through tcpdump: kernel timestamps, a kernel filter, and nothing but CAP_NET_RAW. */
@@ -33,31 +56,46 @@ class CaptureSource implements Source {
   private readonly clock: Clock;
   private readonly startChild: StartChild;
   private readonly wait: (ms: number, signal: AbortSignal) => Promise<void>;
+  private readonly nameOf: (index: number) => string | undefined;
+  private readonly waiting: Handover;
   private readonly stopping = new AbortController();
-  private readonly names = new InterfaceNames();
   private child: ChildHandle | undefined;
   private state: SourceStatus["state"] = "stopped";
   private reason: string | undefined = "it has not started yet";
-  private readonly read = { adverts: 0, malformed: 0 };
+  /** Since when nothing is captured, epoch microseconds. */
+  private blindSince: number | undefined;
+  private readonly counts = { read: 0, unrecognised: 0 };
   private running: Promise<void> = Promise.resolve();
 
-  constructor(options: CaptureOptions) {
-    this.clock = options.clock;
-    this.startChild = options.start ?? startChild;
-    this.wait = options.wait ?? ((ms, signal) => sleep(ms, undefined, { signal }).catch(() => undefined));
+  constructor({ clock, start, wait, interfaceName, waitingMax }: CaptureOptions) {
+    this.clock = clock;
+    this.startChild = start ?? startChild;
+    this.wait = wait ?? ((ms, signal) => sleep(ms, undefined, { signal }).catch(() => undefined));
+    const names = new InterfaceNames(clock);
+    this.nameOf = interfaceName ?? ((index) => names.nameOf(index));
+    this.waiting = new Handover(waitingMax ?? WAITING_MAX, this.wait, (lost) => this.gap(lost));
   }
 
   async start(context: SourceContext): Promise<void> {
-    const listening = new Promise<void>((resolve) => {
-      this.running = this.supervise(context, resolve);
+    // Until tcpdump listens or has failed once: what it cannot do is known when the collector says what it reads.
+    const settled = new AbortController();
+    const handing = this.waiting.run(context);
+    this.running = this.supervise(context, () => settled.abort()).then(() => {
+      this.waiting.close();
+      return handing;
     });
-    // Until tcpdump listens or has failed once: what it cannot do is known when the collector prints what it reads.
-    await listening;
+    await this.wait(START_DEADLINE_MS, settled.signal);
   }
 
   async stop(): Promise<void> {
     this.stopping.abort();
+    const ended = new AbortController();
+    const gone = this.child?.ended.finally(() => ended.abort());
     this.child?.kill("SIGTERM");
+    if (gone) {
+      await this.wait(STOP_DEADLINE_MS, ended.signal);
+      if (!ended.signal.aborted) this.child?.kill("SIGKILL");
+    }
     await this.running;
     this.state = "stopped";
     this.reason = "it was stopped";
@@ -68,94 +106,261 @@ class CaptureSource implements Source {
       name: this.name,
       detail: "VRRP adverts on all interfaces",
       state: this.state,
-      read: this.read.adverts,
-      unrecognised: this.read.malformed,
+      ...this.counts,
       ...(this.reason === undefined ? {} : { reason: this.reason }),
     };
   }
 
   private async supervise(context: SourceContext, settled: () => void): Promise<void> {
-    for (let pause = RESTART_FIRST_MS; !this.stopping.signal.aborted; pause = Math.min(pause * 2, RESTART_MAX_MS)) {
-      const from = this.clock.epoch();
+    let pause = RESTART_FIRST_MS;
+    while (!this.stopping.signal.aborted) {
+      const startedAt = this.clock.mono();
       const end = await this.capture(context, settled);
-      settled();
-      if (this.stopping.signal.aborted) return;
+      if (this.stopping.signal.aborted) break;
       const why = explain(end);
-      const ran = this.state === "running";
       if (this.reason !== why) context.log("warn", `adverts are not captured: ${why}`);
+      if (this.state === "running") {
+        this.blindSince = this.clock.epoch();
+        this.waiting.add([this.gap({ reason: `the capture ended: ${why}`, from: this.blindSince })]);
+      }
       this.state = "unavailable";
       this.reason = why;
-      if (ran) {
-        pause = RESTART_FIRST_MS;
-        await context.emit([this.gap(why, from)]);
-      }
+      settled();
+      if (this.clock.mono() - startedAt > RESTART_MAX_MS * 1_000) pause = RESTART_FIRST_MS;
       await this.wait(pause, this.stopping.signal);
+      pause = Math.min(pause * 2, RESTART_MAX_MS);
     }
+    settled();
   }
 
+  /** Runs one tcpdump to its end. */
   private async capture(context: SourceContext, settled: () => void): Promise<ChildEnd> {
-    const child = this.startChild("tcpdump", [
-      "-i",
-      "any",
-      "-n",
-      "-U",
-      "--immediate-mode",
-      "-s",
-      String(SNAPLEN),
-      "--time-stamp-precision=nano",
-      "-w",
-      "-",
-      FILTER,
-    ]);
+    const reader = createCaptureReader({ interfaceName: this.nameOf });
+    const drops = new DropWatch(this.clock.epoch(), (lost, from, to) =>
+      this.waiting.add([this.gap({ reason: "the kernel dropped packets before tcpdump read them", lost, from, to })]),
+    );
+    const child = this.startChild("tcpdump", [...TCPDUMP_ARGUMENTS, CAPTURE_FILTER], {}, (text) =>
+      drops.hear(text, this.clock.epoch()),
+    );
     this.child = child;
-    const reader = createCaptureReader({ interfaceName: (index) => this.names.nameOf(index) });
-    const stopTicking = this.tick(reader, context);
+    const ended = new AbortController();
+    const watching = this.watch(context, { reader, child, ended: ended.signal });
     try {
       for await (const chunk of child.stdout) {
         // The file header comes first, and means that tcpdump listens.
-        this.state = "running";
-        this.reason = undefined;
+        this.listening();
         settled();
-        await this.hand(reader.push(chunk as Buffer), context);
+        this.waiting.add(this.count(reader.push(chunk as Buffer)));
       }
     } finally {
-      await stopTicking();
-      const { observations } = reader.end();
-      await this.hand(observations, context);
+      ended.abort();
+      await watching;
+      this.waiting.add(reader.end().observations);
     }
     return child.ended;
   }
 
-  private tick(reader: CaptureReader, context: SourceContext): () => Promise<void> {
-    let last: Promise<void> = Promise.resolve();
-    const timer = setInterval(() => {
-      const silent = reader.tick(this.clock.epoch());
-      if (silent.length > 0) last = this.hand(silent, context);
-    }, TICK_MS);
-    return async () => {
-      clearInterval(timer);
-      await last;
-    };
-  }
-
-  private async hand(observations: readonly Observation[], context: SourceContext): Promise<void> {
-    if (observations.length === 0) return;
-    for (const { body } of observations) {
-      if (body.kind === "wire.advert") this.read.adverts += 1;
-      if (body.kind === "wire.malformed") this.read.malformed += 1;
+  /** What time brings: silence, a clock that was set, and the kernel's count of what it dropped. */
+  private async watch(
+    context: SourceContext,
+    capture: { reader: CaptureReader; child: ChildHandle; ended: AbortSignal },
+  ): Promise<void> {
+    const { reader, child, ended } = capture;
+    let refused = 0;
+    let offset = this.clock.epoch() - this.clock.mono();
+    let statsAt = this.clock.mono() + STATS_MS * 1_000;
+    let readUpTo = this.clock.epoch();
+    while (!ended.aborted) {
+      await this.wait(TICK_MS, ended);
+      if (ended.aborted) return;
+      const now = this.clock.epoch();
+      const mono = this.clock.mono();
+      const step = now - mono - offset;
+      offset = now - mono;
+      if (Math.abs(step) > CLOCK_STEP_US) {
+        const reason = `the clock moved by ${(step / 1e6).toFixed(1)} s at once: it was set, or the machine slept`;
+        this.waiting.add([
+          ...reader.interrupt(),
+          this.gap({ reason, from: Math.max(0, Math.min(now, now - step)), to: now }),
+        ]);
+      } else if (this.state === "running") {
+        // What was captured up to the last look has been read since: this process may itself have been asleep until now.
+        this.waiting.add(reader.tick(readUpTo));
+      }
+      readUpTo = now;
+      if (this.state === "running" && mono >= statsAt) {
+        statsAt = mono + STATS_MS * 1_000;
+        child.kill("SIGUSR1");
+      }
+      const { sendersRefused } = reader.counts();
+      if (refused === 0 && sendersRefused > 0)
+        context.log(
+          "warn",
+          "more senders of adverts than can be followed: of the newest only the adverts are recorded",
+        );
+      refused = sendersRefused;
     }
-    await context.emit(observations);
   }
 
-  private gap(why: string, from: number): Observation {
+  private listening(): void {
+    if (this.state === "running") return;
+    this.state = "running";
+    this.reason = undefined;
+    if (this.blindSince === undefined) return;
+    this.waiting.add([
+      this.gap({ reason: "adverts were not captured", from: this.blindSince, to: this.clock.epoch() }),
+    ]);
+    this.blindSince = undefined;
+  }
+
+  private count(observations: Observation[]): Observation[] {
+    for (const { body } of observations) {
+      if (body.kind === "wire.advert") this.counts.read += 1;
+      if (body.kind === "wire.malformed") this.counts.unrecognised += 1;
+    }
+    return observations;
+  }
+
+  private gap(fields: Omit<EventBody<"collector.gap">, "kind" | "sourceName">): Observation {
     const ts = this.clock.epoch();
+    const reason = fields.reason.slice(0, 1_024);
     return {
       source: "collector",
       ts,
       tsUncertaintyUs: 0,
-      idParts: ["capture gap", ts],
-      body: { kind: "collector.gap", sourceName: this.name, reason: `the capture ended: ${why}`, from },
+      idParts: ["capture gap", ts, reason],
+      body: { kind: "collector.gap", sourceName: this.name, ...fields, reason },
     };
+  }
+}
+
+const TCPDUMP_ARGUMENTS: readonly string[] = [
+  "-i any -n -U --immediate-mode --time-stamp-precision=nano",
+  `-s ${SNAP_BYTES} -w -`,
+].flatMap((options) => options.split(" "));
+
+/** What could not be kept: how many, and from when to when they are. */
+interface Loss {
+  readonly reason: string;
+  readonly lost: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * What waits to be made durable. tcpdump is read on however long that takes, so that a slow disk does not look like
+ * silence on the wire; what then is too much is dropped, oldest adverts first, edges last, and told as a gap.
+ */
+class Handover {
+  private readonly max: number;
+  private readonly wait: (ms: number, signal: AbortSignal) => Promise<void>;
+  private readonly gap: (loss: Loss) => Observation;
+  private adverts: Observation[] = [];
+  private edges: Observation[] = [];
+  private loss: Loss | undefined;
+  private readonly closing = new AbortController();
+  /** Raised when a batch is full. */
+  private full = new AbortController();
+  private wake: () => void = () => undefined;
+
+  constructor(max: number, wait: Handover["wait"], gap: (loss: Loss) => Observation) {
+    this.max = max;
+    this.wait = wait;
+    this.gap = gap;
+  }
+
+  add(observations: readonly Observation[]): void {
+    if (observations.length === 0) return;
+    for (const seen of observations) {
+      const plenty = seen.body.kind === "wire.advert" || seen.body.kind === "wire.malformed";
+      (plenty ? this.adverts : this.edges).push(seen);
+    }
+    this.shorten(this.adverts);
+    this.shorten(this.edges);
+    if (this.adverts.length + this.edges.length >= BATCH_MAX) this.full.abort();
+    this.wake();
+  }
+
+  /** Nothing more will be added: hand over what is left. */
+  close(): void {
+    this.closing.abort();
+    this.full.abort();
+    this.wake();
+  }
+
+  /** Hands over until it is closed and empty. */
+  async run(context: SourceContext): Promise<void> {
+    for (;;) {
+      if (this.isEmpty()) {
+        if (this.closing.signal.aborted) return;
+        await new Promise<void>((resolve) => (this.wake = resolve));
+        continue;
+      }
+      if (!this.closing.signal.aborted) await this.wait(BATCH_WAIT_MS, this.full.signal);
+      this.full = new AbortController();
+      await this.hand(context);
+    }
+  }
+
+  private async hand(context: SourceContext): Promise<void> {
+    if (this.loss) this.edges.push(this.gap(this.loss));
+    this.loss = undefined;
+    const edges = this.edges.splice(0, BATCH_MAX);
+    const batch = [...edges, ...this.adverts.splice(0, BATCH_MAX - edges.length)];
+    if (this.adverts.length + this.edges.length >= BATCH_MAX) this.full.abort();
+    try {
+      await context.emit(batch);
+    } catch (error) {
+      context.log("error", `${batch.length} observations of the capture were lost: ${messageOf(error)}`);
+      this.lose(batch, "the spool did not take them");
+    }
+  }
+
+  private shorten(queue: Observation[]): void {
+    if (queue.length > this.max)
+      this.lose(queue.splice(0, queue.length - this.max), "the spool was slower than the adverts came");
+  }
+
+  private lose(gone: readonly Observation[], reason: string): void {
+    const times = gone.filter(({ source }) => source === "wire").map(({ ts }) => ts);
+    if (times.length === 0) return;
+    this.loss = {
+      reason: `observations were dropped: ${reason}`,
+      lost: (this.loss?.lost ?? 0) + times.length,
+      from: times.reduce((a, b) => Math.min(a, b), this.loss?.from ?? Number.POSITIVE_INFINITY),
+      to: times.reduce((a, b) => Math.max(a, b), this.loss?.to ?? 0),
+    };
+  }
+
+  private isEmpty(): boolean {
+    return this.adverts.length === 0 && this.edges.length === 0 && this.loss === undefined;
+  }
+}
+
+/** Reads the kernel's drop counter out of what tcpdump says, when asked with SIGUSR1 and at its end. */
+class DropWatch {
+  private readonly tell: (lost: number, from: number, to: number) => void;
+  private text = "";
+  private dropped = 0;
+  /** When the last count was heard. */
+  private since: number;
+
+  constructor(since: number, tell: (lost: number, from: number, to: number) => void) {
+    this.since = since;
+    this.tell = tell;
+  }
+
+  /** `12 packets captured, 12 packets received by filter, 0 packets dropped by kernel`, on one line or on three. */
+  hear(text: string, now: number): void {
+    const lines = (this.text + text).split("\n");
+    this.text = (lines.pop() ?? "").slice(-1_024);
+    for (const line of lines) {
+      const count = /(\d+) packets? dropped by kernel/.exec(line)?.[1];
+      if (count === undefined) continue;
+      if (Number(count) > this.dropped) this.tell(Number(count) - this.dropped, this.since, now);
+      this.dropped = Number(count);
+      this.since = now;
+    }
   }
 }
 
@@ -166,26 +371,54 @@ function explain({ spawnError, code, signal, said }: ChildEnd): string {
     return "no privilege to capture: it needs CAP_NET_RAW (systemd: AmbientCapabilities=CAP_NET_RAW)";
   const last = said
     .split("\n")
-    .filter((line) => /^tcpdump: (?!listening|data link|verbose)/.test(line))
+    .filter((line) => /^tcpdump: (?!listening|data link|verbose|\d+ packet)/.test(line))
     .at(-1);
   return last ?? `tcpdump ended with ${signal ?? `status ${code}`}`;
 }
 
-/** Names of this host's interfaces by index, read again when an index is new: interfaces come and go. */
+/** Names of this host's interfaces by index. Read again for an index that is new, and now and then: they are renamed too. */
 class InterfaceNames {
-  private readonly names = new Map<number, string>();
+  private static readonly newAfterUs = 1_000_000;
+  private static readonly oldAfterUs = 10_000_000;
+  private readonly clock: Clock;
+  private names = new Map<number, string>();
+  private readAt = Number.NEGATIVE_INFINITY;
+
+  constructor(clock: Clock) {
+    this.clock = clock;
+  }
 
   nameOf(index: number): string | undefined {
-    if (!this.names.has(index)) this.reread();
+    const age = this.clock.mono() - this.readAt;
+    if (age > (this.names.has(index) ? InterfaceNames.oldAfterUs : InterfaceNames.newAfterUs)) this.reread();
     return this.names.get(index);
   }
 
   private reread(): void {
-    try {
-      for (const name of readdirSync("/sys/class/net"))
-        this.names.set(Number(readFileSync(`/sys/class/net/${name}/ifindex`, "utf8")), name);
-    } catch {
-      // Without /sys the index stands for the name.
+    this.readAt = this.clock.mono();
+    const names = new Map<number, string>();
+    for (const name of listInterfaces()) {
+      const index = Number(readText(`/sys/class/net/${name}/ifindex`));
+      if (index > 0) names.set(index, name);
     }
+    // Without /sys the index stands for the name.
+    if (names.size > 0) this.names = names;
+  }
+}
+
+function listInterfaces(): string[] {
+  try {
+    return readdirSync("/sys/class/net");
+  } catch {
+    return [];
+  }
+}
+
+/** Empty when it is gone since it was listed, or is no interface (`bonding_masters`). */
+function readText(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
   }
 }

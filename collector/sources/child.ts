@@ -11,6 +11,8 @@ export interface ChildEnd {
 }
 
 export interface ChildHandle {
+  /** Undefined when it could not be started. */
+  readonly pid?: number | undefined;
   readonly stdout: NodeJS.ReadableStream;
   /** Resolves when it has ended and its output is read. */
   readonly ended: Promise<ChildEnd>;
@@ -21,12 +23,14 @@ export type StartChild = (
   command: string,
   args: readonly string[],
   env?: Readonly<Record<string, string>>,
+  /** What it says on stderr, as it says it. */
+  onStderr?: (text: string) => void,
 ) => ChildHandle;
 
 /** Most of stderr that is kept, in characters. */
 const SAID_MAX_CHARS = 4_000;
 
-export const startChild: StartChild = (command, args, env = {}) => {
+export const startChild: StartChild = (command, args, env = {}, onStderr) => {
   const child: ChildProcess = spawn(command, [...args], {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, ...env },
@@ -34,11 +38,12 @@ export const startChild: StartChild = (command, args, env = {}) => {
   let said = "";
   child.stderr?.setEncoding("utf8").on("data", (text: string) => {
     said = (said + text).slice(-SAID_MAX_CHARS);
+    onStderr?.(text);
   });
   const ended = new Promise<ChildEnd>((resolve) => {
     child.once("error", (spawnError: NodeJS.ErrnoException) => resolve({ spawnError, code: null, signal: null, said }));
     child.once("close", (code, signal) => resolve({ code, signal, said: said.trim() }));
   });
   if (!child.stdout) throw new Error(`${command} has no stdout`);
-  return { stdout: child.stdout, ended, kill: (signal) => void child.kill(signal) };
+  return { pid: child.pid, stdout: child.stdout, ended, kill: (signal) => void child.kill(signal) };
 };
