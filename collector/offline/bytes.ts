@@ -97,7 +97,7 @@ export async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerato
     const data = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk;
     let from = 0;
     for (let newline = data.indexOf(0x0a); newline >= 0; newline = data.indexOf(0x0a, from)) {
-      yield { bytes: data.subarray(from, newline), offset, lineNumber };
+      yield { bytes: data.subarray(from, Math.min(newline, from + LINE_BYTES_MAX)), offset, lineNumber };
       offset += newline + 1 - from + passedOver;
       passedOver = 0;
       lineNumber += 1;

@@ -277,7 +277,7 @@ export class Spool {
   }
 
   private async recover(): Promise<void> {
-    const { dir, log, onLoss } = this.options;
+    const { dir } = this.options;
     const state = await this.readState();
     this.positionsNow = { ...state.positions };
     this.sequence = state.next;
@@ -285,17 +285,20 @@ export class Spool {
     const names = (await readdir(dir))
       .filter((name) => /^(events|adverts)-\d+\.seg$/.test(name))
       .sort((a, b) => numberOf(a) - numberOf(b));
+    // Only the newest segment of a series was being written: elsewhere a damaged end is damage, not a crash.
+    const newest = new Map(names.map((name) => [seriesOf(name), name]));
     const found: { sequence: number; positions: Readonly<Record<string, string>> }[] = [];
     for (const name of names) {
       const path = join(dir, name);
       const bytes = await readFile(path);
       const segment: Segment = {
         path,
-        series: name.startsWith("adverts") ? "adverts" : "events",
+        series: seriesOf(name),
         bytes: bytes.length,
         entries: [],
       };
       let damaged = 0;
+      let soundAfterDamage = false;
       for (let offset = 0; offset < bytes.length; ) {
         const decoded = decodeRecord(bytes, offset);
         if (!decoded) {
@@ -305,6 +308,7 @@ export class Spool {
           continue;
         }
         const { record, end } = decoded;
+        soundAfterDamage ||= damaged > 0;
         found.push(record);
         if (record.sequence >= state.first && !acknowledged.has(record.sequence))
           segment.entries.push({ sequence: record.sequence, offset, length: end - offset, events: record.events });
@@ -312,7 +316,8 @@ export class Spool {
         offset = end;
       }
       this.segments.push(segment);
-      if (damaged > 0) await this.quarantine(path, bytes, damaged, log, onLoss);
+      if (damaged > 0)
+        await this.quarantine(path, bytes, damaged, !soundAfterDamage && name === newest.get(segment.series));
     }
     found.sort((a, b) => a.sequence - b.sequence);
     // The state file may be newer than a segment's old records: positions only ever move forward with the sequence.
@@ -322,29 +327,20 @@ export class Spool {
   }
 
   /** Keeps a copy of a damaged segment. A torn last record is the ordinary trace of a crash: it was never promised to anyone. */
-  private async quarantine(
-    path: string,
-    bytes: Buffer,
-    damaged: number,
-    log: Log,
-    onLoss: (loss: Loss) => void,
-  ): Promise<void> {
+  private async quarantine(path: string, bytes: Buffer, damagedBytes: number, isTorn: boolean): Promise<void> {
+    const { log, onLoss } = this.options;
     const dir = join(this.options.dir, "quarantine");
     await mkdir(dir, { recursive: true });
     await writeFile(join(dir, `${numberOf(path)}-${bytes.length}.seg`), bytes, { mode: 0o600 });
-    const torn = isTornTail(bytes, damaged);
-    log(
-      torn ? "info" : "error",
-      torn
-        ? "the spool ended in a half-written record, which was passed over"
-        : "a spool segment is damaged; its sound records go on",
-      { path, damagedBytes: damaged },
-    );
-    if (!torn)
-      onLoss({
-        events: 0,
-        reason: `${damaged} bytes of the spool segment ${path} were damaged on disk; a copy is in ${dir}`,
-      });
+    if (isTorn) {
+      log("info", "the spool ended in a half-written record, which was passed over", { path, damagedBytes });
+      return;
+    }
+    log("error", "a spool segment is damaged; its sound records go on", { path, damagedBytes });
+    onLoss({
+      events: 0,
+      reason: `${damagedBytes} bytes of the spool segment ${path} were damaged on disk; a copy is in ${dir}`,
+    });
   }
 
   private async readState(): Promise<{
@@ -409,7 +405,4 @@ async function isCollector(pid: number): Promise<boolean> {
 
 const numberOf = (name: string): number => Number(/(\d+)\.seg$/.exec(name)?.[1] ?? 0);
 
-/** All damage is at the very end, and shorter than what one record could have been. */
-function isTornTail(bytes: Buffer, damaged: number): boolean {
-  return nextMagic(bytes, bytes.length - damaged + 1) === bytes.length;
-}
+const seriesOf = (name: string): Series => (name.startsWith("adverts") ? "adverts" : "events");

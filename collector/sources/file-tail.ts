@@ -286,6 +286,7 @@ export class FileTail implements Source {
     if (file.fingerprint === undefined) {
       file.fingerprint = await fingerprintOfHandle(file.handle);
       if (file.fingerprint === undefined) return;
+      await this.readUnseen(file, file.fingerprint);
     }
     file.reader ??= this.options.createReader(this.options.path, file.fingerprint);
     const buffer = Buffer.alloc(READ_BYTES);
@@ -298,6 +299,16 @@ export class FileTail implements Source {
     }
   }
 
+  /** A file that was empty when last looked at may have been written, copied and truncated since: its copy comes first. */
+  private async readUnseen(file: OpenFile, fingerprint: string): Promise<void> {
+    if (!this.place || this.place.fingerprint === fingerprint) return;
+    const since = await this.siblingsSince(this.place.fingerprint);
+    for (const sibling of (since ?? []).slice(1)) {
+      if (sibling.inode !== file.inode && (await fingerprintOfFile(sibling)) !== fingerprint)
+        await this.readSibling(sibling, undefined);
+    }
+  }
+
   /** Cuts what has arrived into lines, and hands over what they say. A last line without its newline waits for it. */
   private async take(file: Omit<OpenFile, "handle">, chunk: Buffer): Promise<void> {
     const data = file.partial.length > 0 ? Buffer.concat([file.partial, chunk]) : chunk;
@@ -306,7 +317,7 @@ export class FileTail implements Source {
     let from = 0;
     for (let newline = data.indexOf(0x0a); newline >= 0; newline = data.indexOf(0x0a, from)) {
       const seen = file.reader?.read(
-        data.subarray(from, newline),
+        data.subarray(from, Math.min(newline, from + LINE_BYTES_MAX)),
         { offset: file.offset, lineNumber: file.lineNumber },
         reference,
       );

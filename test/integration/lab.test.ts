@@ -23,7 +23,7 @@ async function namespaces(): Promise<string[]> {
 }
 
 describe.skipIf(reason !== undefined)("keepwatch lab", () => {
-  test.each(["failover", "startup-failure"])(
+  test.each(["failover", "flapping", "startup-failure"])(
     "%s: what was found agrees with what was done",
     async (scenario) => {
       const { status, stdout, stderr } = await keepwatch(["lab", scenario], { timeoutMs: 180_000 });

@@ -1,0 +1,25 @@
+// Appends batches for ever, and says each number once it is durable. Ended by kill -9 from outside.
+import { writeSync } from "node:fs";
+const [, , module, dir] = process.argv;
+const { Spool } = await import(module);
+const spool = await Spool.open({ dir, segmentBytes: 4096, log: () => undefined, onLoss: () => undefined });
+let n = Number(spool.position("n") ?? "0");
+for (;;) {
+  n += 1;
+  await spool.append([
+    {
+      series: n % 3 === 0 ? "adverts" : "events",
+      body: Buffer.from(`batch ${n} ${"z".repeat(n % 500)}`),
+      events: 1,
+      positions: { n: String(n) },
+    },
+  ]);
+  writeSync(1, `${n}\n`);
+  if (n % 7 === 0) {
+    const next = await spool.next();
+    if (next) {
+      writeSync(1, `taken ${next.body.toString().split(" ")[1]}\n`);
+      await spool.acknowledge(next.sequence);
+    }
+  }
+}
