@@ -177,12 +177,12 @@ class TreeBuilder {
   }
 
   add({ words }: Line): void {
+    const [first] = words;
+    // A block's `{` may stand on the line after its keyword.
+    if (first && (first.quoted || first.text !== "{")) this.finishLine();
     for (const word of words) {
-      if (word.quoted || (word.text !== "{" && word.text !== "}")) {
-        const [first] = this.waiting;
-        if (first && first.at.line !== word.at.line) this.finishLine();
-        this.waiting.push(word);
-      } else if (word.text === "{") this.openBlock(word);
+      if (word.quoted || (word.text !== "{" && word.text !== "}")) this.waiting.push(word);
+      else if (word.text === "{") this.openBlock(word);
       else this.closeBlock(word);
     }
   }
