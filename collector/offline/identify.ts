@@ -21,7 +21,7 @@ export function kindOf(path: string, head: Uint8Array): InputKind | { readonly r
       : 0;
   if (CAPTURE_MAGICS.includes(magic)) return "pcap";
   const text = new TextDecoder("latin1").decode(head);
-  if (/^\s*\{.*"(__REALTIME_TIMESTAMP|__CURSOR)"/.test(text)) return "journal";
+  if (/^\s*\{.*"(__REALTIME_TIMESTAMP|__CURSOR)"/m.test(text)) return "journal";
   if (
     path.endsWith(".conf") ||
     /^\s*(global_defs|vrrp_instance|vrrp_sync_group|vrrp_script|virtual_server)\b/m.test(text)

@@ -55,7 +55,7 @@ describe("keepwatch analyze", () => {
     ["a folder", "folder", /folder is a directory/],
     ["a binary file", "binary", /binary was not read: it is a binary file/],
     ["a torn gzip file", "torn.gz", /torn\.gz: its gzip data is damaged/],
-    ["a cut capture", "cut.pcap", /ends in the middle of a record, at byte \d+|truncated|cut/],
+    ["a cut capture", "cut.pcap", /in the middle of a record/],
   ])("names %s, and reads the rest all the same", async (_name, file, told) => {
     const { status, stderr, analysis } = await analyzed(good("lb1"), join(dir, file), good("lb2"));
     expect(status).toBe(2);
