@@ -12,14 +12,14 @@ const NODE_MIN = [20, 19];
 export function must(command, args, what) {
   const { status, error } = spawnSync(command, args, { cwd: root, stdio: "inherit" });
   if (status === 0) return;
-  console.error(`${what} failed${error ? `: ${error.message}` : ""}. The lines above say why.`);
+  process.stderr.write(`${what} failed${error ? `: ${error.message}` : ""}. The lines above say why.\n`);
   process.exit(status || 1);
 }
 
 export function checkNode() {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
   if (major > NODE_MIN[0] || (major === NODE_MIN[0] && minor >= NODE_MIN[1])) return;
-  console.error(`keepwatch needs Node ${NODE_MIN.join(".")} or newer; this is ${process.versions.node}.`);
+  process.stderr.write(`keepwatch needs Node ${NODE_MIN.join(".")} or newer; this is ${process.versions.node}.\n`);
   process.exit(1);
 }
 
@@ -30,7 +30,7 @@ export function installPackages() {
     .update(readFileSync(join(root, "package-lock.json")))
     .digest("hex");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === lock) return;
-  console.error("installing packages …");
+  process.stderr.write("installing packages …\n");
   // No package of ours needs an install script. `npm ci` refuses a lock file without the other platforms' sub-packages.
   must("npm", ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], "npm install");
   writeFileSync(
@@ -51,7 +51,7 @@ export function build() {
     sources.every((source) => newest(join(root, source)) <= built)
   )
     return;
-  console.error("building …");
+  process.stderr.write("building …\n");
   must("npm", ["run", "--silent", "build"], "the build");
 }
 

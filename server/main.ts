@@ -85,7 +85,7 @@ function isMissingPackage(error: unknown): error is Error {
     error instanceof Error &&
     "code" in error &&
     error.code === "ERR_MODULE_NOT_FOUND" &&
-    /^Cannot find package /.test(error.message)
+    error.message.startsWith("Cannot find package ")
   );
 }
 

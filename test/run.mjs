@@ -32,12 +32,12 @@ function installPrograms() {
   if (missing.length === 0) return;
   const packages = [...new Set(missing.map((program) => PROGRAMS[program]))];
   if (process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get")) {
-    console.error(
-      `NOT INSTALLED: ${missing.join(", ")}. The tests that need them will be skipped. As root on Debian: apt-get install --no-install-recommends ${packages.join(" ")}`,
+    process.stderr.write(
+      `NOT INSTALLED: ${missing.join(", ")}. The tests that need them will be skipped. As root on Debian: apt-get install --no-install-recommends ${packages.join(" ")}\n`,
     );
     return;
   }
-  console.error(`installing from Debian: ${packages.join(" ")} …`);
+  process.stderr.write(`installing from Debian: ${packages.join(" ")} …\n`);
   process.env.DEBIAN_FRONTEND = "noninteractive";
   must("apt-get", ["update", "-qq"], "apt-get update");
   must("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...packages], "apt-get install");

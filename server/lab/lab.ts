@@ -20,6 +20,9 @@ const SERVER_PORT = 8080;
 const WEBHOOK_PORT = 8081;
 /** How long the server may take, after the scenario, to come to its final word. */
 const VERDICT_DEADLINE_S = 20;
+/** How long nothing is done before and after the scenario. */
+const QUIET_S = 2;
+const QUIET_RECORDED_S = 10;
 const NEEDED: readonly { command: string; debianPackage: string }[] = [
   { command: "ip", debianPackage: "iproute2" },
   { command: "unshare", debianPackage: "util-linux" },
@@ -116,9 +119,11 @@ class Laboratory {
     await this.until("the server to see lb1 as the one master", 20, async () =>
       (await client.routers()).some((r) => r.masters.join() === "lb1"),
     );
-    await this.letRun(3);
-
+    // A recording shows the quiet before and after, too.
+    const quietSeconds = this.options.record ? QUIET_RECORDED_S : QUIET_S;
+    await this.letRun(quietSeconds);
     const expected = await scenario.play(this.stage());
+    await this.letRun(quietSeconds);
     const { verdict, incidents } = await this.judge(client, expected);
     if (this.options.record) await this.keepRecording(this.options.record);
     return { verdict, expected, incidents, webhooks: this.webhooks, trunkCutTs: this.trunkCutTs };
