@@ -86,7 +86,13 @@ export function ipAround(payload: Uint8Array, over: Partial<IpPacket> = {}): IpP
 /** An IPv4 header in front of a payload. */
 export function ipv4(
   payload: Uint8Array,
-  { protocol = 112, source = "10.99.0.11", destination = "224.0.0.18", options = Buffer.alloc(0), flags = 0 } = {},
+  {
+    protocol = 112,
+    source = "10.99.0.11",
+    destination = "224.0.0.18",
+    options = new Uint8Array(0) as Uint8Array,
+    flags = 0,
+  } = {},
 ): Buffer {
   const header = Buffer.alloc(20 + options.length);
   header[0] = 0x40 | (header.length / 4);
@@ -103,7 +109,7 @@ export function ipv4(
 /** An IPv6 header in front of extension headers and a payload. */
 export function ipv6(
   payload: Uint8Array,
-  { nextHeader = 112, source = "fe80::1", destination = "ff02::12", extensions = Buffer.alloc(0) } = {},
+  { nextHeader = 112, source = "fe80::1", destination = "ff02::12", extensions = new Uint8Array(0) as Uint8Array } = {},
 ): Buffer {
   const header = Buffer.alloc(40);
   header[0] = 0x60;
