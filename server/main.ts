@@ -2,6 +2,7 @@
 import { Command } from "commander";
 import { collectorCommand } from "../collector/main.ts";
 import { OperatorError } from "../collector/core/errors.ts";
+import { VERSION } from "../collector/version.ts";
 
 /** Raises the size of libuv's thread pool: embedded ClickHouse works on it, and four threads starve files and names. Takes effect because nothing has used the pool yet. */
 process.env["UV_THREADPOOL_SIZE"] ??= "16";
@@ -10,7 +11,7 @@ process.env["UV_THREADPOOL_SIZE"] ??= "16";
 async function main(): Promise<void> {
   const program = new Command("keepwatch")
     .description("Flight recorder and watchman for Keepalived")
-    .version(version())
+    .version(VERSION)
     .addCommand(collectorCommand());
   program
     .command("server")
@@ -57,10 +58,6 @@ async function main(): Promise<void> {
       (await import("./verbs/lab.ts")).labVerb(scenario, options),
     );
   await program.parseAsync();
-}
-
-function version(): string {
-  return "0.1.0";
 }
 
 function portNumber(text: string): number {

@@ -2,6 +2,8 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { EVENT_KINDS } from "../../collector/events/event.ts";
+import { VERSION } from "../../collector/version.ts";
 
 const root = join(import.meta.dirname, "../..");
 const tracked = execFileSync("git", ["ls-files"], { cwd: root, encoding: "utf8" }).split("\n").filter(Boolean);
@@ -39,4 +41,14 @@ test("every version in package.json is exact", () => {
   ) as Record<string, Record<string, string>>;
   const versions = Object.entries({ ...dependencies, ...optionalDependencies, ...devDependencies });
   expect(versions.filter(([, version]) => !/^\d+\.\d+\.\d+$/.test(version))).toEqual([]);
+});
+
+test("the version is said in one way", () => {
+  const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
+  expect(VERSION).toBe(version);
+});
+
+test("every kind of event has its line on the page for people", () => {
+  const page = readFileSync(join(root, "collector/events/README.md"), "utf8");
+  expect(Object.keys(EVENT_KINDS).filter((kind) => !page.includes(`\`${kind}\``))).toEqual([]);
 });

@@ -1,0 +1,39 @@
+import { spawnSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { createMetrics } from "../../server/metrics.ts";
+
+const dashboards = join(import.meta.dirname, "../../dashboards");
+const files = ["grafana", "prometheus"].flatMap((folder) =>
+  readdirSync(join(dashboards, folder)).map((name) => join(folder, name)),
+);
+
+test.each(files)("%s names no metric that the server does not expose", async (file) => {
+  const exposed = await createMetrics({
+    routers: () => [],
+    incidents: () => [],
+    alerts: () => ({ sent: 0, failed: 0, waiting: 0 }),
+  }).print();
+  const named = [...new Set(readFileSync(join(dashboards, file), "utf8").match(/keepwatch_[a-z_]+/g))];
+  expect(named.length).toBeGreaterThan(0);
+  expect(named.filter((name) => !exposed.includes(`# TYPE ${name} `))).toEqual([]);
+});
+
+test("the dashboard is JSON whose panels each ask for something", () => {
+  const { panels } = JSON.parse(readFileSync(join(dashboards, "grafana/overview.json"), "utf8")) as {
+    panels: { title: string; targets: { expr: string }[] }[];
+  };
+  expect(panels.length).toBeGreaterThan(3);
+  for (const { title, targets } of panels) expect(targets[0]?.expr, title).toMatch(/keepwatch_/);
+});
+
+const hasPromtool = spawnSync("promtool", ["--version"]).error === undefined;
+test.skipIf(!hasPromtool)("promtool finds no fault in the rules", () => {
+  const { status, stdout, stderr } = spawnSync(
+    "promtool",
+    ["check", "rules", join(dashboards, "prometheus/keepwatch.rules.yml")],
+    { encoding: "utf8" },
+  );
+  expect(status, stdout + stderr).toBe(0);
+});
