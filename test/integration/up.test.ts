@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { keepwatch, keepwatchBin, Running } from "../support/process.ts";
+import { eventually, keepwatch, keepwatchBin, Running } from "../support/process.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "keepwatch-up-"));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
@@ -21,8 +21,10 @@ describe("keepwatch up", () => {
     for (const line of running.output.split("\n").filter((text) => text.includes("cannot read")))
       expect(line).toMatch(/\): \S+ .+/);
     const url = /Timeline: (\S+)/.exec(running.output)?.[1] ?? "";
-    const nodes = (await (await fetch(`${url}api/v1/nodes`)).json()) as unknown[];
-    expect(nodes).toHaveLength(1);
+    // The collector has said so to its spool, and the spool to the server, a moment later.
+    await eventually("the node", async () =>
+      ((await (await fetch(`${url}api/v1/nodes`)).json()) as unknown[]).length === 1 ? true : undefined,
+    );
     expect(await (await fetch(url)).text()).toContain("<title>keepwatch</title>");
     expect(await running.end("SIGINT")).toBe(0);
   }, 60_000);
