@@ -1,4 +1,3 @@
-import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -26,14 +25,4 @@ test("the dashboard is JSON whose panels each ask for something", () => {
   };
   expect(panels.length).toBeGreaterThan(3);
   for (const { title, targets } of panels) expect(targets[0]?.expr, title).toMatch(/keepwatch_/);
-});
-
-const hasPromtool = spawnSync("promtool", ["--version"]).error === undefined;
-test.skipIf(!hasPromtool)("promtool finds no fault in the rules", () => {
-  const { status, stdout, stderr } = spawnSync(
-    "promtool",
-    ["check", "rules", join(dashboards, "prometheus/keepwatch.rules.yml")],
-    { encoding: "utf8" },
-  );
-  expect(status, stdout + stderr).toBe(0);
 });
