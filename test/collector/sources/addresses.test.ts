@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { systemClock } from "../../../collector/core/system-clock.ts";
-import { type EpochUs, formatEpochUs, parseIsoUs } from "../../../collector/core/time.ts";
+import { type EpochUs, formatEpochUs, type MonoUs, parseIsoUs } from "../../../collector/core/time.ts";
 import { eventFault } from "../../../collector/events/event.ts";
 import { toEvent } from "../../../collector/events/observation.ts";
 import { createAddressesSource, parseMonitorLine, parseSnapshot } from "../../../collector/sources/addresses.ts";
@@ -379,9 +379,16 @@ describe.skipIf(noNamespaces)(`with the real ip${noNamespaces}`, () => {
     expect(events.map(eventFault).filter((fault) => fault !== undefined)).toEqual([]);
   });
 
-  test("nothing falls between the snapshot and the watch, however busy the kernel is", async () => {
+  test("nothing falls between the snapshot and the watch, however late the monitor and however busy the kernel", async () => {
     const spooled = new Spooled();
-    const source = createAddressesSource({ clock: systemClock, start: host.start });
+    const source = createAddressesSource({
+      // The deadline of a monitor that never tells never comes: what ends the wait is that it listens.
+      clock: { epoch: systemClock.epoch, mono: () => 0 as MonoUs },
+      start: (command, args, env, onStderr) =>
+        args.includes("monitor")
+          ? host.start("sh", ["-c", 'sleep 0.3; exec "$@"', "sh", command, ...args], env, onStderr)
+          : host.start(command, args, env, onStderr),
+    });
     const commands = Array.from({ length: 200 }, (_, n) => [
       `addr add 10.50.${n}.1/24 dev eth0`,
       ...(n % 3 === 1 ? [`addr del 10.50.${n - 1}.1/24 dev eth0`] : []),
