@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { EventBody, SourceStatus } from "./events/event.ts";
+import { type Event, type EventBody, eventFault, type SourceStatus } from "./events/event.ts";
 import { type Identity, type Observation, toEvent } from "./events/observation.ts";
 import { messageOf } from "./core/errors.ts";
 import type { Log } from "./core/log.ts";
@@ -7,13 +7,24 @@ import type { Clock } from "./core/time.ts";
 import type { CollectorConfig } from "./config.ts";
 import { Committer } from "./sinks/committer.ts";
 import { HttpPush, type PushState } from "./sinks/http-push.ts";
-import { type Loss, Spool } from "./sinks/spool.ts";
+import type { Loss } from "./sinks/losses.ts";
+import { Spool, type SpoolStats } from "./sinks/spool.ts";
 import { buildSources } from "./build-sources.ts";
-import type { Source } from "./sources/source.ts";
+import type { Position, Source } from "./sources/source.ts";
 import { VERSION } from "./version.ts";
 
-/** How long an orderly stop waits for the server to take what is still in the spool, milliseconds. The rest is sent at the next start. */
+/** How long the start waits for a source, milliseconds. A slower one goes on starting beside the others. */
+const SOURCE_START_MS = 3_000;
+/** How long an orderly stop waits for a source to hand over what it has read, milliseconds. */
+const SOURCE_STOP_MS = 1_500;
+/** How long an orderly stop waits for the disk and the server to take what is left, milliseconds. The rest is sent at the next start. */
 const LAST_WORDS_MS = 2_000;
+/** How often an orderly stop looks whether all is sent, milliseconds. */
+const LOOK_AGAIN_MS = 5;
+/** Most different faults of events that are logged. */
+const MISFITS_MAX = 100;
+/** Longest reason of a gap that the event contract takes, characters. */
+const REASON_MAX_CHARS = 1024;
 
 export interface CollectorDeps {
   readonly clock: Clock;
@@ -22,18 +33,27 @@ export interface CollectorDeps {
   readonly sources?: readonly Source[];
   /** Calls `tick` every `ms` milliseconds until the returned function is called. */
   readonly every?: (ms: number, tick: () => void) => () => void;
+  /** Waits; resolves early when `signal` aborts. */
+  readonly wait?: (ms: number, signal: AbortSignal) => Promise<void>;
+  /** In [0, 1): spreads the retries of many collectors. */
+  readonly random?: () => number;
 }
 
 export interface RunningCollector {
   status(): readonly SourceStatus[];
   pushState(): PushState;
+  spoolStats(): SpoolStats;
   /** Orderly: the sources hand over what they have read, and the server hears that this node is not watched any more. */
   stop(): Promise<void>;
 }
 
-/** Starts all sources and the way to the server. A source that fails says so in its status; the others go on. */
+/**
+ * Starts all sources and the way to the server. A source that fails says so in its status; the others go on.
+ * @throws OperatorError when the spool cannot be used
+ */
 export async function runCollector(config: CollectorConfig, deps: CollectorDeps): Promise<RunningCollector> {
-  const collector = new Collector(config, deps);
+  const spool = await Spool.open({ dir: config.spool.dir, bytesMax: config.spool.max_bytes, log: deps.log });
+  const collector = new Collector(config, deps, spool);
   await collector.start();
   return collector;
 }
@@ -41,55 +61,51 @@ export async function runCollector(config: CollectorConfig, deps: CollectorDeps)
 class Collector implements RunningCollector {
   private readonly config: CollectorConfig;
   private readonly deps: CollectorDeps;
+  private readonly wait: (ms: number, signal: AbortSignal) => Promise<void>;
   private readonly identity: Identity;
   private readonly sources: readonly Source[];
-  private spool!: Spool;
-  private push!: HttpPush;
-  private committer!: Committer;
+  private readonly spool: Spool;
+  private readonly push: HttpPush;
+  private readonly committer: Committer;
   private stopHeartbeat: () => void = () => undefined;
-  private beats = 0;
-  private losses: Loss[] = [];
+  private beating: Promise<void> | undefined;
+  private stopping: Promise<void> | undefined;
+  private said = 0;
+  private readonly misfits = new Set<string>();
   /** A start of this collector, so that its own events have ids no other start has. */
   private readonly startTs: number;
 
-  constructor(config: CollectorConfig, deps: CollectorDeps) {
+  constructor(config: CollectorConfig, deps: CollectorDeps, spool: Spool) {
     this.config = config;
     this.deps = deps;
+    this.spool = spool;
+    this.wait = deps.wait ?? sleepUntil;
     this.identity = { cluster: config.cluster, node: config.node };
     this.sources = deps.sources ?? buildSources(config, { clock: deps.clock });
     this.startTs = deps.clock.epoch();
+    this.committer = new Committer({
+      identity: this.identity,
+      append: (batches) => spool.append(batches),
+      log: deps.log,
+      wait: this.wait,
+    });
+    const { url, token } = config.server;
+    this.push = new HttpPush({
+      url,
+      queue: spool,
+      log: deps.log,
+      random: deps.random ?? Math.random,
+      wait: this.wait,
+      ...(token === undefined ? {} : { token }),
+    });
   }
 
   async start(): Promise<void> {
-    const { config, deps } = this;
-    this.spool = await Spool.open({
-      dir: config.spool.dir,
-      bytesMax: config.spool.max_bytes,
-      log: deps.log,
-      onLoss: (loss) => this.losses.push(loss),
-    });
-    this.committer = new Committer({
-      identity: this.identity,
-      append: (batches) => this.spool.append(batches),
-      log: deps.log,
-      wait: (ms) => sleep(ms),
-    });
-    const { url, token } = config.server;
-    const wait = (ms: number, signal: AbortSignal): Promise<void> =>
-      sleep(ms, undefined, { signal }).catch(() => undefined);
-    this.push = new HttpPush({
-      url,
-      queue: this.spool,
-      log: deps.log,
-      random: Math.random,
-      wait,
-      ...(token === undefined ? {} : { token }),
-    });
     this.push.start();
-    await Promise.all(this.sources.map((source) => this.startSource(source)));
+    await this.within(SOURCE_START_MS, () => Promise.all(this.sources.map((source) => this.startSource(source))));
     await this.say({ kind: "collector.started", version: VERSION, sources: [...this.status()] });
-    const every = deps.every ?? everyInterval;
-    this.stopHeartbeat = every(config.heartbeat_seconds * 1000, () => void this.beat());
+    const every = this.deps.every ?? everyInterval;
+    this.stopHeartbeat = every(this.config.heartbeat_seconds * 1000, () => this.beat());
   }
 
   status(): readonly SourceStatus[] {
@@ -100,38 +116,45 @@ class Collector implements RunningCollector {
     return this.push.state();
   }
 
-  async stop(): Promise<void> {
+  spoolStats(): SpoolStats {
+    return this.spool.stats();
+  }
+
+  stop(): Promise<void> {
+    this.stopping ??= this.stopInOrder();
+    return this.stopping;
+  }
+
+  private async stopInOrder(): Promise<void> {
     this.stopHeartbeat();
-    await Promise.all(
-      this.sources.map((source) =>
-        source
-          .stop()
-          .catch((error: unknown) =>
-            this.deps.log("error", "a source did not stop in order", { source: source.name, why: messageOf(error) }),
-          ),
-      ),
-    );
-    await this.say({ kind: "collector.stopped" });
-    await this.committer.drain();
-    const deadline = this.deps.clock.mono() + LAST_WORDS_MS * 1000;
-    while (
-      this.spool.stats().batches > 0 &&
-      this.push.state().trouble === undefined &&
-      this.deps.clock.mono() < deadline
-    )
-      await sleep(10);
-    await this.spool.close();
+    await this.within(SOURCE_STOP_MS, () => Promise.all(this.sources.map((source) => this.stopSource(source))));
+    void this.say({ kind: "collector.stopped" });
+    await this.within(LAST_WORDS_MS, async (signal) => {
+      await this.committer.drain();
+      await this.sendRest(signal);
+    });
+    this.committer.end();
     await this.push.stop();
+    await this.spool.close();
+  }
+
+  /** Until the server has everything, or does not take it. */
+  private async sendRest(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted && this.spool.stats().batches > 0 && this.push.state().trouble === undefined)
+      await this.wait(LOOK_AGAIN_MS, signal);
+  }
+
+  /** Waits for the work, but no longer than this; the work hears when it is over. */
+  private async within(ms: number, work: (signal: AbortSignal) => Promise<unknown>): Promise<void> {
+    const over = new AbortController();
+    await Promise.race([work(over.signal), this.wait(ms, over.signal)]);
+    over.abort();
   }
 
   private async startSource(source: Source): Promise<void> {
     try {
       await source.start({
-        emit: (observations, position) => {
-          const observedTs = this.deps.clock.epoch();
-          const events = observations.map((seen) => toEvent(seen, this.identity, observedTs));
-          return this.committer.commit(events, position);
-        },
+        emit: (observations, position) => this.take(source.name, observations, position),
         position: (key) => this.spool.position(key),
         log: (level, message) => this.deps.log(level, message, { source: source.name }),
       });
@@ -143,28 +166,75 @@ class Collector implements RunningCollector {
     }
   }
 
-  private async beat(): Promise<void> {
-    const losses = this.losses;
-    this.losses = [];
-    for (const { events, reason } of losses)
-      await this.say({ kind: "collector.gap", sourceName: "spool", reason, lost: events });
-    await this.say({ kind: "collector.heartbeat", sources: [...this.status()] });
+  private async stopSource(source: Source): Promise<void> {
+    try {
+      await source.stop();
+    } catch (error) {
+      this.deps.log("error", "a source did not stop in order", { source: source.name, why: messageOf(error) });
+    }
+  }
+
+  private take(sourceName: string, observations: readonly Observation[], position?: Position): Promise<void> {
+    const observedTs = this.deps.clock.epoch();
+    const events = observations
+      .map((seen) => toEvent(seen, this.identity, observedTs))
+      .map((event) => this.fitting(event, sourceName));
+    return this.committer.commit(events, position);
+  }
+
+  /** One event that breaks the contract would have its whole batch refused: it is left out, and a gap says so in its place. */
+  private fitting(event: Event, sourceName: string): Event {
+    const fault = eventFault(event);
+    if (!fault) return event;
+    const reason = `a ${event.kind} event was left out: ${fault.message}`.slice(0, REASON_MAX_CHARS);
+    // One line a kind of fault, not a line an event.
+    if (this.misfits.size < MISFITS_MAX && !this.misfits.has(reason)) {
+      this.misfits.add(reason);
+      this.deps.log("error", reason, { source: sourceName });
+    }
+    return this.eventOf({ kind: "collector.gap", sourceName, reason, lost: 1 }, ["misfit", event.id]);
+  }
+
+  /** One at a time: while the disk is slow, heartbeats are left out and do not pile up. */
+  private beat(): void {
+    this.beating ??= this.sayAlive().finally(() => (this.beating = undefined));
+  }
+
+  private async sayAlive(): Promise<void> {
+    const losses = this.spool.untold();
+    const told = losses.map((loss) => this.committer.commit([this.gapOf(loss)]));
+    await Promise.all([...told, this.say({ kind: "collector.heartbeat", sources: [...this.status()] })]);
+    this.spool.told(losses);
+  }
+
+  private gapOf({ id, reason, events, from, to }: Loss): Event {
+    return this.eventOf(
+      {
+        kind: "collector.gap",
+        sourceName: "spool",
+        reason: reason.slice(0, REASON_MAX_CHARS),
+        ...(from === undefined ? {} : { from }),
+        ...(to === undefined ? {} : { to }),
+        ...(events === undefined ? {} : { lost: events }),
+      },
+      ["spool loss", id],
+    );
   }
 
   /** About ourselves. Goes through the same queue as all else, so that it never overtakes what was read before it. */
   private say(body: EventBody): Promise<void> {
+    this.said += 1;
+    return this.committer.commit([this.eventOf(body, [this.startTs, this.said])]);
+  }
+
+  private eventOf(body: EventBody, idParts: readonly (string | number)[]): Event {
     const ts = this.deps.clock.epoch();
-    this.beats += 1;
-    const seen: Observation = {
-      source: "collector",
-      ts,
-      tsUncertaintyUs: 0,
-      idParts: [this.startTs, this.beats],
-      body,
-    };
-    return this.committer.commit([toEvent(seen, this.identity, ts)]);
+    return toEvent({ source: "collector", ts, tsUncertaintyUs: 0, idParts, body }, this.identity, ts);
   }
 }
+
+const sleepUntil = (ms: number, signal: AbortSignal): Promise<void> =>
+  sleep(ms, undefined, { signal }).catch(() => undefined);
 
 function everyInterval(ms: number, tick: () => void): () => void {
   const timer = setInterval(tick, ms);

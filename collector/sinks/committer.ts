@@ -9,6 +9,12 @@ import type { Append, Series } from "./spool.ts";
 
 /** How long to wait before the disk is tried again, milliseconds. */
 const DISK_RETRY_MS = 1_000;
+/** How long a first event waits for others to share its turn at the disk and its request, milliseconds. */
+const GATHER_MS = 5;
+/** Events that go without waiting for others, and about as many as one turn takes. */
+const TURN_EVENTS = 2_000;
+/** A batch is closed at this size, bytes: far below what the server refuses, and quick to send again. */
+const BATCH_BYTES = 2 * 1024 * 1024;
 
 interface Waiting {
   readonly events: readonly Event[];
@@ -20,91 +26,140 @@ export interface CommitterOptions {
   readonly identity: Identity;
   readonly append: (batches: readonly Append[]) => Promise<void>;
   readonly log: Log;
-  readonly wait: (ms: number) => Promise<void>;
+  /** Waits; resolves early when `signal` aborts. */
+  readonly wait: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
 /**
- * Gathers what the sources hand over into batches, and makes them durable with as few turns at the disk as it can: while
- * one turn is under way, all that arrives waits for the next. What waits is bounded by the sources themselves, each of
- * which awaits its own `commit` before it reads on.
+ * Gathers what the sources hand over into batches, and makes them durable with few turns at the disk: what arrives within
+ * a few milliseconds, or while a turn is under way, shares the next one. What waits is bounded by the sources themselves,
+ * each of which awaits its own `commit` before it reads on.
  */
 export class Committer {
   private readonly options: CommitterOptions;
   private queue: Waiting[] = [];
+  private queued = 0;
   private running: Promise<void> | undefined;
+  /** Ends the gathering of the turn to come. */
+  private gathering = new AbortController();
+  private draining = false;
+  private readonly ended = new AbortController();
 
   constructor(options: CommitterOptions) {
     this.options = options;
   }
 
-  /** Resolves when the events are durable. Events are committed in the order of the calls. */
+  /** Resolves when the events are durable, which after `end` may be never. Events are committed in the order of the calls. */
   commit(events: readonly Event[], position?: Position): Promise<void> {
     return new Promise((resolve) => {
       this.queue.push({ events, position, resolve });
+      this.queued += events.length;
+      if (this.queued >= TURN_EVENTS) this.gathering.abort();
       this.running ??= this.run();
     });
   }
 
   /** Resolves when nothing waits any more. */
   async drain(): Promise<void> {
+    this.draining = true;
+    this.gathering.abort();
     while (this.running) await this.running;
+    this.draining = false;
+  }
+
+  /** Gives up what the disk does not take; it was not promised to anyone, and is read again at the next start. */
+  end(): void {
+    this.ended.abort();
+    this.gathering.abort();
   }
 
   private async run(): Promise<void> {
-    while (this.queue.length > 0) {
-      const turn = this.queue;
-      this.queue = [];
-      await this.append(this.batchesOf(turn));
+    while (this.queue.length > 0 && !this.ended.signal.aborted) {
+      if (this.queued < TURN_EVENTS && !this.draining)
+        await this.options.wait(GATHER_MS, this.gathering.signal).catch(() => undefined);
+      this.gathering = new AbortController();
+      const turn = this.takeTurn();
+      if (!(await this.append(batchesOf(turn, this.options.identity)))) break;
       for (const { resolve } of turn) resolve();
     }
     this.running = undefined;
   }
 
+  private takeTurn(): Waiting[] {
+    let events = 0;
+    let count = 0;
+    for (const waiting of this.queue) {
+      if (count > 0 && events + waiting.events.length > TURN_EVENTS) break;
+      events += waiting.events.length;
+      count += 1;
+    }
+    this.queued -= events;
+    return this.queue.splice(0, count);
+  }
+
   /** A full or failing disk stops the reading, not the collector: what was read is kept and tried again. */
-  private async append(batches: readonly Append[]): Promise<void> {
-    for (let told = false; ; ) {
+  private async append(batches: readonly Append[]): Promise<boolean> {
+    for (let told = false; !this.ended.signal.aborted; ) {
       try {
         await this.options.append(batches);
         if (told) this.options.log("info", "the spool can be written again");
-        return;
+        return true;
       } catch (error) {
         if (!told)
           this.options.log("error", "the spool cannot be written; reading waits until it can", {
             why: messageOf(error),
           });
         told = true;
-        await this.options.wait(DISK_RETRY_MS);
+        await this.options.wait(DISK_RETRY_MS, this.ended.signal).catch(() => undefined);
       }
     }
+    return false;
   }
+}
 
-  private batchesOf(turn: readonly Waiting[]): Append[] {
-    const batches: Append[] = [];
-    for (const series of ["adverts", "events"] as const) {
-      const events = turn.flatMap((waiting) => waiting.events.filter((event) => seriesOf(event) === series));
-      for (let from = 0; from < events.length; from += BATCH_EVENTS_MAX)
-        batches.push(this.batch(series, events.slice(from, from + BATCH_EVENTS_MAX)));
+/** One commit: raw adverts apart from all else, and the positions with the last batch. */
+function batchesOf(turn: readonly Waiting[], identity: Identity): Append[] {
+  const batches: Append[] = [];
+  for (const series of ["adverts", "events"] as const) {
+    const events = turn.flatMap((waiting) => waiting.events.filter((event) => seriesOf(event) === series));
+    for (const part of inParts(events.map((event) => JSON.stringify(event))))
+      batches.push(batchOf(series, part, identity));
+  }
+  const positions: Record<string, string> = {};
+  for (const { position } of turn) if (position) positions[position.key] = position.value;
+  if (Object.keys(positions).length === 0) return batches;
+  const last = batches.pop() ?? { series: "events", body: Buffer.alloc(0), events: 0, positions: {} };
+  return [...batches, { ...last, positions }];
+}
+
+/** Splits where a batch would hold too many events or bytes. */
+function inParts(events: readonly string[]): string[][] {
+  const parts: string[][] = [];
+  let bytes = 0;
+  for (const json of events) {
+    const part = parts.at(-1);
+    const size = Buffer.byteLength(json) + 1;
+    if (part && part.length < BATCH_EVENTS_MAX && bytes + size <= BATCH_BYTES) part.push(json);
+    else {
+      parts.push([json]);
+      bytes = 0;
     }
-    const positions: Record<string, string> = {};
-    for (const { position } of turn) if (position) positions[position.key] = position.value;
-    if (Object.keys(positions).length === 0) return batches;
-    // The positions go with the last record: after a crash in between, lines are read again and get the same ids.
-    const last = batches.pop() ?? this.batch("events", []);
-    return [...batches, { ...last, positions }];
+    bytes += size;
   }
+  return parts;
+}
 
-  private batch(series: Series, events: readonly Event[]): Append {
-    const listed = JSON.stringify(events);
-    const batchId = createHash("sha256").update(listed).digest("hex").slice(0, 32);
-    const { cluster, node } = this.options.identity;
-    const envelope = JSON.stringify({ version: 1, batchId, cluster, node });
-    return {
-      series,
-      events: events.length,
-      positions: {},
-      body: Buffer.from(`${envelope.slice(0, -1)},"events":${listed}}`),
-    };
-  }
+function batchOf(series: Series, events: readonly string[], { cluster, node }: Identity): Append {
+  const listed = `[${events.join(",")}]`;
+  // Of the events alone: read again after a crash and gathered the same way, they are the same batch.
+  const batchId = createHash("sha256").update(listed).digest("hex").slice(0, 32);
+  const envelope = JSON.stringify({ version: 1, batchId, cluster, node });
+  return {
+    series,
+    events: events.length,
+    positions: {},
+    body: Buffer.from(`${envelope.slice(0, -1)},"events":${listed}}`),
+  };
 }
 
 const seriesOf = (event: Event): Series => (event.kind === "wire.advert" ? "adverts" : "events");

@@ -1,12 +1,21 @@
-import { request as httpRequest, Agent as HttpAgent, type IncomingMessage, type RequestOptions } from "node:http";
+import {
+  Agent as HttpAgent,
+  type ClientRequest,
+  type IncomingMessage,
+  request as httpRequest,
+  type RequestOptions,
+} from "node:http";
 import { request as httpsRequest, Agent as HttpsAgent } from "node:https";
 import { gzip as gzipCallback } from "node:zlib";
 import { promisify } from "node:util";
+import { Compile } from "typebox/compile";
 import { messageOf } from "../core/errors.ts";
+import { BatchReceipt } from "../events/batch.ts";
 import type { Log } from "../core/log.ts";
 import type { Pending } from "./spool.ts";
 
 const gzip = promisify(gzipCallback);
+const receipt = Compile(BatchReceipt);
 
 /** A body smaller than this goes out as it is, in bytes. */
 const GZIP_FROM_BYTES = 1024;
@@ -20,7 +29,8 @@ const ANSWER_TIMEOUT_MS = 60_000;
 
 /** What of the spool the push needs. */
 export interface BatchQueue {
-  next(): Promise<Pending | undefined>;
+  /** The oldest batch; waits for one. Undefined when there will be none, or `signal` aborts. */
+  next(signal: AbortSignal): Promise<Pending | undefined>;
   acknowledge(sequence: number): Promise<void>;
   deadLetter(pending: Pending, reason: string): Promise<void>;
 }
@@ -35,6 +45,8 @@ export interface PushOptions {
   readonly random: () => number;
   /** Waits; resolves early when the push is stopped. */
   readonly wait: (ms: number, signal: AbortSignal) => Promise<void>;
+  /** How long the server may say nothing over one batch, milliseconds. */
+  readonly answerTimeoutMs?: number;
 }
 
 export interface PushState {
@@ -87,37 +99,66 @@ export class HttpPush {
   }
 
   private async run(): Promise<void> {
-    while (!this.stopping.signal.aborted) {
-      const pending = await this.options.queue.next();
-      if (!pending) return;
-      await this.deliver(pending);
+    const { signal } = this.stopping;
+    for (let failures = 0; !signal.aborted; ) {
+      try {
+        const pending = await this.options.queue.next(signal);
+        if (!pending) return;
+        await this.deliver(pending);
+        failures = 0;
+      } catch (error) {
+        // The spool's disk, not the server: the batch is still there, and is tried again as after any other failure.
+        this.failed(`the spool cannot be read: ${messageOf(error)}`, "error");
+        await this.options.wait(this.backOff(failures), signal);
+        failures += 1;
+      }
     }
   }
 
   private async deliver(pending: Pending): Promise<void> {
     const zipped = pending.body.length >= GZIP_FROM_BYTES ? await gzip(pending.body, { level: 1 }) : undefined;
-    for (let failures = 0; !this.stopping.signal.aborted; failures++) {
-      const answer = await this.post(zipped ?? pending.body, zipped !== undefined).catch((error: unknown) =>
-        messageOf(error),
-      );
-      if (typeof answer !== "string" && answer.status === 200) {
+    const { signal } = this.stopping;
+    for (let failures = 0; !signal.aborted; failures++) {
+      const answer = await this.attempt(zipped ?? pending.body, zipped !== undefined);
+      if (typeof answer !== "string" && isReceipt(answer)) {
         await this.options.queue.acknowledge(pending.sequence);
         this.sent += 1;
         return this.recovered();
       }
-      if (typeof answer !== "string" && isHopeless(answer.status)) {
-        const reason = `the server answered ${answer.status}: ${answer.text}`;
-        this.options.log("error", "a batch was refused for good and put aside", {
-          sequence: pending.sequence,
-          events: pending.events,
-          reason,
-        });
-        await this.options.queue.deadLetter(pending, reason);
-        this.deadLettered += 1;
-        return;
+      if (typeof answer !== "string" && isHopeless(answer.status)) return this.putAside(pending, answer);
+      // An attempt that was cut off by our own end says nothing of the server.
+      if (signal.aborted) return;
+      const status = typeof answer === "string" ? undefined : answer.status;
+      this.failed(
+        typeof answer === "string" ? answer : explain(answer),
+        status === 401 || status === 403 ? "error" : "warn",
+      );
+      await this.options.wait(this.pause(answer, failures), signal);
+    }
+  }
+
+  private async putAside(pending: Pending, answer: Answer): Promise<void> {
+    const reason = `the server answered ${answer.status}: ${answer.text}`;
+    this.options.log("error", "a batch was refused for good and put aside", {
+      sequence: pending.sequence,
+      events: pending.events,
+      reason,
+    });
+    await this.options.queue.deadLetter(pending, reason);
+    this.deadLettered += 1;
+    this.recovered();
+  }
+
+  /** @returns the answer, or why there is none */
+  private async attempt(body: Buffer, zipped: boolean): Promise<Answer | string> {
+    for (let again = true; ; again = false) {
+      try {
+        return await this.post(body, zipped);
+      } catch (error) {
+        // The server closed an idle connection just as it was used: nothing is wrong with either side.
+        if (again && error instanceof StaleConnection) continue;
+        return messageOf(error) || "the connection failed";
       }
-      this.failed(typeof answer === "string" ? answer : explain(answer));
-      await this.options.wait(this.pause(answer, failures), this.stopping.signal);
     }
   }
 
@@ -126,13 +167,17 @@ export class HttpPush {
       if (answer.retryAfterMs !== undefined) return Math.min(answer.retryAfterMs, 10 * RETRY_MAX_MS);
       if (answer.status === 401 || answer.status === 403) return RETRY_MAX_MS;
     }
+    return this.backOff(failures);
+  }
+
+  private backOff(failures: number): number {
     const cap = Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** Math.min(failures, 16));
     return cap / 2 + (cap / 2) * this.options.random();
   }
 
-  private failed(why: string): void {
+  private failed(why: string, level: "warn" | "error"): void {
     if (this.trouble !== why)
-      this.options.log("warn", "the server does not take events; they wait in the spool", {
+      this.options.log(level, "no events reach the server; they wait in the spool", {
         url: this.options.url,
         why,
       });
@@ -146,10 +191,11 @@ export class HttpPush {
   }
 
   private post(body: Buffer, zipped: boolean): Promise<Answer> {
+    const { answerTimeoutMs = ANSWER_TIMEOUT_MS } = this.options;
     const options: RequestOptions = {
       method: "POST",
       agent: this.agent,
-      timeout: ANSWER_TIMEOUT_MS,
+      timeout: answerTimeoutMs,
       signal: this.stopping.signal,
       headers: {
         "content-type": "application/json",
@@ -173,8 +219,8 @@ export class HttpPush {
         );
       };
       const req = this.request(options, onAnswer);
-      req.on("timeout", () => req.destroy(new Error(`no answer within ${ANSWER_TIMEOUT_MS / 1000} s`)));
-      req.on("error", reject).end(body);
+      req.on("timeout", () => req.destroy(new Error(`no answer within ${answerTimeoutMs / 1000} s`)));
+      req.on("error", (error) => reject(isStale(req, error) ? new StaleConnection(error.message) : error)).end(body);
     });
   }
 
@@ -189,6 +235,22 @@ export class HttpPush {
   }
 }
 
+class StaleConnection extends Error {}
+
+function isStale(req: ClientRequest, error: Error): boolean {
+  return req.reusedSocket && "code" in error && (error.code === "ECONNRESET" || error.code === "EPIPE");
+}
+
+/** Only our own server's word counts: a proxy or another service may say 200 to anything. */
+function isReceipt({ status, text }: Answer): boolean {
+  if (status !== 200) return false;
+  try {
+    return receipt.Check(JSON.parse(text));
+  } catch {
+    return false;
+  }
+}
+
 /** The same bytes will never be taken. */
 const isHopeless = (status: number): boolean => status === 400 || status === 413 || status === 415 || status === 422;
 
@@ -196,6 +258,8 @@ function explain({ status, text }: Answer): string {
   if (status === 401)
     return "the server does not know this collector's token (401): set server.token to one that ingest.tokens of the server lists";
   if (status === 403) return "the token belongs to another node (403): each node has a token of its own";
+  if (status === 200)
+    return "what answers there is not a keepwatch server (200 without a receipt): set server.url to the server's address";
   return `the server answered ${status}${text ? `: ${text.slice(0, 200)}` : ""}`;
 }
 

@@ -1,23 +1,43 @@
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { type FileHandle, mkdir, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { crc32 } from "node:zlib";
 import { messageOf, OperatorError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
-import { decodeRecord, encodeRecord, nextMagic } from "./record.ts";
+import { keepNewest, replaceFile, syncDir, writeAt } from "./files.ts";
+import { lockFolder } from "./lock.ts";
+import { isAboutCollector, type Loss, Losses, spanOf } from "./losses.ts";
+import {
+  decodeRecord,
+  encodeRecord,
+  HEADER_BYTES,
+  type Placed,
+  recordBytes,
+  type SpoolRecord,
+  scanSegment,
+} from "./record.ts";
+import { AckFile, readState, writeState } from "./state.ts";
 
-/** Most bytes the spool may hold on disk, unless configured otherwise. */
+/** Most bytes of batches the spool may hold on disk, unless configured otherwise. */
 export const SPOOL_BYTES_DEFAULT = 256 * 1024 * 1024;
-/** A segment is closed when it reaches this size; the last one acknowledged is removed whole. */
-export const SEGMENT_BYTES = 1024 * 1024;
-/** Most dead-lettered batches kept; older ones are removed, and counted. */
-export const DEAD_LETTERS_MAX = 1_000;
+/** A segment is closed when it reaches this size, and removed whole when all of it is acknowledged. */
+const SEGMENT_BYTES = 1024 * 1024;
+/** Refused batches kept, with the reasons: two files each. Older ones are removed, and counted. */
+const DEAD_LETTER_FILES_MAX = 1_000;
+const DEAD_LETTER_BYTES_MAX = 64 * 1024 * 1024;
+/** Copies of damaged segments kept. */
+const QUARANTINE_FILES_MAX = 16;
+const QUARANTINE_BYTES_MAX = 64 * 1024 * 1024;
 
-/** Raw adverts are kept apart from everything else: they are what a full spool gives up first. */
+/** Raw adverts are in batches of their own: they are what a full spool gives up first. */
 export type Series = "events" | "adverts";
 
 export interface Append {
   readonly series: Series;
+  /** The batch as it goes over the wire. */
   readonly body: Buffer;
+  /** Events in the body. 0: it only moves positions, and is not sent. */
   readonly events: number;
+  /** Source positions reached with it. */
   readonly positions: Readonly<Record<string, string>>;
 }
 
@@ -27,353 +47,79 @@ export interface Pending {
   readonly events: number;
 }
 
-/** Something the spool had and has no more. */
-export interface Loss {
-  readonly events: number;
-  readonly reason: string;
-}
-
 export interface SpoolOptions {
   readonly dir: string;
   readonly bytesMax?: number;
   readonly segmentBytes?: number;
   readonly log: Log;
-  readonly onLoss: (loss: Loss) => void;
 }
 
-interface Entry {
-  readonly sequence: number;
-  readonly offset: number;
-  readonly length: number;
-  readonly events: number;
+export interface SpoolStats {
+  /** Batches not yet acknowledged. */
+  readonly batches: number;
+  /** Bytes on disk, what is acknowledged and not yet removed included. */
+  readonly bytes: number;
 }
 
 interface Segment {
   readonly path: string;
-  readonly series: Series;
   bytes: number;
-  /** Not yet acknowledged, oldest first. */
-  entries: Entry[];
-}
-
-interface State {
-  acknowledged: number[];
-  positions: Record<string, string>;
+  /** Batches of raw adverts in it, acknowledged or not. */
+  adverts: number;
+  /** Batches not yet acknowledged. */
+  pending: number;
 }
 
 /**
- * A durable queue of immutable batches. A batch and the source positions reached with it are one record, so a crash
- * neither loses nor repeats a line; `append` resolves after fdatasync. What is acknowledged may be forgotten in a crash:
- * it is then sent once more, byte for byte the same, and the server shows it once.
+ * A durable queue of immutable batches, in one sequence of append-only segments. What is committed together, batches and
+ * the source positions reached with them, is there whole or not at all, so a crash neither loses nor repeats a line;
+ * `append` resolves after fdatasync. What was acknowledged may be forgotten in a power cut: it is then sent once more,
+ * byte for byte the same, and the server shows it once.
  */
 export class Spool {
   private readonly options: Required<SpoolOptions>;
-  private readonly segments: Segment[] = [];
-  private readonly open = new Map<Series, { segment: Segment; file: FileHandle }>();
-  private positionsNow: Record<string, string> = {};
+  private readonly unlock: () => Promise<void>;
+  private readonly acks: AckFile;
+  private readonly losses = new Losses();
+  /** Oldest first; all before `headOffset` in the first is acknowledged. */
+  private segments: Segment[] = [];
+  private headOffset = 0;
+  private active: { readonly segment: Segment; readonly file: FileHandle } | undefined;
+  /** Segments with nothing left to send, removed as soon as their positions are safe elsewhere. */
+  private done: string[] = [];
+  private fileNumber = 1;
   private sequence = 1;
-  private wake: (() => void) | undefined;
+  private acknowledged = 0;
+  private inFlight: number | undefined;
+  private readonly positionsNow = new Map<string, string>();
+  private readonly waiting = new Set<() => void>();
   private closed = false;
   /** Disk work is done one at a time. */
   private turn: Promise<unknown> = Promise.resolve();
+  private diskTrouble: string | undefined;
 
-  private constructor(options: SpoolOptions) {
+  private constructor(options: SpoolOptions, unlock: () => Promise<void>, acks: AckFile) {
     this.options = { bytesMax: SPOOL_BYTES_DEFAULT, segmentBytes: SEGMENT_BYTES, ...options };
+    this.unlock = unlock;
+    this.acks = acks;
   }
 
-  /** @throws OperatorError when the folder cannot be written or another collector uses it. */
+  /** @throws OperatorError when the folder cannot be written, or another collector uses it */
   static async open(options: SpoolOptions): Promise<Spool> {
-    const spool = new Spool(options);
-    await spool.lock();
-    await spool.recover();
-    return spool;
-  }
-
-  position(key: string): string | undefined {
-    return this.positionsNow[key];
-  }
-
-  /** Makes the batches durable, all with one turn at the disk. */
-  append(batches: readonly Append[]): Promise<void> {
-    return this.inTurn(async () => {
-      const touched = new Set<FileHandle>();
-      for (const batch of batches) touched.add(await this.write(batch));
-      await Promise.all([...touched].map((file) => file.datasync()));
-      for (const { positions } of batches) Object.assign(this.positionsNow, positions);
-      await this.makeRoom();
-      this.wake?.();
-    });
-  }
-
-  /** The oldest batch not yet acknowledged; waits for one. Undefined when the spool is closed. */
-  async next(): Promise<Pending | undefined> {
-    for (;;) {
-      const found = await this.inTurn(() => this.oldest());
-      if (found) return found;
-      if (this.closed) return undefined;
-      await new Promise<void>((resolve) => (this.wake = resolve));
-    }
-  }
-
-  acknowledge(sequence: number): Promise<void> {
-    return this.inTurn(async () => {
-      for (const segment of this.segments)
-        segment.entries = segment.entries.filter((entry) => entry.sequence !== sequence);
-      await this.removeDone();
-    });
-  }
-
-  /** Takes a batch that can never be accepted out of the queue, and keeps it with the reason beside the spool. */
-  async deadLetter(pending: Pending, reason: string): Promise<void> {
-    const dir = join(this.options.dir, "dead-letter");
-    await mkdir(dir, { recursive: true });
-    await writeFile(join(dir, `${String(pending.sequence).padStart(12, "0")}.json`), pending.body, { mode: 0o600 });
-    await writeFile(join(dir, `${String(pending.sequence).padStart(12, "0")}.reason.txt`), `${reason}\n`, {
-      mode: 0o600,
-    });
-    const kept = (await readdir(dir)).filter((name) => name.endsWith(".json")).sort();
-    for (const name of kept.slice(0, Math.max(0, kept.length - DEAD_LETTERS_MAX))) await rm(join(dir, name));
-    await this.acknowledge(pending.sequence);
-  }
-
-  stats(): { batches: number; bytes: number } {
-    return {
-      batches: this.segments.reduce((sum, s) => sum + s.entries.length, 0),
-      bytes: this.segments.reduce((sum, s) => sum + s.bytes, 0),
-    };
-  }
-
-  /** Ends waiting in `next` and gives the folder free. */
-  async close(): Promise<void> {
-    this.closed = true;
-    this.wake?.();
-    await this.inTurn(async () => {
-      await this.saveState();
-      for (const { file } of this.open.values()) await file.close();
-      this.open.clear();
-      await rm(join(this.options.dir, "lock"), { force: true });
-    });
-  }
-
-  private inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.turn.then(work);
-    this.turn = done.catch(() => undefined);
-    return done;
-  }
-
-  private async write(batch: Append): Promise<FileHandle> {
-    const { segment, file } = await this.segmentFor(batch.series);
-    const record = encodeRecord({
-      sequence: this.sequence,
-      events: batch.events,
-      positions: batch.positions,
-      body: batch.body,
-    });
-    try {
-      await file.appendFile(record);
-    } catch (error) {
-      // Half a record must not stand in the middle of a segment.
-      await file.truncate(segment.bytes).catch(() => undefined);
-      throw error;
-    }
-    segment.entries.push({
-      sequence: this.sequence,
-      offset: segment.bytes,
-      length: record.length,
-      events: batch.events,
-    });
-    segment.bytes += record.length;
-    this.sequence += 1;
-    return file;
-  }
-
-  private async segmentFor(series: Series): Promise<{ segment: Segment; file: FileHandle }> {
-    const current = this.open.get(series);
-    if (current && current.segment.bytes < this.options.segmentBytes) return current;
-    if (current) {
-      await current.file.datasync();
-      await current.file.close();
-    }
-    const path = join(this.options.dir, `${series}-${String(this.sequence).padStart(12, "0")}.seg`);
-    const file = await open(path, "a", 0o600);
-    await this.syncDir();
-    const segment: Segment = { path, series, bytes: 0, entries: [] };
-    this.segments.push(segment);
-    const opened = { segment, file };
-    this.open.set(series, opened);
-    return opened;
-  }
-
-  private async oldest(): Promise<Pending | undefined> {
-    let found: { segment: Segment; entry: Entry } | undefined;
-    for (const segment of this.segments) {
-      const [entry] = segment.entries;
-      if (entry && (!found || entry.sequence < found.entry.sequence)) found = { segment, entry };
-    }
-    if (!found) return undefined;
-    const { segment, entry } = found;
-    const file = await open(segment.path, "r");
-    try {
-      const { buffer } = await file.read(Buffer.alloc(entry.length), 0, entry.length, entry.offset);
-      const decoded = decodeRecord(buffer, 0);
-      if (decoded) return { sequence: entry.sequence, body: decoded.record.body, events: entry.events };
-    } finally {
-      await file.close();
-    }
-    segment.entries.shift();
-    this.options.onLoss({
-      events: entry.events,
-      reason: `the spool record ${entry.sequence} in ${segment.path} was damaged on disk`,
-    });
-    return this.oldest();
-  }
-
-  /** Gives up whole segments, raw adverts first, oldest first, until the spool is within its bound. */
-  private async makeRoom(): Promise<void> {
-    while (this.stats().bytes > this.options.bytesMax) {
-      const isOpen = (segment: Segment): boolean => this.open.get(segment.series)?.segment === segment;
-      const victim =
-        this.segments.find((s) => s.series === "adverts" && !isOpen(s)) ?? this.segments.find((s) => !isOpen(s));
-      if (!victim) return;
-      const events = victim.entries.reduce((sum, entry) => sum + entry.events, 0);
-      victim.entries = [];
-      await this.removeDone();
-      if (events > 0)
-        this.options.onLoss({
-          events,
-          reason: `the spool is full (${this.options.bytesMax} bytes): the oldest ${victim.series === "adverts" ? "raw adverts" : "events"} were given up`,
-        });
-    }
-  }
-
-  /** Removes closed segments that have nothing left to send, after their positions are safe. */
-  private async removeDone(): Promise<void> {
-    const done = this.segments.filter(
-      (segment) => segment.entries.length === 0 && this.open.get(segment.series)?.segment !== segment,
-    );
-    if (done.length === 0) return;
-    await this.saveState();
-    for (const segment of done) {
-      await rm(segment.path, { force: true });
-      this.segments.splice(this.segments.indexOf(segment), 1);
-    }
-  }
-
-  private async saveState(): Promise<void> {
-    // Of the segments that stay, what was acknowledged is told apart by what is still pending in them.
-    const waiting = new Set(this.segments.flatMap((segment) => segment.entries.map((entry) => entry.sequence)));
-    const acknowledged: number[] = [];
-    const first = Math.min(this.sequence, ...waiting);
-    for (let sequence = first; sequence < this.sequence; sequence++)
-      if (!waiting.has(sequence)) acknowledged.push(sequence);
-    const state = JSON.stringify({ next: this.sequence, first, acknowledged, positions: this.positionsNow });
-    const path = join(this.options.dir, "state.json");
-    const file = await open(`${path}.new`, "w", 0o600);
-    await file.writeFile(state);
-    await file.datasync();
-    await file.close();
-    await rename(`${path}.new`, path);
-    await this.syncDir();
-  }
-
-  private async recover(): Promise<void> {
-    const { dir } = this.options;
-    const state = await this.readState();
-    this.positionsNow = { ...state.positions };
-    this.sequence = state.next;
-    const acknowledged = new Set(state.acknowledged);
-    const names = (await readdir(dir))
-      .filter((name) => /^(events|adverts)-\d+\.seg$/.test(name))
-      .sort((a, b) => numberOf(a) - numberOf(b));
-    // Only the newest segment of a series was being written: elsewhere a damaged end is damage, not a crash.
-    const newest = new Map(names.map((name) => [seriesOf(name), name]));
-    const found: { sequence: number; positions: Readonly<Record<string, string>> }[] = [];
-    for (const name of names) {
-      const path = join(dir, name);
-      const bytes = await readFile(path);
-      const segment: Segment = {
-        path,
-        series: seriesOf(name),
-        bytes: bytes.length,
-        entries: [],
-      };
-      let damaged = 0;
-      let soundAfterDamage = false;
-      for (let offset = 0; offset < bytes.length; ) {
-        const decoded = decodeRecord(bytes, offset);
-        if (!decoded) {
-          const next = nextMagic(bytes, offset + 1);
-          damaged += next - offset;
-          offset = next;
-          continue;
-        }
-        const { record, end } = decoded;
-        soundAfterDamage ||= damaged > 0;
-        found.push(record);
-        if (record.sequence >= state.first && !acknowledged.has(record.sequence))
-          segment.entries.push({ sequence: record.sequence, offset, length: end - offset, events: record.events });
-        this.sequence = Math.max(this.sequence, record.sequence + 1);
-        offset = end;
-      }
-      this.segments.push(segment);
-      if (damaged > 0)
-        await this.quarantine(path, bytes, damaged, !soundAfterDamage && name === newest.get(segment.series));
-    }
-    found.sort((a, b) => a.sequence - b.sequence);
-    // The state file may be newer than a segment's old records: positions only ever move forward with the sequence.
-    for (const { sequence, positions } of found)
-      if (sequence >= state.next) Object.assign(this.positionsNow, positions);
-    await this.removeDone();
-  }
-
-  /** Keeps a copy of a damaged segment. A torn last record is the ordinary trace of a crash: it was never promised to anyone. */
-  private async quarantine(path: string, bytes: Buffer, damagedBytes: number, isTorn: boolean): Promise<void> {
-    const { log, onLoss } = this.options;
-    const dir = join(this.options.dir, "quarantine");
-    await mkdir(dir, { recursive: true });
-    await writeFile(join(dir, `${numberOf(path)}-${bytes.length}.seg`), bytes, { mode: 0o600 });
-    if (isTorn) {
-      log("info", "the spool ended in a half-written record, which was passed over", { path, damagedBytes });
-      return;
-    }
-    log("error", "a spool segment is damaged; its sound records go on", { path, damagedBytes });
-    onLoss({
-      events: 0,
-      reason: `${damagedBytes} bytes of the spool segment ${path} were damaged on disk; a copy is in ${dir}`,
-    });
-  }
-
-  private async readState(): Promise<{
-    next: number;
-    first: number;
-    acknowledged: readonly number[];
-    positions: Record<string, string>;
-  }> {
-    const path = join(this.options.dir, "state.json");
-    try {
-      const state = JSON.parse(await readFile(path, "utf8")) as State & { next: number; first: number };
-      return { next: state.next, first: state.first, acknowledged: state.acknowledged, positions: state.positions };
-    } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "ENOENT"))
-        this.options.log("error", "the spool's state file cannot be read; batches may be sent once more", {
-          path,
-          why: messageOf(error),
-        });
-      return { next: 1, first: 0, acknowledged: [], positions: {} };
-    }
-  }
-
-  private async lock(): Promise<void> {
-    const { dir } = this.options;
-    const path = join(dir, "lock");
+    const { dir } = options;
     try {
       await mkdir(dir, { recursive: true, mode: 0o700 });
-      const owner = Number(await readFile(path, "utf8").catch(() => "0"));
-      if (owner > 0 && owner !== process.pid && (await isCollector(owner)))
-        throw new OperatorError("SPOOL_IN_USE", `the spool ${dir} is in use by process ${owner}`, {
-          remedy: "Stop that collector, or give this one a spool.dir of its own",
-        });
-      await writeFile(path, String(process.pid), { mode: 0o600 });
+      const unlock = await lockFolder(dir);
+      const acks = await AckFile.open(join(dir, "acknowledged"));
+      const spool = new Spool(options, unlock, acks);
+      try {
+        await spool.recover();
+        return spool;
+      } catch (error) {
+        await acks.close();
+        await unlock();
+        throw error;
+      }
     } catch (cause) {
       if (cause instanceof OperatorError) throw cause;
       throw new OperatorError("SPOOL_UNWRITABLE", `the spool ${dir} cannot be written: ${messageOf(cause)}`, {
@@ -383,26 +129,413 @@ export class Spool {
     }
   }
 
-  private async syncDir(): Promise<void> {
-    const dir = await open(this.options.dir, "r");
-    try {
-      await dir.sync();
-    } finally {
-      await dir.close();
+  /** The last committed position of a stream. */
+  position(key: string): string | undefined {
+    return this.positionsNow.get(key);
+  }
+
+  stats(): SpoolStats {
+    const sum = (of: (segment: Segment) => number): number => this.segments.reduce((all, one) => all + of(one), 0);
+    return { batches: sum(({ pending }) => pending), bytes: sum(({ bytes }) => bytes) };
+  }
+
+  /** One commit: all of it is durable when it resolves; when it rejects, nothing of it is there and it may be tried again. */
+  append(batches: readonly Append[]): Promise<void> {
+    return this.inTurn(async () => {
+      if (this.closed) throw new Error("the spool is closed");
+      if (batches.length === 0) return;
+      const { segment, file } = await this.activeSegment();
+      const records = this.recordsOf(batches);
+      const bytes = Buffer.concat(records.map(encodeRecord));
+      try {
+        await writeAt(file, bytes, segment.bytes);
+        await file.datasync();
+      } catch (error) {
+        await this.abandon(segment, file);
+        throw error;
+      }
+      this.sequence += records.length;
+      segment.bytes += bytes.length;
+      segment.adverts += records.filter(({ adverts }) => adverts).length;
+      segment.pending += records.filter(({ events }) => events > 0).length;
+      for (const record of records) this.move(record);
+      await this.orSay("room could not be made in the spool", () => this.makeRoom());
+      for (const wake of this.waiting) wake();
+    });
+  }
+
+  /** The oldest batch not yet acknowledged; waits for one. Undefined when the spool is closed or `signal` aborts. */
+  async next(signal?: AbortSignal): Promise<Pending | undefined> {
+    while (!this.closed && !signal?.aborted) {
+      const woken = this.nextAppend(signal);
+      const found = await this.inTurn(() => this.oldest());
+      if (found) return { sequence: found.sequence, body: found.body, events: found.events };
+      await woken;
     }
+    return undefined;
+  }
+
+  /** The server has it. Batches are acknowledged in the order `next` hands them out. */
+  acknowledge(sequence: number): Promise<void> {
+    return this.inTurn(() => this.settle(sequence));
+  }
+
+  /** Takes a batch that can never be accepted out of the queue, and keeps it with the reason beside the spool. */
+  deadLetter(pending: Pending, reason: string): Promise<void> {
+    return this.inTurn(async () => {
+      await this.orSay("a refused batch could not be kept", () => this.keepDeadLetter(pending, reason));
+      // About ourselves only: to report the refusal of a report would go on for ever.
+      if (!isAboutCollector(pending.body))
+        this.losses.add({
+          id: `refused ${pending.sequence} ${spanOf([pending]).from}`,
+          reason: `a batch was refused and put aside in dead-letter: ${reason}`,
+          ...spanOf([pending]),
+        });
+      await this.settle(pending.sequence);
+    });
+  }
+
+  /** What was lost and is not yet told, oldest first. Survives a restart until `told`. */
+  untold(): readonly Loss[] {
+    return this.losses.list();
+  }
+
+  told(losses: readonly Loss[]): void {
+    this.losses.remove(losses);
+  }
+
+  /** Ends waiting in `next`, and gives the folder free. */
+  async close(): Promise<void> {
+    if (this.closed) return;
+    await this.inTurn(async () => {
+      this.closed = true;
+      for (const wake of this.waiting) wake();
+      await this.orSay("the spool's state could not be saved", () => this.saveState());
+      await this.active?.file.close();
+      await this.acks.close();
+      await this.unlock();
+    });
+  }
+
+  private inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.turn.then(work);
+    this.turn = done.catch(() => undefined);
+    return done;
+  }
+
+  private nextAppend(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = (): void => {
+        this.waiting.delete(wake);
+        signal?.removeEventListener("abort", wake);
+        resolve();
+      };
+      this.waiting.add(wake);
+      signal?.addEventListener("abort", wake);
+    });
+  }
+
+  /** House-keeping that fails is said once, and tried again with the next occasion: the queue goes on. */
+  private async orSay(what: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+      this.diskTrouble = undefined;
+    } catch (error) {
+      const why = messageOf(error);
+      if (this.diskTrouble !== why) this.options.log("error", what, { dir: this.options.dir, why });
+      this.diskTrouble = why;
+    }
+  }
+
+  /** All but the last record of a commit say that more follows: cut short, the commit is not there at all. */
+  private recordsOf(batches: readonly Append[]): SpoolRecord[] {
+    return batches.map(({ series, events, positions, body }, i) => ({
+      sequence: this.sequence + i,
+      events,
+      adverts: series === "adverts",
+      more: i < batches.length - 1,
+      positions,
+      body,
+    }));
+  }
+
+  private move({ positions }: SpoolRecord): void {
+    for (const [key, value] of Object.entries(positions)) this.positionsNow.set(key, value);
+  }
+
+  private async activeSegment(): Promise<{ readonly segment: Segment; readonly file: FileHandle }> {
+    if (this.active && this.active.segment.bytes >= this.options.segmentBytes) await this.roll();
+    if (this.active) return this.active;
+    const path = join(this.options.dir, `${String(this.fileNumber).padStart(12, "0")}.seg`);
+    this.fileNumber += 1;
+    const file = await open(path, "wx", 0o600);
+    await syncDir(this.options.dir);
+    const segment: Segment = { path, bytes: 0, adverts: 0, pending: 0 };
+    this.segments.push(segment);
+    this.active = { segment, file };
+    return this.active;
+  }
+
+  private async roll(): Promise<void> {
+    const { active } = this;
+    this.active = undefined;
+    await active?.file.close();
+  }
+
+  /**
+   * After a failed write or sync no one knows what the disk has: what was half written is cut off, and the next commit
+   * begins a new file. Should the cut fail too, recovery passes over a sequence it has seen.
+   */
+  private async abandon(segment: Segment, file: FileHandle): Promise<void> {
+    this.active = undefined;
+    await file.truncate(segment.bytes).catch(() => undefined);
+    await file.close().catch(() => undefined);
+  }
+
+  private async oldest(): Promise<SpoolRecord | undefined> {
+    for (;;) {
+      const [segment] = this.segments;
+      if (!segment) return undefined;
+      if (this.headOffset >= segment.bytes) {
+        if (segment === this.active?.segment) return undefined;
+        this.segments.shift();
+        this.headOffset = 0;
+        this.done.push(segment.path);
+        await this.sweep();
+        continue;
+      }
+      const placed = await readPlaced(segment.path, this.headOffset);
+      if (!placed) {
+        await this.salvage(segment);
+        continue;
+      }
+      const { record, end } = placed;
+      if (this.isUnsent(record)) {
+        this.inFlight = record.sequence;
+        return record;
+      }
+      this.headOffset = end;
+    }
+  }
+
+  private async settle(sequence: number): Promise<void> {
+    if (sequence <= this.acknowledged) return;
+    this.acknowledged = sequence;
+    this.inFlight = undefined;
+    const [head] = this.segments;
+    if (head) head.pending -= 1;
+    await this.orSay("an acknowledgement could not be noted; the batch may be sent once more", () =>
+      this.acks.write(sequence),
+    );
+    await this.sweep();
+  }
+
+  /** Removes what has nothing left to send, after its positions are safe. */
+  private async sweep(): Promise<void> {
+    if (this.done.length === 0) return;
+    await this.orSay("sent batches could not be removed from the spool", async () => {
+      await this.saveState();
+      for (const path of this.done) await rm(path, { force: true });
+      this.done = [];
+    });
+  }
+
+  private saveState(): Promise<void> {
+    return writeState(this.options.dir, {
+      next: this.sequence,
+      acknowledged: this.acknowledged,
+      positions: Object.fromEntries(this.positionsNow),
+      losses: this.losses.list(),
+    });
+  }
+
+  /** Raw adverts first, oldest first, and other events only when no raw advert is left. */
+  private async makeRoom(): Promise<void> {
+    const { bytesMax, segmentBytes } = this.options;
+    if (this.stats().bytes <= bytesMax) return;
+    // A little more than needed, so that not every further batch has to make room for itself.
+    const goal = bytesMax - Math.min(segmentBytes, Math.floor(bytesMax / 8));
+    await this.roll();
+    for (const adverts of [true, false])
+      for (const segment of this.segments) {
+        if (this.stats().bytes <= goal) return;
+        if (!adverts || segment.adverts > 0) await this.giveUp(segment, adverts);
+      }
+  }
+
+  private async giveUp(segment: Segment, advertsOnly: boolean): Promise<void> {
+    const { records } = scanSegment(await readFile(segment.path), false);
+    // What is on its way to the server now is not given up: it may arrive.
+    const keeps = (record: SpoolRecord): boolean =>
+      this.isUnsent(record) && (record.sequence === this.inFlight || (advertsOnly && !record.adverts));
+    const kept = records.filter(({ record }) => keeps(record));
+    const lost = records.map(({ record }) => record).filter((record) => this.isUnsent(record) && !keeps(record));
+    const [first] = lost;
+    if (first) {
+      const what = advertsOnly ? "raw adverts" : "events";
+      this.losses.add({
+        id: `full ${first.sequence} ${spanOf([first]).from}`,
+        reason: `the spool is full (${this.options.bytesMax} bytes): the oldest ${what} were given up`,
+        ...spanOf(lost),
+      });
+      this.options.log("error", "the spool is full; the oldest batches were given up", { what, batches: lost.length });
+    }
+    await this.saveState();
+    await this.rewrite(segment, kept);
+  }
+
+  /** Keeps only these records of a closed segment. */
+  private async rewrite(segment: Segment, kept: readonly Placed[]): Promise<void> {
+    const bytes = Buffer.concat(kept.map(({ record }) => encodeRecord({ ...record, more: false })));
+    if (bytes.length === 0) await rm(segment.path, { force: true });
+    else await replaceFile(segment.path, bytes);
+    await syncDir(this.options.dir);
+    if (this.segments[0] === segment) this.headOffset = 0;
+    if (bytes.length === 0) this.segments = this.segments.filter((other) => other !== segment);
+    segment.bytes = bytes.length;
+    this.count(segment, kept);
+  }
+
+  private count(segment: Segment, records: readonly Placed[]): void {
+    segment.adverts = records.filter(({ record }) => record.adverts).length;
+    segment.pending = records.filter(({ record }) => this.isUnsent(record)).length;
+  }
+
+  private isUnsent({ events, sequence }: SpoolRecord): boolean {
+    return events > 0 && sequence > this.acknowledged;
+  }
+
+  /** A segment that went bad while we ran. */
+  private async salvage(segment: Segment): Promise<void> {
+    if (segment === this.active?.segment) await this.roll();
+    const bytes = await readFile(segment.path).catch(emptyIfGone);
+    const { records, damagedBytes } = scanSegment(bytes, false);
+    await this.quarantine(segment.path, bytes, Math.max(damagedBytes, segment.bytes - bytes.length));
+    await this.rewrite(segment, records);
+  }
+
+  private async recover(): Promise<void> {
+    const { dir, log } = this.options;
+    const state = await readState(dir);
+    if (!state) {
+      log("error", "the spool's state file is damaged; positions older than the spool's batches are lost", { dir });
+      this.losses.add({ ...NOTHING_KNOWN, id: "state", reason: "the spool's state file was damaged on disk" });
+    }
+    const { next, acknowledged, positions, losses } = state ?? { next: 1, acknowledged: 0, positions: {}, losses: [] };
+    this.acknowledged = Math.max(acknowledged, await this.acks.read());
+    for (const [key, value] of Object.entries(positions)) this.positionsNow.set(key, value);
+    this.losses.restore([...losses.map((loss) => ({ ...NOTHING_KNOWN, ...loss })), ...this.losses.list()]);
+    let last = 0;
+    const names = await this.segmentFiles();
+    for (const name of names) {
+      this.fileNumber = Number.parseInt(name, 10) + 1;
+      const records = await this.recoverSegment(join(dir, name), last, name === names.at(-1));
+      for (const { record } of records) {
+        last = record.sequence;
+        if (last >= next) this.move(record);
+      }
+    }
+    // Also past what was acknowledged: should records be gone, no new one may pass for one that was sent.
+    this.sequence = Math.max(next, last + 1, this.acknowledged + 1);
+  }
+
+  private async segmentFiles(): Promise<string[]> {
+    const { dir } = this.options;
+    const names = await readdir(dir);
+    for (const name of names) if (name.endsWith(".new")) await rm(join(dir, name), { force: true });
+    return names
+      .filter((name) => /^\d+\.seg$/.test(name))
+      .sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10));
+  }
+
+  /**
+   * @param after   records up to this sequence were seen in an earlier segment
+   * @param newest  only this one was being written: elsewhere a cut end is damage, not the trace of a crash
+   */
+  private async recoverSegment(path: string, after: number, newest: boolean): Promise<readonly Placed[]> {
+    const bytes = await readFile(path);
+    const { records, damagedBytes, tornAt } = scanSegment(bytes, newest);
+    const fresh = records.filter(({ record }) => record.sequence > after);
+    const segment: Segment = { path, bytes: bytes.length, adverts: 0, pending: 0 };
+    this.segments.push(segment);
+    if (tornAt !== undefined)
+      this.options.log(
+        "warn",
+        "the spool ended in a half-written commit, which was cut off; its lines are read again",
+        {
+          path,
+          bytes: bytes.length - tornAt,
+        },
+      );
+    if (damagedBytes > 0) await this.quarantine(path, bytes, damagedBytes);
+    if (damagedBytes > 0 || tornAt !== undefined || fresh.length < records.length || fresh.length === 0)
+      await this.rewrite(segment, fresh);
+    else this.count(segment, fresh);
+    return fresh;
+  }
+
+  /** Keeps what was there of a damaged segment; its sound records go on. */
+  private async quarantine(path: string, bytes: Buffer, damagedBytes: number): Promise<void> {
+    const dir = join(this.options.dir, "quarantine");
+    const name = `${basename(path, ".seg")}-${crc32(bytes).toString(16).padStart(8, "0")}.seg`;
+    this.options.log("error", "a spool segment is damaged; a copy is kept, and its sound records go on", {
+      path,
+      damagedBytes,
+      copy: join(dir, name),
+    });
+    this.losses.add({
+      ...NOTHING_KNOWN,
+      id: `damaged ${name}`,
+      reason: `${damagedBytes} bytes of the spool segment ${basename(path)} were damaged on disk; a copy is ${join("quarantine", name)}`,
+    });
+    await this.orSay("a damaged spool segment could not be copied", async () => {
+      await mkdir(dir, { recursive: true, mode: 0o700 });
+      await writeFile(join(dir, name), bytes, { mode: 0o600 });
+      await keepNewest(dir, QUARANTINE_FILES_MAX, QUARANTINE_BYTES_MAX);
+    });
+  }
+
+  private async keepDeadLetter({ sequence, body }: Pending, reason: string): Promise<void> {
+    const dir = join(this.options.dir, "dead-letter");
+    const path = join(dir, String(sequence).padStart(12, "0"));
+    await mkdir(dir, { recursive: true, mode: 0o700 });
+    await replaceFile(`${path}.json`, body);
+    await replaceFile(`${path}.reason.txt`, `${reason}\n`);
+    await syncDir(dir);
+    const removed = await keepNewest(dir, DEAD_LETTER_FILES_MAX, DEAD_LETTER_BYTES_MAX);
+    if (removed > 0)
+      this.options.log("error", "too many refused batches are kept; the oldest were removed", { dir, files: removed });
   }
 }
 
-/** A pid is reused after a crash: only another Node process may be a collector. */
-async function isCollector(pid: number): Promise<boolean> {
-  const command = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => undefined);
-  if (command !== undefined) return /node|keepwatch/.test(command);
-  return stat("/proc/self").then(
-    () => false,
-    () => true,
-  );
+const NOTHING_KNOWN = { events: undefined, from: undefined, to: undefined };
+
+/** The record at `offset`, read from disk. Undefined when what stands there is no sound record. */
+async function readPlaced(path: string, offset: number): Promise<Placed | undefined> {
+  let file: FileHandle;
+  try {
+    file = await open(path, "r");
+  } catch (error) {
+    return emptyIfGone(error) && undefined;
+  }
+  try {
+    const header = await readPart(file, offset, HEADER_BYTES);
+    const bytes = recordBytes(header);
+    const placed = bytes === undefined ? undefined : decodeRecord(await readPart(file, offset, bytes), 0);
+    return placed && { record: placed.record, offset, end: offset + placed.end };
+  } finally {
+    await file.close();
+  }
 }
 
-const numberOf = (name: string): number => Number(/(\d+)\.seg$/.exec(name)?.[1] ?? 0);
+async function readPart(file: FileHandle, offset: number, length: number): Promise<Buffer> {
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, offset);
+  return buffer.subarray(0, bytesRead);
+}
 
-const seriesOf = (name: string): Series => (name.startsWith("adverts") ? "adverts" : "events");
+/** Someone removed the file, or the disk cannot give it back. Other failures pass by themselves. */
+function emptyIfGone(error: unknown): Buffer {
+  if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "EIO"))
+    return Buffer.alloc(0);
+  throw error;
+}

@@ -9,10 +9,12 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type BatchQueue, HttpPush } from "../../../collector/sinks/http-push.ts";
 import type { Pending } from "../../../collector/sinks/spool.ts";
 
+const RECEIPT = JSON.stringify({ accepted: 1, duplicate: false, serverTs: 1_700_000_000_000_000 });
+
 /** What the server is to do with the next request; 200 when the list is empty. */
 type Reaction = (req: IncomingMessage, res: ServerResponse) => void;
 const answer =
-  (status: number, headers: Record<string, string> = {}, text = ""): Reaction =>
+  (status: number, headers: Record<string, string> = {}, text = status === 200 ? RECEIPT : ""): Reaction =>
   (_req, res) =>
     res.writeHead(status, headers).end(text);
 
@@ -158,7 +160,7 @@ describe("the push", () => {
   test("reaches a server by its socket file", async () => {
     const dir = mkdtempSync(join(tmpdir(), "keepwatch-push-"));
     const local = createServer((req, res) => {
-      req.resume().on("end", () => res.writeHead(200).end());
+      req.resume().on("end", () => res.writeHead(200).end(RECEIPT));
     });
     local.listen(join(dir, "socket"));
     await once(local, "listening");

@@ -2,7 +2,7 @@
 import { writeSync } from "node:fs";
 const [, , module, dir] = process.argv;
 const { Spool } = await import(module);
-const spool = await Spool.open({ dir, segmentBytes: 4096, log: () => undefined, onLoss: () => undefined });
+const spool = await Spool.open({ dir, segmentBytes: 4096, log: () => undefined });
 let n = Number(spool.position("n") ?? "0");
 for (;;) {
   n += 1;
