@@ -36,6 +36,8 @@ const TWO_NODES = [
   { name: "lb2", side: "b" },
 ] as const;
 
+const THREE_NODES = [...TWO_NODES, { name: "lb3", side: "b" }] as const;
+
 /** The incident must begin and end within this of the truth: a classic syslog line alone is a second wide. */
 const TOLERANCE_US = 1.5 * US_PER_SECOND;
 

@@ -1,0 +1,92 @@
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { EpochUs, MonoUs } from "../../../collector/core/time.ts";
+import type { EventBody } from "../../../collector/events/event.ts";
+import { type ConfWatchSource, createConfWatchSource } from "../../../collector/sources/conf-watch.ts";
+
+let dir: string;
+let path: string;
+let told: EventBody[];
+let now = 1_795_000_000_000_000;
+const clock = { mono: () => now as MonoUs, epoch: () => now as EpochUs };
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "keepwatch-conf-watch-"));
+  path = join(dir, "keepalived.conf");
+  told = [];
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+async function watch(): Promise<ConfWatchSource> {
+  const source = createConfWatchSource({ clock, path, every: () => () => undefined });
+  await source.start({
+    emit: async (observations) => {
+      told.push(...observations.map(({ body }) => body));
+    },
+    position: () => undefined,
+    log: () => undefined,
+  });
+  return source;
+}
+
+/** Writes with a time of its own, as two edits within one tick of the clock would not have. */
+function write(file: string, text: string): void {
+  now += 1_000_000;
+  writeFileSync(file, text);
+  utimesSync(file, now / 1e6, now / 1e6);
+}
+
+const instance = (priority: number): string =>
+  `vrrp_instance VI_1 {\n interface eth0\n virtual_router_id 51\n priority ${priority}\n virtual_ipaddress {\n  10.99.0.100\n }\n}\n`;
+const priorities = (): (number | undefined)[] =>
+  told.flatMap((body) => (body.kind === "config.loaded" ? [body.instances[0]?.priority] : []));
+
+describe("the watch over the configuration", () => {
+  test("tells it when it is first read and when its contents change, and not when it is only touched", async () => {
+    write(path, instance(150));
+    const source = await watch();
+    await source.poll();
+    write(path, instance(150));
+    await source.poll();
+    write(path, instance(100));
+    await source.poll();
+    expect(priorities()).toEqual([150, 100]);
+    expect(source.status()).toMatchObject({ state: "running", detail: path });
+  });
+
+  test("sees a change of an included file, and a new one that a pattern matches", async () => {
+    mkdirSync(join(dir, "conf.d"));
+    write(path, "include conf.d/*.conf\n");
+    write(join(dir, "conf.d/a.conf"), instance(150));
+    const source = await watch();
+    write(join(dir, "conf.d/a.conf"), instance(90));
+    await source.poll();
+    expect(priorities()).toEqual([150, 90]);
+  });
+
+  test("says that there is none, and reads it when there is", async () => {
+    const source = await watch();
+    expect(told.map(({ kind }) => kind)).toEqual(["config.unreadable"]);
+    expect(source.status()).toMatchObject({ state: "unavailable", reason: expect.stringContaining("does not exist") });
+    write(path, instance(150));
+    await source.poll();
+    expect(priorities()).toEqual([150]);
+  });
+
+  test("says that keepalived ignores a file with an execute bit", async () => {
+    write(path, instance(150));
+    chmodSync(path, 0o755);
+    const source = await watch();
+    expect(source.status().reason).toMatch(/execute bit.*chmod a-x/);
+  });
+
+  test("tells each fault with its place", async () => {
+    write(path, instance(150).replace("virtual_router_id 51", "virtual_router_id"));
+    await watch();
+    expect(told.filter((body) => body.kind === "config.diagnostic")).toEqual([
+      expect.objectContaining({ code: "missing_parameter", severity: "fatal", file: path, line: 3, instance: "VI_1" }),
+    ]);
+  });
+});
