@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { systemClock } from "../../../collector/core/system-clock.ts";
 import { type EpochUs, formatEpochUs, type MonoUs, parseIsoUs } from "../../../collector/core/time.ts";
 import { eventFault } from "../../../collector/events/event.ts";
@@ -351,6 +351,7 @@ describe.skipIf(noNamespaces)(`with the real ip${noNamespaces}`, () => {
   test("addresses and links come and go, with the kernel's time", async () => {
     const spooled = new Spooled();
     const source = createAddressesSource({ clock: systemClock, start: host.start });
+    onTestFinished(() => source.stop());
     await source.start(spooled);
     expect(source.status()).toMatchObject({ state: "running" });
     const before = systemClock.epoch();
@@ -383,12 +384,13 @@ describe.skipIf(noNamespaces)(`with the real ip${noNamespaces}`, () => {
     const spooled = new Spooled();
     const source = createAddressesSource({
       // The deadline of a monitor that never tells never comes: what ends the wait is that it listens.
-      clock: { epoch: systemClock.epoch, mono: () => 0 as MonoUs },
+      clock: { epoch: () => systemClock.epoch(), mono: () => 0 as MonoUs },
       start: (command, args, env, onStderr) =>
         args.includes("monitor")
           ? host.start("sh", ["-c", 'sleep 0.3; exec "$@"', "sh", command, ...args], env, onStderr)
           : host.start(command, args, env, onStderr),
     });
+    onTestFinished(() => source.stop());
     const commands = Array.from({ length: 200 }, (_, n) => [
       `addr add 10.50.${n}.1/24 dev eth0`,
       ...(n % 3 === 1 ? [`addr del 10.50.${n - 1}.1/24 dev eth0`] : []),
@@ -422,6 +424,7 @@ describe.skipIf(noNamespaces)(`with the real ip${noNamespaces}`, () => {
         return child;
       },
     });
+    onTestFinished(() => source.stop());
     await source.start(spooled);
     children[0]?.kill("SIGKILL");
     await spooled.until("the gap", (s) => s.of("collector.gap")[0]);

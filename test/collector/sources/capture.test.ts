@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { systemClock } from "../../../collector/core/system-clock.ts";
 import { CAPTURE_FILTER, createCaptureSource } from "../../../collector/sources/capture.ts";
 import { startChild } from "../../../collector/sources/child.ts";
@@ -306,8 +306,8 @@ describe.skipIf(noNamespaces)(`with the real tcpdump and keepalived${noNamespace
     const pidFile = (name: string): string => join(scratch, `${name}.pid`);
     const args = ["-P", "-n", "-l", "-D", "-f", config, "-p", pidFile("parent"), "-r", pidFile("vrrp")];
     const child = spawn("ip", ["netns", "exec", host.name, "keepalived", ...args], { stdio: "ignore" });
+    onTestFinished(() => void child.kill("SIGTERM"));
     return {
-      vrrpPid: () => Number(readFileSync(pidFile("vrrp"), "utf8")),
       end: async (signal: NodeJS.Signals) => {
         const gone = once(child, "exit");
         child.kill(signal);
@@ -321,6 +321,7 @@ describe.skipIf(noNamespaces)(`with the real tcpdump and keepalived${noNamespace
     async (auth) => {
       const spooled = new Spooled();
       const source = createCaptureSource({ clock: systemClock, start: host.start, interfaceName: host.interfaceName });
+      onTestFinished(() => source.stop());
       await source.start(spooled);
       expect(source.status()).toMatchObject({ state: "running" });
       const daemon = startKeepalived(auth);
@@ -366,6 +367,7 @@ describe.skipIf(noNamespaces)(`with the real tcpdump and keepalived${noNamespace
         return child;
       },
     });
+    onTestFinished(() => source.stop());
     await source.start(spooled);
     children[0]?.kill("SIGKILL");
     const gap = await spooled.until("the end of the gap", (s) =>
@@ -388,6 +390,7 @@ describe.skipIf(noNamespaces)(`with the real tcpdump and keepalived${noNamespace
           onStderr,
         ),
     });
+    onTestFinished(() => source.stop());
     await source.start(new Spooled());
     expect(source.status()).toMatchObject({
       state: "unavailable",
