@@ -49,8 +49,8 @@ const holderIs =
 const failover: Scenario = {
   name: "failover",
   about:
-    "an orderly stop of the master, its return, and a pulled cable: three takeovers, and nothing to wake anybody for",
-  nodes: TWO_NODES,
+    "three nodes; an orderly stop of the master, its return, and a pulled cable: three takeovers, and nothing to wake anybody for",
+  nodes: THREE_NODES,
   async play(stage) {
     await stage.stopKeepalived("lb1");
     await stage.until("lb2 to take over", 10, holderIs(stage, "lb2"));
