@@ -8,7 +8,12 @@ import { SPOOL_BYTES_DEFAULT } from "./sinks/spool.ts";
 
 const closed = { additionalProperties: false } as const;
 const Path = Type.String({ minLength: 1, maxLength: 4096 });
-const Switch = Type.Union([Type.Boolean(), Type.Literal("auto")]);
+/** One list of values, not a union: a union would tell each of its branches as a fault. */
+const Switch = Type.Unsafe<boolean | "auto">({ enum: [true, false, "auto"] });
+
+/** What may stand in an HTTP header and is long enough not to be guessed at a glance. */
+const TOKEN = /^[\x21-\x7e]{8,512}$/;
+const TOKEN_WANTED = "8 to 512 letters, digits and signs, without a space";
 
 /** The collector's configuration. Every key has a default but `server.token`. */
 const CollectorConfigSchema = Type.Object(
@@ -21,8 +26,9 @@ const CollectorConfigSchema = Type.Object(
     heartbeat_seconds: Type.Number({ minimum: 0.2, maximum: 300 }),
     server: Type.Object(
       {
-        url: Type.String({ pattern: "^(https?://[^\\s/]+/?|unix:/.+)$" }),
-        token: Type.Optional(Type.String({ minLength: 8 })),
+        /** `http://host:port`, `https://host:port`, or `unix:/path/to/socket`. */
+        url: Type.String({ minLength: 1, maxLength: 4096 }),
+        token: Type.Optional(Type.String()),
         token_file: Type.Optional(Path),
       },
       closed,
@@ -79,9 +85,9 @@ export async function loadCollectorConfig(
   const { token_file: tokenFile } = config.server;
   if (tokenFile === undefined) return config;
   const token = (await readText(tokenFile)).trim();
-  if (token.length < 8)
-    throw new OperatorError("CONFIG_TOKEN", `${tokenFile} holds no token`, {
-      remedy: "Put the node's token on its first line",
+  if (!TOKEN.test(token))
+    throw new OperatorError("CONFIG_TOKEN", `${tokenFile} holds no token: ${TOKEN_WANTED}`, {
+      remedy: "Put the node's token, and nothing else, into it",
     });
   return { ...config, server: { ...config.server, token } };
 }
@@ -98,13 +104,35 @@ export function parseCollectorConfig(text: string, path: string, overrides: Coll
 
 function crossFaults({ server, logs }: CollectorConfig): string[] {
   const faults: string[] = [];
+  const url = urlFault(server.url);
+  if (url !== undefined) faults.push(url);
   if (server.token !== undefined && server.token_file !== undefined)
     faults.push("server.token and server.token_file exclude each other");
+  if (server.token !== undefined && !TOKEN.test(server.token)) faults.push(`server.token is no token: ${TOKEN_WANTED}`);
   if (logs.zone !== "local" && !isZone(logs.zone))
     faults.push(
       `logs.zone ${JSON.stringify(logs.zone)} is not a time zone: give an IANA name such as Europe/Berlin, or "local"`,
     );
   return faults;
+}
+
+/** The address is not repeated where it may hold a password. */
+function urlFault(url: string): string | undefined {
+  const wanted = "give http://host:port, https://host:port or unix:/path/to/socket";
+  if (/^unix:\/./.test(url)) return undefined;
+  let parsed: URL;
+  try {
+    parsed = new URL(url);
+  } catch {
+    return `server.url is not an address: ${wanted}`;
+  }
+  if (parsed.protocol !== "http:" && parsed.protocol !== "https:")
+    return `server.url begins with ${JSON.stringify(parsed.protocol)}: ${wanted}`;
+  if (parsed.username !== "" || parsed.password !== "")
+    return "server.url holds a user or a password: put the node's token into server.token or server.token_file";
+  return parsed.pathname === "/" && parsed.search === "" && parsed.hash === ""
+    ? undefined
+    : `server.url has a path (${parsed.pathname}): ${wanted}`;
 }
 
 /** The configuration as it may be shown: no secret in it. */
