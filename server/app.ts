@@ -1,7 +1,6 @@
 import { existsSync } from "node:fs";
-import { chmod, rm } from "node:fs/promises";
+import { chmod, lstat, rm } from "node:fs/promises";
 import { connect, createServer, type Server } from "node:net";
-import { once } from "node:events";
 import helmet from "@fastify/helmet";
 import fastifyStatic from "@fastify/static";
 import swagger from "@fastify/swagger";
@@ -14,9 +13,10 @@ import { createAlerter, systemTimers, type Alerter } from "./alert/alerter.ts";
 import { Live } from "./api/live.ts";
 import { problemDocuments } from "./api/problems.ts";
 import { apiRoutes } from "./api/routes.ts";
-import type { ServerConfig } from "./config.ts";
+import { SHARED_SCHEMAS } from "./api/schemas.ts";
+import { isLoopback, type ServerConfig } from "./config.ts";
 import { createDetectionEngine, type DetectionEngine } from "./detect/engine.ts";
-import type { IncidentChange } from "./detect/incident.ts";
+import type { Incident, IncidentChange } from "./detect/incident.ts";
 import { ingestRoutes } from "./ingest/routes.ts";
 import { createMetrics } from "./metrics.ts";
 import { openStore } from "./store/clickhouse-store.ts";
@@ -32,6 +32,10 @@ export interface ServerDeps {
 export interface RunningServer {
   /** What a browser opens. */
   readonly url: string;
+  readonly port: number;
+  readonly store: Store;
+  readonly engine: DetectionEngine;
+  /** Stops listening, lets what was begun finish, and gives the store free. */
   close(): Promise<void>;
 }
 
@@ -39,9 +43,10 @@ export interface RunningServer {
 export async function startServer(config: ServerConfig, deps: ServerDeps): Promise<RunningServer> {
   const store = await openStore(config.storage, deps);
   try {
-    const engine = createDetectionEngine({}, await store.incidents());
+    const incidents = await store.incidents();
+    const engine = createDetectionEngine(config.detection, incidents);
     for await (const events of store.detectionEvents()) engine.load(events);
-    return await serve(config, deps, store, engine);
+    return await serve(config, deps, { store, engine, incidents });
   } catch (error) {
     await store.close();
     throw error;
@@ -51,56 +56,84 @@ export async function startServer(config: ServerConfig, deps: ServerDeps): Promi
 async function serve(
   config: ServerConfig,
   deps: ServerDeps,
-  store: Store,
-  engine: DetectionEngine,
+  { store, engine, incidents }: { store: Store; engine: DetectionEngine; incidents: readonly Incident[] },
 ): Promise<RunningServer> {
   const { log, clock } = deps;
-  let publicUrl = config.public_url ?? "";
-  const known = new Map((await store.incidents()).map((incident) => [incident.id, incident]));
-  const alerter = createAlerter({
-    config: config.alerts,
-    store,
-    incident: (id) => known.get(id),
-    clock,
-    timers: systemTimers,
-    random: Math.random,
-    mailSettings: (cluster) => engine.mailSettings(cluster),
-    log,
-    get publicUrl() {
-      return publicUrl;
-    },
-  });
+  const known = new Map(incidents.map((incident) => [incident.id, incident]));
   const live = new Live();
+  const concluder = new Concluder({ store, live, log, known });
+  let alerter: Alerter | undefined;
   const metrics = createMetrics({
     routers: () => engine.routers(),
     incidents: () => engine.incidents(),
-    alerts: () => alerter.counts(),
+    alerts: () => alerter?.counts() ?? { sent: 0, failed: 0, refused: 0, waiting: 0 },
+    storeErrors: () => store.errors(),
+    liveClients: () => live.clientCount,
   });
-  const concluder = new Concluder({ store, alerter, live, log, known });
   const onStored = (batch: Batch): void => {
-    const { changes, touchedRouters } = engine.add(batch.events);
-    live.touched(touchedRouters, batch.events.at(-1)?.ts ?? 0);
-    if (batch.events.some(({ kind }) => kind === "collector.heartbeat" || kind === "collector.started"))
-      live.nodesChanged();
-    concluder.take(changes);
+    try {
+      const { changes, touchedRouters } = engine.add(batch.events);
+      live.touched(touchedRouters, batch.events.at(-1)?.ts ?? 0);
+      if (batch.events.some(({ kind }) => kind === "collector.heartbeat" || kind === "collector.started"))
+        live.nodesChanged();
+      concluder.take(changes);
+    } catch (error) {
+      // The store has the batch: to refuse it now would only bring it again.
+      metrics.detectionFailed();
+      log("error", "a stored batch could not be concluded from", { batch: batch.batchId, why: messageOf(error) });
+    }
   };
   const app = await buildApp({ config, deps, store, engine, live, metrics, onStored });
-  const url = await listen(app, config.listen);
-  if (publicUrl === "") publicUrl = url;
-  const door = config.listen.socket === undefined ? undefined : await openSocket(config.listen.socket, url);
-  // What was stored before a crash and not concluded then is concluded now.
-  concluder.take(engine.add([]).changes);
-  await alerter.start();
-  return {
-    url,
-    async close() {
-      door?.close();
-      await app.close();
-      await concluder.settle();
-      await alerter.stop();
-      await store.close();
-    },
-  };
+  let door: Server | undefined;
+  try {
+    const url = await listen(app, config.listen);
+    if (config.listen.socket !== undefined) door = await openSocket(config.listen.socket, url);
+    if (config.public_url === undefined && !isLoopback(config.listen.host))
+      log("warn", "public_url is not set, so links in alerts lead to this address", { url });
+    alerter = createAlerter({
+      config: config.alerts,
+      store,
+      incident: (id) => known.get(id),
+      clock,
+      timers: systemTimers,
+      random: Math.random,
+      mailSettings: (cluster) => engine.mailSettings(cluster),
+      log,
+      publicUrl: config.public_url ?? url,
+    });
+    // What was stored before a crash and not concluded then is concluded now.
+    concluder.take(engine.add([]).changes);
+    await alerter.start();
+    concluder.start(alerter);
+    return { url, port: Number(new URL(url).port), store, engine, close: once(stop) };
+  } catch (error) {
+    door?.close();
+    await drained(app);
+    throw error;
+  }
+
+  async function stop(): Promise<void> {
+    door?.close();
+    await drained(app);
+    await concluder.settle();
+    await alerter?.stop();
+    await store.close();
+  }
+}
+
+/** Closing twice is closing once. */
+function once(task: () => Promise<void>): () => Promise<void> {
+  let done: Promise<void> | undefined;
+  return () => (done ??= task());
+}
+
+/** Longest that requests in progress may take to finish when the server stops, milliseconds. */
+const DRAIN_MS = 5_000;
+
+async function drained(app: FastifyInstance): Promise<void> {
+  const deadline = setTimeout(() => app.server.closeAllConnections(), DRAIN_MS);
+  await app.close();
+  clearTimeout(deadline);
 }
 
 interface AppParts {
@@ -113,13 +146,27 @@ interface AppParts {
   readonly onStored: (batch: Batch) => void;
 }
 
+/** Longest that a client may take to send a request, milliseconds: a batch over a slow line, not one that never ends. */
+const REQUEST_MS_MAX = 60_000;
+
 async function buildApp({ config, deps, store, engine, live, metrics, onStored }: AppParts): Promise<FastifyInstance> {
   // Unknown query fields are refused, not dropped in silence.
   const app = Fastify({
-    forceCloseConnections: true,
+    // Those with a request in progress finish it; the live streams end themselves.
+    forceCloseConnections: "idle",
+    requestTimeout: REQUEST_MS_MAX,
     ajv: { customOptions: { removeAdditional: false, coerceTypes: true, useDefaults: true } },
     routerOptions: { maxParamLength: 512 },
   });
+  // A connection that is answered while the server stops is not kept for a next request, for which the stop would wait.
+  let stopping = false;
+  app.addHook("preClose", async () => void (stopping = true));
+  app.addHook("onSend", async (_request, reply) => {
+    if (stopping) void reply.header("connection", "close");
+  });
+  // The schemas of the answers describe them, and the tests hold them to it; nothing is left out because of them.
+  app.setSerializerCompiler(() => (answer) => JSON.stringify(answer));
+  for (const [name, schema] of Object.entries(SHARED_SCHEMAS)) app.addSchema({ ...schema, $id: name });
   problemDocuments(app, deps.log);
   await app.register(helmet, {
     contentSecurityPolicy: {
@@ -134,7 +181,12 @@ async function buildApp({ config, deps, store, engine, live, metrics, onStored }
     },
     strictTransportSecurity: false,
   });
-  await app.register(swagger, { openapi: { openapi: "3.1.0", info: { title: "keepwatch", version: "1" } } });
+  await app.register(swagger, {
+    openapi: { openapi: "3.1.0", info: { title: "keepwatch", version: "1" } },
+    refResolver: {
+      buildLocalReference: ({ $id }, _base, _fragment, i) => (typeof $id === "string" ? $id : `def-${i}`),
+    },
+  });
   // Within `register`, so that the description sees the routes.
   await app.register(async (scope) => {
     ingestRoutes(scope, { config: config.ingest, store, clock: deps.clock, metrics, onStored });
@@ -166,10 +218,10 @@ async function listen(app: FastifyInstance, { host, port }: ServerConfig["listen
   }
 }
 
-/** A socket file that leads to the listener, for those who share the files but not the network. */
+/** A socket file that leads to the listener, for those who share the files but not the network. @throws OperatorError */
 async function openSocket(path: string, url: string): Promise<Server> {
   const { hostname, port } = new URL(url);
-  await rm(path, { force: true });
+  await removeOldSocket(path);
   const server = createServer((outside) => {
     const inside = connect(Number(port), hostname);
     const end = (): void => {
@@ -179,55 +231,105 @@ async function openSocket(path: string, url: string): Promise<Server> {
     outside.on("error", end).on("close", end).pipe(inside);
     inside.on("error", end).on("close", end).pipe(outside);
   });
-  server.listen(path);
-  await once(server, "listening");
-  await chmod(path, 0o600);
-  return server;
+  try {
+    await new Promise<void>((resolve, reject) => server.once("error", reject).listen(path, resolve));
+    await chmod(path, 0o600);
+    return server;
+  } catch (cause) {
+    server.close();
+    throw new OperatorError("LISTEN_FAILED", `the socket ${path} cannot be made: ${messageOf(cause)}`, {
+      cause,
+      remedy: "Check listen.socket: its folder must be there and be ours to write",
+    });
+  }
 }
 
-/** Most times a change of the incidents is tried again when the store does not take it; after a restart it is concluded anew. */
-const CONCLUDE_TRIES = 5;
+/** A server that was killed leaves its socket behind. Anything else at the path is somebody's file. */
+async function removeOldSocket(path: string): Promise<void> {
+  const found = await lstat(path).catch(() => undefined);
+  if (found === undefined) return;
+  if (!found.isSocket())
+    throw new OperatorError("LISTEN_FAILED", `listen.socket ${path} is there already and is no socket`, {
+      remedy: "Choose another path",
+    });
+  await rm(path, { force: true });
+}
+
+/** Between two tries to store changed incidents, milliseconds. */
 const CONCLUDE_RETRY_MS = 1_000;
+/** Most changes that wait for the store. Beyond it the oldest is left to the next start, which finds it again from the events. */
+const CHANGES_MAX = 10_000;
 
 /** Stores changed incidents and has people told, one change after the other, behind the acknowledgement of the events. */
 class Concluder {
-  private readonly parts: {
-    store: Store;
-    alerter: Alerter;
-    live: Live;
-    log: Log;
-    known: Map<string, IncidentChange["incident"]>;
-  };
-  private turn: Promise<void> = Promise.resolve();
+  private readonly parts: { store: Store; live: Live; log: Log; known: Map<string, Incident> };
+  private waiting: IncidentChange[] = [];
+  private alerter: Alerter | undefined;
+  private working: Promise<void> | undefined;
+  private wake: () => void = () => undefined;
+  private stopping = false;
 
   constructor(parts: Concluder["parts"]) {
     this.parts = parts;
   }
 
   take(changes: readonly IncidentChange[]): void {
-    if (changes.length === 0) return;
     for (const { incident } of changes) {
       this.parts.known.set(incident.id, incident);
       this.parts.live.tell({ type: "incident", incident });
     }
-    this.turn = this.turn.then(() => this.conclude(changes));
+    this.waiting.push(...changes);
+    const excess = this.waiting.length - CHANGES_MAX;
+    if (excess > 0) {
+      this.waiting.splice(0, excess);
+      this.parts.log("error", "changed incidents are left to the next start: too many wait for the store", { excess });
+    }
+    this.work();
   }
 
-  settle(): Promise<void> {
-    return this.turn;
+  /** From now on people are told; what changed before waits for this. */
+  start(alerter: Alerter): void {
+    this.alerter = alerter;
+    this.work();
   }
 
-  private async conclude(changes: readonly IncidentChange[]): Promise<void> {
-    const { store, alerter, log } = this.parts;
-    for (let tries = 1; ; tries++) {
+  /** One more try for what waits; what the store does not take now is concluded anew at the next start. */
+  async settle(): Promise<void> {
+    this.stopping = true;
+    this.wake();
+    await this.working;
+  }
+
+  private work(): void {
+    const { alerter } = this;
+    if (!alerter || this.working || this.waiting.length === 0) return;
+    this.working = this.concludeAll(alerter).finally(() => {
+      this.working = undefined;
+    });
+  }
+
+  private async concludeAll(alerter: Alerter): Promise<void> {
+    while (this.waiting.length > 0) {
+      const changes = this.waiting;
+      this.waiting = [];
       try {
-        await store.saveIncidents(changes.map(({ incident }) => incident));
+        await this.parts.store.saveIncidents(changes.map(({ incident }) => incident));
+        // Telling a change again does nothing, so those told before a failure do no harm the next time.
         for (const change of changes) await alerter.notify(change);
-        return;
       } catch (error) {
-        log("error", "a change of the incidents could not be stored", { tries, why: messageOf(error) });
-        if (tries >= CONCLUDE_TRIES) return;
-        await new Promise((resolve) => setTimeout(resolve, CONCLUDE_RETRY_MS));
+        this.waiting = [...changes, ...this.waiting];
+        this.parts.log("error", "changed incidents could not be stored", {
+          incidents: changes.length,
+          why: messageOf(error).split("\n")[0],
+        });
+        if (this.stopping) return;
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, CONCLUDE_RETRY_MS);
+          this.wake = () => {
+            clearTimeout(timer);
+            resolve();
+          };
+        });
       }
     }
   }

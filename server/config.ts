@@ -2,11 +2,15 @@ import { readFile } from "node:fs/promises";
 import Type, { type Static } from "typebox";
 import { Compile } from "typebox/compile";
 import { messageOf, OperatorError } from "../collector/core/errors.ts";
-import { type Part, readSettings } from "../collector/core/settings.ts";
-import { type AlertSettings, parseAlertConfig } from "./alert/config.ts";
+import { lineOfKey, type Part, readSettings } from "../collector/core/settings.ts";
+import { US_PER_SECOND } from "../collector/core/time.ts";
+import { type AlertSettings, parseAlertConfig, Secret } from "./alert/config.ts";
+import { DETECTION_DEFAULTS, type DetectionOptions } from "./detect/options.ts";
 
 const closed = { additionalProperties: false } as const;
 const Path = Type.String({ minLength: 1, maxLength: 4096 });
+/** Most nodes' tokens: each request is compared with all of them. */
+const TOKENS_MAX = 4096;
 
 const ServerConfigSchema = Type.Object(
   {
@@ -43,12 +47,25 @@ const ServerConfigSchema = Type.Object(
         /** Who may write: a node and the SHA-256 of its token. Empty: anybody who reaches the listener, which then must be loopback. */
         tokens: Type.Array(
           Type.Object(
-            { node: Type.String({ minLength: 1 }), sha256: Type.String({ pattern: "^[0-9a-f]{64}$" }) },
+            {
+              node: Type.String({ minLength: 1, maxLength: 255 }),
+              sha256: Type.String({ pattern: "^[0-9a-f]{64}$" }),
+            },
             closed,
           ),
+          { maxItems: TOKENS_MAX },
         ),
         /** Most batches that wait for the store; further ones are told to come back. */
-        in_flight_max: Type.Integer({ minimum: 1 }),
+        in_flight_max: Type.Integer({ minimum: 1, maximum: 1024 }),
+      },
+      closed,
+    ),
+    detection: Type.Object(
+      {
+        /** A node that is not seen for this long after another took over counts as one that cannot be seen. */
+        silent_after_seconds: Type.Number({ minimum: 1, maximum: 3600 }),
+        /** A daemon that ends within this long after its start or reload failed to start. */
+        start_deadline_seconds: Type.Number({ minimum: 1, maximum: 3600 }),
       },
       closed,
     ),
@@ -61,7 +78,11 @@ const ServerConfigSchema = Type.Object(
 type Settings = Static<typeof ServerConfigSchema>;
 
 /** The server's configuration, checked. */
-export type ServerConfig = Omit<Settings, "alerts"> & { readonly alerts: AlertSettings };
+export type ServerConfig = Omit<Settings, "alerts" | "storage" | "detection"> & {
+  readonly storage: Omit<Settings["storage"], "password"> & { readonly password?: Secret };
+  readonly detection: DetectionOptions;
+  readonly alerts: AlertSettings;
+};
 
 const validator = Compile(ServerConfigSchema);
 
@@ -69,7 +90,11 @@ function defaults(): Settings {
   return {
     listen: { host: "127.0.0.1", port: 8080 },
     storage: { memory_mib: 700, adverts_days: 7, events_days: 400 },
-    ingest: { tokens: [], in_flight_max: 64 },
+    ingest: { tokens: [], in_flight_max: 32 },
+    detection: {
+      silent_after_seconds: DETECTION_DEFAULTS.silentAfterUs / US_PER_SECOND,
+      start_deadline_seconds: DETECTION_DEFAULTS.startDeadlineUs / US_PER_SECOND,
+    },
     alerts: {},
   };
 }
@@ -106,16 +131,33 @@ export function parseServerConfig(text: string, path: string, overrides: Part<Se
     what: "the server",
     check: crossFaults,
   });
-  const storage = settings.storage.url === undefined ? { path: STORE_PATH, ...settings.storage } : settings.storage;
+  return {
+    ...settings,
+    storage: storageOf(settings.storage),
+    detection: {
+      silentAfterUs: Math.round(settings.detection.silent_after_seconds * US_PER_SECOND),
+      startDeadlineUs: Math.round(settings.detection.start_deadline_seconds * US_PER_SECOND),
+    },
+    alerts: alertsOf(settings.alerts, text, path),
+  };
+}
+
+function storageOf({ password, ...storage }: Settings["storage"]): ServerConfig["storage"] {
+  if (storage.url === undefined) return { path: STORE_PATH, ...storage };
+  return { ...storage, ...(password === undefined ? {} : { password: new Secret(password) }) };
+}
+
+function alertsOf(table: unknown, text: string, path: string): AlertSettings {
   try {
-    return { ...settings, storage, alerts: parseAlertConfig(settings.alerts) };
+    return parseAlertConfig(table);
   } catch (cause) {
-    if (cause instanceof OperatorError)
-      throw new OperatorError(cause.code, `${path}: ${cause.message}`, {
-        cause,
-        ...(cause.remedy === undefined ? {} : { remedy: cause.remedy }),
-      });
-    throw cause;
+    if (!(cause instanceof OperatorError)) throw cause;
+    const field = /^alerts[\w.[\]]*/.exec(cause.message)?.[0] ?? "alerts";
+    const line = lineOfKey(text, field.split(/[.[\]]+/).filter(Boolean));
+    throw new OperatorError(cause.code, `${path}: ${line === undefined ? "" : `line ${line}: `}${cause.message}`, {
+      cause,
+      ...(cause.remedy === undefined ? {} : { remedy: cause.remedy }),
+    });
   }
 }
 
@@ -129,6 +171,11 @@ function crossFaults({ listen, ingest, storage }: Settings): string[] {
     faults.push("storage.path and storage.url exclude each other");
   if (storage.url === undefined && (storage.user !== undefined || storage.password !== undefined))
     faults.push("storage.user and storage.password need storage.url");
+  if (storage.url !== undefined && URL.canParse(storage.url)) {
+    const { username, password } = new URL(storage.url);
+    if (username !== "" || password !== "")
+      faults.push("storage.url has a user name or password in it: write them as storage.user and storage.password");
+  }
   return faults;
 }
 

@@ -1,21 +1,45 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import type { RouterSummary } from "./api/types.ts";
-import { INCIDENT_KINDS, type Incident } from "./detect/incident.ts";
+import { CERTAINTIES, INCIDENT_KINDS, type Incident } from "./detect/incident.ts";
 
 /** What is asked for when the metrics are scraped. */
 export interface MetricsView {
   readonly routers: () => readonly RouterSummary[];
   readonly incidents: () => readonly Incident[];
-  readonly alerts: () => { readonly sent: number; readonly failed: number; readonly waiting: number };
+  readonly alerts: () => {
+    readonly sent: number;
+    readonly failed: number;
+    readonly refused: number;
+    readonly waiting: number;
+  };
+  readonly storeErrors: () => { readonly read: number; readonly write: number };
+  readonly liveClients: () => number;
 }
+
+/** Why a batch was refused. */
+const REFUSAL_REASONS = [
+  "malformed",
+  "too-large",
+  "unauthorised",
+  "foreign-node",
+  "overload",
+  "store",
+  "internal",
+] as const;
+export type RefusalReason = (typeof REFUSAL_REASONS)[number];
 
 export interface Metrics {
   accepted(events: number, duplicate: boolean): void;
-  refused(reason: "malformed" | "unauthorised" | "foreign-node" | "overload" | "store"): void;
+  refused(reason: RefusalReason): void;
+  /** Stored events from which nothing could be concluded, by a fault of ours. */
+  detectionFailed(): void;
   /** In Prometheus' text format. */
   print(): Promise<string>;
   readonly contentType: string;
 }
+
+type Labels = Record<string, string>;
+type Collect = (add: (labels: Labels, value: number) => void) => void;
 
 /** A registry of its own: two servers in one process do not mix. */
 export function createMetrics(view: MetricsView): Metrics {
@@ -35,33 +59,44 @@ export function createMetrics(view: MetricsView): Metrics {
     labelNames: ["reason"],
     registers,
   });
-  gauge("keepwatch_incidents_open", "Open incidents, by kind and certainty", ["kind", "certainty"], (set) => {
-    const open = view.incidents().filter(({ status }) => status === "open");
-    for (const kind of INCIDENT_KINDS)
-      for (const certainty of ["suspected", "confirmed"])
-        set({ kind, certainty }, open.filter((i) => i.kind === kind && i.certainty === certainty).length);
+  const detectionErrors = new Counter({
+    name: "keepwatch_detection_errors_total",
+    help: "Batches stored but not concluded from, by a fault of the detection",
+    registers,
+  });
+  // A series that is there from the start: an alert on its rise sees the first one too.
+  for (const result of ["new", "duplicate"]) batches.inc({ result }, 0);
+  for (const reason of REFUSAL_REASONS) refused.inc({ reason }, 0);
+
+  gauge("keepwatch_incidents_open", "Open incidents, by kind and certainty", ["kind", "certainty"], (add) => {
+    for (const kind of INCIDENT_KINDS) for (const certainty of CERTAINTIES) add({ kind, certainty }, 0);
+    for (const { status, kind, certainty } of view.incidents()) if (status === "open") add({ kind, certainty }, 1);
   });
   gauge(
     "keepwatch_router_masters",
     "Nodes that act as master of a virtual router, as far as is known; 1 is right",
     ["cluster", "router"],
-    (set) => {
-      for (const { cluster, id, masters } of view.routers()) set({ cluster, router: id }, masters.length);
+    (add) => {
+      for (const { cluster, id, masters } of view.routers()) add({ cluster, router: id }, masters.length);
     },
   );
-  gauge("keepwatch_deliveries", "Alert deliveries since the start, by outcome", ["outcome"], (set) => {
-    const { sent, failed, waiting } = view.alerts();
-    set({ outcome: "sent" }, sent);
-    set({ outcome: "failed" }, failed);
-    set({ outcome: "waiting" }, waiting);
+  counter("keepwatch_deliveries_total", "Alert deliveries that ended, by outcome", ["outcome"], (add) => {
+    const { sent, failed, refused: unheard } = view.alerts();
+    add({ outcome: "sent" }, sent);
+    add({ outcome: "failed" }, failed);
+    add({ outcome: "refused" }, unheard);
   });
+  gauge("keepwatch_deliveries_waiting", "Alert deliveries that are still to be sent", [], (add) =>
+    add({}, view.alerts().waiting),
+  );
+  counter("keepwatch_store_errors_total", "Requests that the store failed, by operation", ["operation"], (add) => {
+    const { read, write } = view.storeErrors();
+    add({ operation: "read" }, read);
+    add({ operation: "write" }, write);
+  });
+  gauge("keepwatch_live_clients", "Browsers that watch live", [], (add) => add({}, view.liveClients()));
 
-  function gauge(
-    name: string,
-    help: string,
-    labelNames: string[],
-    collect: (set: (labels: Record<string, string>, value: number) => void) => void,
-  ): void {
+  function gauge(name: string, help: string, labelNames: string[], collect: Collect): void {
     const made: Gauge = new Gauge({
       name,
       help,
@@ -69,7 +104,20 @@ export function createMetrics(view: MetricsView): Metrics {
       registers,
       collect() {
         made.reset();
-        collect((labels, value) => made.set(labels, value));
+        collect((labels, value) => made.inc(labels, value));
+      },
+    });
+  }
+
+  function counter(name: string, help: string, labelNames: string[], collect: Collect): void {
+    const made: Counter = new Counter({
+      name,
+      help,
+      labelNames,
+      registers,
+      collect() {
+        made.reset();
+        collect((labels, value) => made.inc(labels, value));
       },
     });
   }
@@ -80,6 +128,7 @@ export function createMetrics(view: MetricsView): Metrics {
       if (!duplicate) events.inc(count);
     },
     refused: (reason) => refused.inc({ reason }),
+    detectionFailed: () => detectionErrors.inc(),
     print: () => register.metrics(),
     contentType: register.contentType,
   };

@@ -39,7 +39,12 @@ const Address = text(45, "IPv4 or IPv6 address, no prefix, IPv6 in RFC 5952 form
 const Vrid = Type.Integer({ minimum: 1, maximum: 255 });
 const Priority = Type.Integer({ minimum: 0, maximum: 255 });
 const Pid = Type.Integer({ minimum: 0 });
-const Epoch = Type.Integer({ minimum: 0, description: "microseconds since the epoch, UTC" });
+/** Up to the year 2255: beyond it a double is not exact to the microsecond. */
+const Epoch = Type.Integer({
+  minimum: 0,
+  maximum: Number.MAX_SAFE_INTEGER,
+  description: "microseconds since the epoch, UTC",
+});
 const Addresses = Type.Array(Address, { maxItems: 512 });
 const FamilyT = oneOf(FAMILIES);
 const DaemonT = oneOf(DAEMONS);
@@ -106,7 +111,8 @@ const sender = {
   outgoing: Type.Boolean(),
   priority: Priority,
   vips: Addresses,
-  advertIntervalUs: Type.Integer({ minimum: 0 }),
+  /** The wire has at most 255 s (version 2) or 40.95 s (version 3). */
+  advertIntervalUs: Type.Integer({ minimum: 0, maximum: 255_000_000 }),
 };
 
 /** Fields of each kind of event, beyond those every event has. One row a kind. */
@@ -253,7 +259,7 @@ const Base = {
   /** When it happened, as far as the source says. With a syslog second it is the second's start. */
   ts: Epoch,
   /** It happened in [ts, ts + tsUncertaintyUs]. 1,000,000 for a classic syslog line. */
-  tsUncertaintyUs: Type.Integer({ minimum: 0 }),
+  tsUncertaintyUs: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
   /** When the collector saw it. */
   observedTs: Epoch,
   /** Pid of the keepalived process that wrote the line, when the line says. */

@@ -84,7 +84,7 @@ export const AlertConfig = Type.Object(
 export type AlertConfig = Static<typeof AlertConfig>;
 
 /** A value that never prints: not in a template, not as JSON, not in the console. */
-class Secret {
+export class Secret {
   readonly #value: string;
   constructor(value: string) {
     this.#value = value;

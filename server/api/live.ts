@@ -17,6 +17,7 @@ export class Live {
   private routers = new Set<string>();
   private nodes = false;
   private newestTs = 0;
+  private ended = false;
   private gathering: NodeJS.Timeout | undefined;
   private readonly keepAlive = setInterval(() => this.write(": alive\n\n"), KEEP_ALIVE_MS).unref();
 
@@ -31,10 +32,14 @@ export class Live {
       });
       reply.raw.write("retry: 2000\n\n");
       this.clients.add(reply);
-      reply.raw.on("close", () => this.clients.delete(reply));
+      reply.raw.on("close", () => this.clients.delete(reply)).on("error", () => this.clients.delete(reply));
     });
     // An open stream would keep the server from closing.
     app.addHook("preClose", async () => this.end());
+  }
+
+  get clientCount(): number {
+    return this.clients.size;
   }
 
   /** A message of its own, at once. */
@@ -55,12 +60,14 @@ export class Live {
   }
 
   private gather(): void {
+    if (this.ended) return;
     this.gathering ??= setTimeout(() => {
       this.gathering = undefined;
       if (this.routers.size > 0) this.tell({ type: "timeline", routers: [...this.routers], ts: this.newestTs });
       if (this.nodes) this.tell({ type: "nodes" });
       this.routers = new Set();
       this.nodes = false;
+      this.newestTs = 0;
     }, GATHER_MS);
   }
 
@@ -72,6 +79,7 @@ export class Live {
   }
 
   private end(): void {
+    this.ended = true;
     clearInterval(this.keepAlive);
     clearTimeout(this.gathering);
     for (const client of this.clients) client.raw.end();

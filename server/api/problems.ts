@@ -1,6 +1,7 @@
 import type { FastifyInstance } from "fastify";
 import { messageOf } from "../../collector/core/errors.ts";
 import type { Log } from "../../collector/core/log.ts";
+import { StoreRefusal } from "../store/store.ts";
 import type { Problem } from "./types.ts";
 
 const TITLES: Readonly<Record<number, string>> = {
@@ -38,12 +39,10 @@ export class ProblemError extends Error {
 export function problemDocuments(app: FastifyInstance, log: Log): void {
   app.setErrorHandler((error, request, reply) => {
     const status = statusOf(error);
-    if (status >= 500 && !(error instanceof ProblemError))
+    const isOurs = error instanceof ProblemError || error instanceof StoreRefusal;
+    if (status >= 500 && !isOurs)
       log("error", "a request failed", { path: request.url.split("?")[0], why: messageOf(error) });
-    const detail =
-      status >= 500 && !(error instanceof ProblemError)
-        ? "the server could not answer; its log says why"
-        : messageOf(error);
+    const detail = status >= 500 && !isOurs ? "the server could not answer; its log says why" : messageOf(error);
     const problem: Problem = {
       type: "about:blank",
       title: TITLES[status] ?? "Error",
@@ -69,6 +68,7 @@ export function problemDocuments(app: FastifyInstance, log: Log): void {
 }
 
 function statusOf(error: unknown): number {
+  if (error instanceof StoreRefusal) return 503;
   const status = typeof error === "object" && error !== null && "statusCode" in error ? error.statusCode : undefined;
   return typeof status === "number" && status >= 400 && status <= 599 ? status : 500;
 }

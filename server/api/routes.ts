@@ -1,4 +1,4 @@
-import Type, { type Static } from "typebox";
+import type { Static } from "typebox";
 import type { FastifyInstance } from "fastify";
 import type { DetectionEngine } from "../detect/engine.ts";
 import type { Incident } from "../detect/incident.ts";
@@ -6,50 +6,13 @@ import type { Bar, Lane } from "../detect/view.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Store } from "../store/store.ts";
 import { ProblemError } from "./problems.ts";
+import { AdvertsQuery, Answers, DeliveriesQuery, EventsQuery, IncidentParams, TimelineQuery } from "./schemas.ts";
 import type { EventPage, RouterSummary, Timeline } from "./types.ts";
 
 /** Longest stretch of time one answer covers, microseconds: 400 days. */
 const RANGE_US_MAX = 400 * 86_400 * 1_000_000;
 /** Columns of the advert chart: more than a wide screen has pixels to tell apart. */
 const ADVERT_BUCKETS = 600;
-
-const closed = { additionalProperties: false } as const;
-const Instant = Type.Integer({ minimum: 0, description: "epoch microseconds" });
-const Range = { from: Instant, to: Instant };
-const TimelineQuery = Type.Object(
-  { router: Type.String({ minLength: 1, maxLength: 512, description: "id of the virtual router" }), ...Range },
-  closed,
-);
-const AdvertsQuery = Type.Object(
-  { ...TimelineQuery.properties, limit: Type.Integer({ minimum: 1, maximum: 10_000, default: 500 }) },
-  closed,
-);
-const EventsQuery = Type.Object(
-  {
-    ids: Type.Optional(
-      Type.String({
-        maxLength: 33 * 500,
-        pattern: "^[0-9a-f]{32}(,[0-9a-f]{32})*$",
-        description: "ids, separated by commas",
-      }),
-    ),
-    cluster: Type.Optional(Type.String({ maxLength: 64 })),
-    node: Type.Optional(Type.String({ maxLength: 255 })),
-    kinds: Type.Optional(Type.String({ maxLength: 2048, description: "kinds, separated by commas" })),
-    from: Type.Optional(Instant),
-    to: Type.Optional(Instant),
-    limit: Type.Integer({ minimum: 1, maximum: 10_000, default: 500 }),
-  },
-  closed,
-);
-const IncidentParams = Type.Object({ id: Type.String({ pattern: "^[0-9a-f]{32}$" }) }, closed);
-const DeliveriesQuery = Type.Object(
-  {
-    incidentId: Type.Optional(Type.String({ pattern: "^[0-9a-f]{32}$" })),
-    limit: Type.Integer({ minimum: 1, maximum: 1000, default: 200 }),
-  },
-  closed,
-);
 
 export interface ApiDeps {
   readonly store: Store;
@@ -65,16 +28,22 @@ export function apiRoutes(app: FastifyInstance, { store, engine, metrics }: ApiD
     return router;
   };
 
-  app.get("/api/v1/routers", { schema: { summary: "Virtual routers, who is master, and open incidents" } }, () =>
-    engine.routers(),
+  app.get(
+    "/api/v1/routers",
+    { schema: { summary: "Virtual routers, who is master, and open incidents", response: Answers.routers } },
+    () => engine.routers(),
   );
-  app.get("/api/v1/nodes", { schema: { summary: "Nodes, and what their collectors read" } }, () => engine.nodes());
-  app.get("/api/v1/incidents", { schema: { summary: "Incidents, newest first" } }, () =>
+  app.get(
+    "/api/v1/nodes",
+    { schema: { summary: "Nodes, and what their collectors read", response: Answers.nodes } },
+    () => engine.nodes(),
+  );
+  app.get("/api/v1/incidents", { schema: { summary: "Incidents, newest first", response: Answers.incidents } }, () =>
     [...engine.incidents()].sort((a, b) => b.start - a.start),
   );
   app.get<{ Params: Static<typeof IncidentParams> }>(
     "/api/v1/incidents/:id",
-    { schema: { summary: "One incident", params: IncidentParams } },
+    { schema: { summary: "One incident, also a withdrawn one", params: IncidentParams, response: Answers.incident } },
     async ({ params }): Promise<Incident> => {
       const found =
         engine.incidents().find(({ id }) => id === params.id) ??
@@ -85,7 +54,13 @@ export function apiRoutes(app: FastifyInstance, { store, engine, metrics }: ApiD
   );
   app.get<{ Querystring: Static<typeof TimelineQuery> }>(
     "/api/v1/timeline",
-    { schema: { summary: "Lanes, incidents and adverts of a virtual router", querystring: TimelineQuery } },
+    {
+      schema: {
+        summary: "Lanes, incidents and adverts of a virtual router",
+        querystring: TimelineQuery,
+        response: Answers.timeline,
+      },
+    },
     async ({ query }): Promise<Timeline> => {
       const router = routerOf(query.router);
       checkRange(query);
@@ -112,7 +87,13 @@ export function apiRoutes(app: FastifyInstance, { store, engine, metrics }: ApiD
   );
   app.get<{ Querystring: Static<typeof AdvertsQuery> }>(
     "/api/v1/adverts",
-    { schema: { summary: "Raw adverts of a virtual router, oldest first", querystring: AdvertsQuery } },
+    {
+      schema: {
+        summary: "Raw adverts of a virtual router, oldest first",
+        querystring: AdvertsQuery,
+        response: Answers.events,
+      },
+    },
     async ({ query }): Promise<EventPage> => {
       const router = routerOf(query.router);
       checkRange(query);
@@ -130,7 +111,13 @@ export function apiRoutes(app: FastifyInstance, { store, engine, metrics }: ApiD
   );
   app.get<{ Querystring: Static<typeof EventsQuery> }>(
     "/api/v1/events",
-    { schema: { summary: "Events by id, or by node, kind and time", querystring: EventsQuery } },
+    {
+      schema: {
+        summary: "Events by id, or by node, kind and time",
+        querystring: EventsQuery,
+        response: Answers.events,
+      },
+    },
     async ({ query }): Promise<EventPage> => {
       const { ids, kinds, limit, ...rest } = query;
       const events = await store.events({
@@ -144,13 +131,24 @@ export function apiRoutes(app: FastifyInstance, { store, engine, metrics }: ApiD
   );
   app.get<{ Querystring: Static<typeof DeliveriesQuery> }>(
     "/api/v1/deliveries",
-    { schema: { summary: "Alerts: who was told, and with what outcome", querystring: DeliveriesQuery } },
+    {
+      schema: {
+        summary: "Alerts: who was told, and with what outcome",
+        querystring: DeliveriesQuery,
+        response: Answers.deliveries,
+      },
+    },
     ({ query }) => store.deliveries(query),
   );
-  app.get("/healthz", { schema: { summary: "The process lives" } }, () => ({ status: "ok" }));
-  app.get("/readyz", { schema: { summary: "The store is open and detection is rebuilt" } }, () => ({
-    status: "ready",
-  }));
+  app.get("/healthz", { schema: { summary: "The process lives", response: Answers.health } }, () => ({ status: "ok" }));
+  app.get(
+    "/readyz",
+    { schema: { summary: "Detection is rebuilt and the store answers", response: Answers.health } },
+    async () => {
+      if (!(await store.isReady())) throw new ProblemError(503, "the store does not answer");
+      return { status: "ready" };
+    },
+  );
   app.get("/metrics", { schema: { summary: "Prometheus metrics" } }, async (_request, reply) =>
     reply.type(metrics.contentType).send(await metrics.print()),
   );

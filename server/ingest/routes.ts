@@ -3,14 +3,21 @@ import { promisify } from "node:util";
 import { gunzip as gunzipCallback } from "node:zlib";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { Compile } from "typebox/compile";
-import { BATCH_BYTES_MAX, type Batch, BatchEnvelope, type BatchReceipt } from "../../collector/events/batch.ts";
+import {
+  BATCH_BYTES_MAX,
+  BATCH_EVENTS_MAX,
+  type Batch,
+  BatchEnvelope,
+  type BatchReceipt,
+} from "../../collector/events/batch.ts";
 import { type Event, eventFault } from "../../collector/events/event.ts";
 import { messageOf } from "../../collector/core/errors.ts";
 import type { Clock } from "../../collector/core/time.ts";
 import { ProblemError } from "../api/problems.ts";
+import { Answers, BatchBody } from "../api/schemas.ts";
 import type { ServerConfig } from "../config.ts";
-import type { Metrics } from "../metrics.ts";
-import type { Store } from "../store/store.ts";
+import type { Metrics, RefusalReason } from "../metrics.ts";
+import { type Store, StoreRefusal } from "../store/store.ts";
 
 const gunzip = promisify(gunzipCallback);
 const envelope = Compile(BatchEnvelope);
@@ -19,19 +26,36 @@ const envelope = Compile(BatchEnvelope);
 const FAULTS_MAX = 20;
 /** What a collector is asked to wait when the store is behind, seconds. */
 const RETRY_AFTER_S = 2;
+const RETRY = { headers: { "retry-after": String(RETRY_AFTER_S) } } as const;
 
 export interface IngestDeps {
   readonly config: ServerConfig["ingest"];
   readonly store: Pick<Store, "insertBatch">;
   readonly clock: Clock;
-  readonly metrics: Metrics;
+  readonly metrics: Pick<Metrics, "accepted" | "refused">;
   /** Called once a batch is durable, before it is acknowledged. */
   readonly onStored: (batch: Batch) => void;
 }
 
+/** A batch that is not taken, and why: the reason labels a metric. */
+class Refusal extends ProblemError {
+  readonly reason: RefusalReason;
+
+  constructor(
+    reason: RefusalReason,
+    statusCode: number,
+    detail: string,
+    options: ConstructorParameters<typeof ProblemError>[2] = {},
+  ) {
+    super(statusCode, detail, options);
+    this.reason = reason;
+  }
+}
+
 /** Takes batches: checked against the contract, stored, and only then acknowledged. */
-export function ingestRoutes(app: FastifyInstance, deps: IngestDeps): void {
-  const { config, store, clock, metrics, onStored } = deps;
+export function ingestRoutes(app: FastifyInstance, { config, store, clock, metrics, onStored }: IngestDeps): void {
+  const ownersOf = tokenReader(config.tokens);
+  const owners = new WeakMap<FastifyRequest, readonly string[]>();
   let inFlight = 0;
 
   app.register(async (scope) => {
@@ -40,107 +64,124 @@ export function ingestRoutes(app: FastifyInstance, deps: IngestDeps): void {
       { parseAs: "buffer", bodyLimit: BATCH_BYTES_MAX },
       async (request: FastifyRequest, body: Buffer) => parseBody(body, request.headers["content-encoding"]),
     );
-    scope.addHook("onRequest", async (request) => {
-      if (inFlight >= config.in_flight_max) {
-        metrics.refused("overload");
-        throw new ProblemError(429, "too many batches wait for the store", {
-          headers: { "retry-after": String(RETRY_AFTER_S) },
-        });
-      }
-      if (config.tokens.length > 0 && tokenOwners(config.tokens, request.headers.authorization).length === 0) {
-        metrics.refused("unauthorised");
-        throw new ProblemError(
+    // Before the body is read: who may not write, or comes when too many wait, costs no memory.
+    scope.addHook("onRequest", async (request, reply) => {
+      const found = ownersOf(request.headers.authorization);
+      if (config.tokens.length > 0 && found.length === 0)
+        throw new Refusal(
+          "unauthorised",
           401,
           "a token that ingest.tokens of this server lists is needed: Authorization: Bearer …",
+          { headers: { "www-authenticate": "Bearer" } },
         );
-      }
+      if (inFlight >= config.in_flight_max)
+        throw new Refusal("overload", 429, "too many batches wait for the store", RETRY);
+      owners.set(request, found);
+      inFlight += 1;
+      // Comes also when the collector goes away in the middle.
+      reply.raw.once("close", () => (inFlight -= 1));
     });
-    scope.setErrorHandler((error, _request, reply) => {
-      if (!(error instanceof ProblemError)) metrics.refused("malformed");
-      throw error;
-      void reply;
-    });
+    scope.addHook("onError", async (_request, _reply, error) => metrics.refused(reasonOf(error)));
     scope.post(
       "/api/v1/ingest",
       {
-        schema: { summary: "One batch of events from a collector", body: BatchEnvelope },
+        schema: { summary: "One batch of events from a collector", body: BatchBody, response: Answers.receipt },
         validatorCompiler: () => () => true,
       },
       async (request): Promise<BatchReceipt> => {
-        inFlight += 1;
-        try {
-          const batch = admit(request.body, metrics);
-          const owners = tokenOwners(config.tokens, request.headers.authorization);
-          if (config.tokens.length > 0 && !owners.includes(batch.node)) {
-            metrics.refused("foreign-node");
-            throw new ProblemError(403, `the token is not one of node ${batch.node}`);
-          }
-          const { duplicate } = await insert(store, batch, metrics);
-          if (!duplicate) onStored(batch);
-          metrics.accepted(batch.events.length, duplicate);
-          return { accepted: duplicate ? 0 : batch.events.length, duplicate, serverTs: clock.epoch() };
-        } finally {
-          inFlight -= 1;
-        }
+        const batch = admit(request.body);
+        if (config.tokens.length > 0 && !owners.get(request)?.includes(batch.node))
+          throw new Refusal("foreign-node", 403, `the token is not one of node ${batch.node}`);
+        const { duplicate } = await insert(store, batch);
+        if (!duplicate) onStored(batch);
+        metrics.accepted(batch.events.length, duplicate);
+        return { accepted: duplicate ? 0 : batch.events.length, duplicate, serverTs: clock.epoch() };
       },
     );
   });
 }
 
-async function insert(
-  store: IngestDeps["store"],
-  batch: Batch,
-  metrics: Metrics,
-): Promise<{ readonly duplicate: boolean }> {
+function reasonOf(error: unknown): RefusalReason {
+  if (error instanceof Refusal) return error.reason;
+  const status = typeof error === "object" && error !== null && "statusCode" in error ? error.statusCode : undefined;
+  if (status === 413) return "too-large";
+  return typeof status === "number" && status < 500 ? "malformed" : "internal";
+}
+
+async function insert(store: IngestDeps["store"], batch: Batch): Promise<{ readonly duplicate: boolean }> {
   try {
     return await store.insertBatch(batch);
   } catch (error) {
-    metrics.refused("store");
-    throw new ProblemError(503, `the store does not take events: ${messageOf(error).split("\n")[0]}`, {
-      headers: { "retry-after": String(RETRY_AFTER_S) },
-    });
+    // The store's own words may quote what other nodes wrote: they go to our log alone.
+    if (error instanceof StoreRefusal)
+      throw new Refusal("malformed", 400, `the batch cannot be stored: ${error.message}`);
+    throw new Refusal("store", 503, "the store does not take events at present; the server's log says why", RETRY);
   }
 }
 
 async function parseBody(body: Buffer, encoding: string | undefined): Promise<unknown> {
-  let text = body;
-  if (encoding === "gzip") {
-    try {
-      text = await gunzip(body, { maxOutputLength: BATCH_BYTES_MAX });
-    } catch (error) {
-      const tooLarge = error instanceof Error && "code" in error && error.code === "ERR_BUFFER_TOO_LARGE";
-      throw tooLarge
-        ? new ProblemError(413, `the batch is larger than ${BATCH_BYTES_MAX} bytes when it is decompressed`)
-        : new ProblemError(400, "the body is not sound gzip data");
-    }
-  } else if (encoding !== undefined && encoding !== "identity")
-    throw new ProblemError(415, `content-encoding ${encoding.slice(0, 40)} is not supported: send gzip or none`);
+  const text = await decoded(body, encoding);
   try {
     return JSON.parse(text.toString("utf8"));
   } catch (error) {
-    throw new ProblemError(400, `the body is not JSON: ${messageOf(error)}`);
+    throw new Refusal("malformed", 400, `the body is not JSON: ${messageOf(error)}`);
+  }
+}
+
+async function decoded(body: Buffer, encoding: string | undefined): Promise<Buffer> {
+  if (encoding === undefined || encoding === "identity") return body;
+  if (encoding !== "gzip")
+    throw new Refusal(
+      "malformed",
+      415,
+      `content-encoding ${encoding.slice(0, 40)} is not supported: send gzip or none`,
+    );
+  try {
+    return await gunzip(body, { maxOutputLength: BATCH_BYTES_MAX });
+  } catch (error) {
+    const tooLarge = error instanceof Error && "code" in error && error.code === "ERR_BUFFER_TOO_LARGE";
+    throw tooLarge
+      ? new Refusal("too-large", 413, `the batch is larger than ${BATCH_BYTES_MAX} bytes when it is decompressed`)
+      : new Refusal("malformed", 400, "the body is not sound gzip data");
   }
 }
 
 /** The whole batch or none of it: what is wrong is told by event and field. */
-function admit(body: unknown, metrics: Metrics): Batch {
-  const faults: { at: string; message: string }[] = [];
-  if (envelope.Check(body)) {
-    for (const [i, event] of body.events.entries()) {
-      const fault = eventFault(event) ?? foreignFault(event as Event, body);
-      if (fault && faults.length < FAULTS_MAX)
-        faults.push({ at: `events[${i}].${fault.field}`, message: fault.message });
-    }
-    if (faults.length === 0) return body as Batch;
-  } else
-    for (const { instancePath, message } of envelope.Errors(body).slice(0, FAULTS_MAX))
-      faults.push({ at: instancePath.slice(1).replaceAll("/", ".") || "body", message });
-  metrics.refused("malformed");
-  throw new ProblemError(
+function admit(body: unknown): Batch {
+  if (eventCount(body) > BATCH_EVENTS_MAX)
+    throw new Refusal("too-large", 413, `the batch has more than ${BATCH_EVENTS_MAX} events`);
+  const faults = faultsOf(body);
+  if (faults.length === 0) return body as Batch;
+  throw new Refusal(
+    "malformed",
     400,
     `the batch does not keep to the event contract: ${faults[0]?.at}: ${faults[0]?.message}`,
     { faults },
   );
+}
+
+function eventCount(body: unknown): number {
+  const events = typeof body === "object" && body !== null && "events" in body ? body.events : undefined;
+  return Array.isArray(events) ? events.length : 0;
+}
+
+function faultsOf(body: unknown): { at: string; message: string }[] {
+  if (!envelope.Check(body))
+    return envelope
+      .Errors(body)
+      .slice(0, FAULTS_MAX)
+      .map(({ instancePath, message }) => ({
+        at: instancePath.slice(1).replaceAll("/", ".") || "body",
+        message: message === "schema is false" ? "is not a field of a batch" : message,
+      }));
+  const faults: { at: string; message: string }[] = [];
+  for (const [i, event] of body.events.entries()) {
+    const fault = eventFault(event) ?? foreignFault(event as Event, body);
+    if (!fault) continue;
+    faults.push({ at: `events[${i}]${fault.field === "" ? "" : `.${fault.field}`}`, message: fault.message });
+    if (faults.length === FAULTS_MAX) break;
+  }
+  return faults;
 }
 
 function foreignFault(
@@ -151,10 +192,13 @@ function foreignFault(
   return event.cluster === batch.cluster ? undefined : { field: "cluster", message: "is not the batch's cluster" };
 }
 
-/** Nodes whose token this is. Compared in constant time, hash with hash. */
-function tokenOwners(tokens: ServerConfig["ingest"]["tokens"], header: string | undefined): string[] {
-  const token = /^Bearer (\S{1,512})$/.exec(header ?? "")?.[1];
-  if (token === undefined) return [];
-  const hash = createHash("sha256").update(token).digest();
-  return tokens.filter(({ sha256 }) => timingSafeEqual(Buffer.from(sha256, "hex"), hash)).map(({ node }) => node);
+/** Tells whose token an Authorization header has. Compared in constant time, hash with hash. */
+function tokenReader(tokens: ServerConfig["ingest"]["tokens"]): (header: string | undefined) => readonly string[] {
+  const known = tokens.map(({ node, sha256 }) => ({ node, hash: Buffer.from(sha256, "hex") }));
+  return (header) => {
+    const token = /^Bearer (\S{1,512})$/i.exec(header ?? "")?.[1];
+    if (token === undefined) return [];
+    const hash = createHash("sha256").update(token).digest();
+    return known.filter((candidate) => timingSafeEqual(candidate.hash, hash)).map(({ node }) => node);
+  };
 }

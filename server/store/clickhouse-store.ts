@@ -1,27 +1,31 @@
-import type { ClickHouseClient } from "@clickhouse/client";
+import { type ClickHouseClient, ClickHouseError } from "@clickhouse/client";
 import type { Batch } from "../../collector/events/batch.ts";
 import type { Event } from "../../collector/events/event.ts";
-import { messageOf } from "../../collector/core/errors.ts";
+import { messageOf, OperatorError } from "../../collector/core/errors.ts";
 import type { Log } from "../../collector/core/log.ts";
 import type { AdvertBucket, Delivery } from "../api/types.ts";
 import type { ServerConfig } from "../config.ts";
 import type { Incident } from "../detect/incident.ts";
 import { openEngine } from "./engine.ts";
 import { migrate } from "./migrate.ts";
-import type { AdvertQuery, EventQuery, Store } from "./store.ts";
+import { type AdvertQuery, type EventQuery, type Store, StoreRefusal } from "./store.ts";
 
 const DATABASE = "keepwatch";
 /** How long a batch waits for others to share an insert with, milliseconds: each insert costs tens of milliseconds, however few rows it has. */
 const LINGER_MS = 40;
 /** Most events of one insert. */
 const INSERT_EVENTS_MAX = 20_000;
-/** Batch ids that are remembered, so that a repetition is answered without work. What is older is stored again and seen once all the same. */
+/** Batch ids that are remembered, so that a repetition is answered without work. After a restart, or when it is older, a batch is stored again: it has the same keys, and is seen once all the same. */
 const BATCHES_REMEMBERED = 100_000;
 /** Events read at once when detection is rebuilt. */
 const PAGE_EVENTS = 20_000;
 
-/** Settings of every insert: the server's own batching would acknowledge before it is durable. */
+/** The server's own batching would acknowledge before it is durable. */
 const INSERT_SETTINGS = { async_insert: 0 } as const;
+/** Longest that a query for a person may take, seconds. */
+const QUERY_SECONDS_MAX = 30;
+/** ClickHouse's TIMEOUT_EXCEEDED, MEMORY_LIMIT_EXCEEDED and TOO_SLOW: the question was too large. */
+const TOO_LARGE_CODES: ReadonlySet<string> = new Set(["159", "241", "160"]);
 
 type Json = string | number | boolean | null | readonly Json[];
 
@@ -35,8 +39,22 @@ interface PendingInsert {
 export async function openStore(config: ServerConfig["storage"], deps: { log: Log }): Promise<Store> {
   const client = await openEngine(config);
   const database = config.database ?? DATABASE;
-  await migrate(client, database, { advertsDays: config.adverts_days, eventsDays: config.events_days });
-  return new ClickHouseStore(client, database, deps.log);
+  try {
+    await migrate(client, database, { adverts: config.adverts_days, events: config.events_days });
+    const [row] = await read<{ version: string }>(
+      client,
+      `SELECT toString(max(version)) AS version FROM ${database}.deliveries`,
+      {},
+    );
+    return new ClickHouseStore(client, database, deps.log, Number(row?.version ?? 0));
+  } catch (cause) {
+    await client.close();
+    if (cause instanceof OperatorError) throw cause;
+    throw new OperatorError("STORE_SCHEMA", `the store's tables cannot be made: ${messageOf(cause).split("\n")[0]}`, {
+      cause,
+      remedy: "Check the free space, and with storage.url what the user may do",
+    });
+  }
 }
 
 class ClickHouseStore implements Store {
@@ -44,36 +62,63 @@ class ClickHouseStore implements Store {
   private readonly database: string;
   private readonly log: Log;
   private readonly stored = new Set<string>();
+  private readonly storing = new Map<string, Promise<void>>();
   private pending: PendingInsert[] = [];
   private inserting: Promise<void> | undefined;
-  private deliveryVersion = 0;
+  /** Counts on from the newest one stored: a clock may step back, and would hide an update behind an older one. */
+  private deliveryVersion: number;
+  private readonly failures = { read: 0, write: 0 };
 
-  constructor(client: ClickHouseClient, database: string, log: Log) {
+  constructor(client: ClickHouseClient, database: string, log: Log, deliveryVersion: number) {
     this.client = client;
     this.database = database;
     this.log = log;
+    this.deliveryVersion = deliveryVersion;
   }
 
   async insertBatch(batch: Batch): Promise<{ readonly duplicate: boolean }> {
     if (this.stored.has(batch.batchId)) return { duplicate: true };
-    await new Promise<void>((resolve, reject) => {
+    // Sent again while the first is on its way: its answer was too slow for the collector.
+    const first = this.storing.get(batch.batchId);
+    if (first) {
+      await first;
+      return { duplicate: true };
+    }
+    const done = new Promise<void>((resolve, reject) => {
       this.pending.push({ batch, resolve, reject });
       this.inserting ??= this.insertPending();
     });
+    this.storing.set(batch.batchId, done);
+    try {
+      await done;
+    } finally {
+      this.storing.delete(batch.batchId);
+    }
     return { duplicate: false };
   }
 
   async *detectionEvents(): AsyncGenerator<readonly Event[]> {
-    let after: { ts: number; id: string } = { ts: -1, id: "" };
+    const nodes = await this.rows<{ cluster: string; node: string }>(
+      `SELECT DISTINCT cluster, node FROM ${this.database}.events ORDER BY cluster, node`,
+      {},
+    );
+    for (const node of nodes) yield* this.eventsOfNode(node);
+  }
+
+  /** A page begins where the last one ended, along the table's own order: no page reads what another has read. */
+  private async *eventsOfNode(node: { cluster: string; node: string }): AsyncGenerator<readonly Event[]> {
+    let after: { ts: string; id: string } = { ts: "-1", id: "" };
     for (;;) {
       const rows = await this.rows<{ ts: string; id: string; event: string }>(
-        `SELECT toString(ts) AS ts, id, event FROM ${this.database}.events FINAL WHERE (events.ts, toString(events.id)) > ({ts:Int64}, {id:String}) ORDER BY events.ts, events.id LIMIT {limit:UInt32}`,
-        { ts: after.ts, id: after.id, limit: PAGE_EVENTS },
+        `SELECT toString(events.ts) AS ts, id, event FROM ${this.database}.events FINAL
+         WHERE cluster = {cluster:String} AND node = {node:String} AND events.ts >= {ts:Int64} AND (events.ts, toString(events.id)) > ({ts:Int64}, {id:String})
+         ORDER BY events.ts, events.id LIMIT {limit:UInt32}`,
+        { ...node, ...after, limit: PAGE_EVENTS },
       );
       yield rows.map(({ event }) => JSON.parse(event) as Event);
       const last = rows.at(-1);
       if (!last || rows.length < PAGE_EVENTS) return;
-      after = { ts: Number(last.ts), id: last.id };
+      after = last;
     }
   }
 
@@ -92,16 +137,18 @@ class ClickHouseStore implements Store {
     where("ts >= {from:Int64}", "from", query.from);
     where("ts <= {to:Int64}", "to", query.to);
     const rows = await this.rows<{ event: string }>(
-      `SELECT event FROM ${this.database}.events FINAL WHERE ${conditions.join(" AND ")} ORDER BY ts, id LIMIT {limit:UInt32}`,
+      `SELECT event FROM ${this.database}.events FINAL WHERE ${conditions.join(" AND ")} ORDER BY ts, id LIMIT 1 BY id LIMIT {limit:UInt32}`,
       params,
+      FOR_A_PERSON,
     );
     return rows.map(({ event }) => JSON.parse(event) as Event);
   }
 
   async adverts({ limit, ...query }: AdvertQuery & { readonly limit: number }): Promise<readonly Event[]> {
     const rows = await this.rows<Record<string, never>>(
-      `SELECT * REPLACE (toFloat64(ts) AS ts, toFloat64(observedTs) AS observedTs) FROM ${this.database}.adverts FINAL WHERE ${ADVERT_RANGE} ORDER BY adverts.ts, id LIMIT {limit:UInt32}`,
+      `SELECT * EXCEPT storedAt REPLACE (toFloat64(ts) AS ts, toFloat64(observedTs) AS observedTs) FROM ${this.database}.adverts FINAL WHERE ${ADVERT_RANGE} ORDER BY adverts.ts, id LIMIT {limit:UInt32}`,
       { ...query, limit },
+      FOR_A_PERSON,
     );
     return rows.map(
       ({ at, ...row }) =>
@@ -126,6 +173,7 @@ class ClickHouseStore implements Store {
              FROM ${this.database}.adverts FINAL WHERE ${ADVERT_RANGE})
        GROUP BY node, peer, intDiv(heard, {step:Int64}) AS bucket ORDER BY node, sender, bucket`,
       { ...query, step },
+      FOR_A_PERSON,
     );
   }
 
@@ -153,8 +201,7 @@ class ClickHouseStore implements Store {
   }
 
   async saveDelivery(delivery: Delivery): Promise<void> {
-    // Two changes within a millisecond must not tie: the later one counts.
-    this.deliveryVersion = Math.max(this.deliveryVersion + 1, Date.now() * 1000);
+    this.deliveryVersion += 1;
     await this.insert(
       "deliveries",
       ["id", "version", "incidentId", "status", "createdTs", "delivery"],
@@ -188,14 +235,30 @@ class ClickHouseStore implements Store {
     return rows.map(({ delivery }) => JSON.parse(delivery) as Delivery);
   }
 
+  async isReady(): Promise<boolean> {
+    return (await this.client.ping()).success;
+  }
+
   async close(): Promise<void> {
     while (this.inserting) await this.inserting;
     await this.client.close();
   }
 
-  private async rows<T>(query: string, params: Readonly<Record<string, unknown>>): Promise<T[]> {
-    const answer = await this.client.query({ query, query_params: { ...params }, format: "JSONEachRow" });
-    return answer.json<T>();
+  errors(): { readonly read: number; readonly write: number } {
+    return { ...this.failures };
+  }
+
+  private async rows<T>(
+    query: string,
+    params: Readonly<Record<string, unknown>>,
+    settings: QuerySettings = {},
+  ): Promise<T[]> {
+    try {
+      return await read<T>(this.client, query, params, settings);
+    } catch (error) {
+      this.failures.read += 1;
+      throw error;
+    }
   }
 
   private async insert(
@@ -204,35 +267,59 @@ class ClickHouseStore implements Store {
     values: readonly (readonly Json[])[],
   ): Promise<void> {
     if (values.length === 0) return;
-    await this.client.insert({
-      table: `${this.database}.${table}`,
-      columns: [...columns] as [string, ...string[]],
-      values: values.map((row) => [...row]),
-      format: "JSONCompactEachRow",
-      clickhouse_settings: INSERT_SETTINGS,
-    });
+    try {
+      await this.client.insert({
+        table: `${this.database}.${table}`,
+        columns: [...columns] as [string, ...string[]],
+        values: values.map((row) => [...row]),
+        format: "JSONCompactEachRow",
+        clickhouse_settings: INSERT_SETTINGS,
+      });
+    } catch (error) {
+      this.failures.write += 1;
+      throw error;
+    }
   }
 
   /** All that waits goes in with one insert a table; what comes meanwhile waits for the next. */
   private async insertPending(): Promise<void> {
     while (this.pending.length > 0) {
       await new Promise((resolve) => setTimeout(resolve, LINGER_MS));
-      const turn = this.takeTurn();
-      try {
-        await this.insertEvents(turn.flatMap(({ batch }) => batch.events));
-        for (const { batch, resolve } of turn) {
-          this.remember(batch.batchId);
-          resolve();
-        }
-      } catch (error) {
-        this.log("error", "events could not be stored; the collectors keep them and send them again", {
-          events: turn.reduce((sum, { batch }) => sum + batch.events.length, 0),
-          why: messageOf(error),
-        });
-        for (const { reject } of turn) reject(error);
-      }
+      await this.insertTurn(this.takeTurn());
     }
     this.inserting = undefined;
+  }
+
+  private async insertTurn(turn: readonly PendingInsert[]): Promise<void> {
+    try {
+      await this.insertEvents(turn.flatMap(({ batch }) => batch.events));
+    } catch (error) {
+      // One node's batch that cannot be stored must not keep the others' out.
+      if (turn.length > 1 && isRefusal(error)) for (const one of turn) await this.insertTurn([one]);
+      else this.fail(turn, error);
+      return;
+    }
+    for (const { batch, resolve } of turn) {
+      this.remember(batch.batchId);
+      resolve();
+    }
+  }
+
+  private fail(turn: readonly PendingInsert[], error: unknown): void {
+    const refused = isRefusal(error);
+    this.log(
+      "error",
+      refused
+        ? "a batch has values that the store cannot hold"
+        : "events could not be stored; the collectors keep them and send them again",
+      {
+        nodes: [...new Set(turn.map(({ batch }) => batch.node))].join(),
+        events: turn.reduce((sum, { batch }) => sum + batch.events.length, 0),
+        why: messageOf(error).split("\n")[0],
+      },
+    );
+    const told = refused ? new StoreRefusal("a value is outside what the store can hold", { cause: error }) : error;
+    for (const { reject } of turn) reject(told);
   }
 
   private takeTurn(): PendingInsert[] {
@@ -314,6 +401,35 @@ class ClickHouseStore implements Store {
         e.at ?? "",
       ]),
     );
+  }
+}
+
+/** ClickHouse could not read a value, so that the same batch fails again: CANNOT_PARSE_*, ARGUMENT_OUT_OF_BOUND, INCORRECT_DATA, TOO_LARGE_STRING_SIZE and their kind. */
+const REFUSAL_CODES: ReadonlySet<string> = new Set(["6", "26", "27", "33", "38", "41", "53", "69", "72", "117", "131"]);
+
+const isRefusal = (error: unknown): boolean => error instanceof ClickHouseError && REFUSAL_CODES.has(error.code);
+
+type QuerySettings = Readonly<Record<string, number>>;
+const FOR_A_PERSON: QuerySettings = { max_execution_time: QUERY_SECONDS_MAX };
+
+async function read<T>(
+  client: ClickHouseClient,
+  query: string,
+  params: Readonly<Record<string, unknown>>,
+  settings: QuerySettings = {},
+): Promise<T[]> {
+  try {
+    const answer = await client.query({
+      query,
+      query_params: { ...params },
+      format: "JSONEachRow",
+      clickhouse_settings: { ...settings },
+    });
+    return await answer.json<T>();
+  } catch (error) {
+    if (error instanceof ClickHouseError && TOO_LARGE_CODES.has(error.code))
+      throw new StoreRefusal("the answer takes too long or too much memory: ask for a shorter time", { cause: error });
+    throw error;
   }
 }
 

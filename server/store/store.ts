@@ -22,11 +22,19 @@ export interface AdvertQuery {
   readonly to: number;
 }
 
+/** The store works, but not for this request: asked again, it fails again. */
+export class StoreRefusal extends Error {
+  override readonly name = "StoreRefusal";
+}
+
 /** All the server keeps. SQL stays behind it; the same code serves the embedded and an external ClickHouse. */
 export interface Store {
-  /** Durable when it resolves. A batch that was stored before changes nothing and answers `duplicate`. */
+  /**
+   * Durable when it resolves. A batch that was stored before changes nothing and answers `duplicate`, if this process stored it.
+   * @throws {StoreRefusal} when it has a value that cannot be stored; anything else that is thrown may pass
+   */
   insertBatch(batch: Batch): Promise<{ readonly duplicate: boolean }>;
-  /** All events but raw adverts, by event time: what detection is rebuilt from at start. */
+  /** All events but raw adverts, node by node in order of event time: what detection is rebuilt from at start. */
   detectionEvents(): AsyncIterable<readonly Event[]>;
   events(query: EventQuery): Promise<readonly Event[]>;
   /** Raw adverts (kind wire.advert), oldest first. */
@@ -42,5 +50,9 @@ export interface Store {
     readonly incidentId?: string;
     readonly limit: number;
   }): Promise<readonly Delivery[]>;
+  /** It answers now. */
+  isReady(): Promise<boolean>;
+  /** Requests that failed since the start. */
+  errors(): { readonly read: number; readonly write: number };
   close(): Promise<void>;
 }

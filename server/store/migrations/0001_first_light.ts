@@ -5,14 +5,9 @@
 const DURABLE =
   "fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, min_compressed_bytes_to_fsync_after_merge = 1";
 
-export interface Retention {
-  readonly advertsDays: number;
-  readonly eventsDays: number;
-}
-
 /** All instants are microseconds since the epoch. An event that is inserted again has the same key, and is seen once. */
-export const firstLight = ({ advertsDays, eventsDays }: Retention): readonly string[] => [
-  `CREATE TABLE IF NOT EXISTS events (
+export const firstLight = (database: string): readonly string[] => [
+  `CREATE TABLE IF NOT EXISTS ${database}.events (
     cluster LowCardinality(String),
     node LowCardinality(String),
     ts Int64 CODEC(Delta, ZSTD(1)),
@@ -21,9 +16,8 @@ export const firstLight = ({ advertsDays, eventsDays }: Retention): readonly str
     kind LowCardinality(String),
     event String CODEC(ZSTD(3))
   ) ENGINE = ReplacingMergeTree ORDER BY (cluster, node, ts, id)
-  TTL toDateTime(intDiv(ts, 1000000)) + INTERVAL ${eventsDays} DAY
   SETTINGS ${DURABLE}`,
-  `CREATE TABLE IF NOT EXISTS adverts (
+  `CREATE TABLE IF NOT EXISTS ${database}.adverts (
     cluster LowCardinality(String),
     family LowCardinality(String),
     vrid UInt8,
@@ -44,9 +38,8 @@ export const firstLight = ({ advertsDays, eventsDays }: Retention): readonly str
     observedTs Int64 CODEC(Delta, ZSTD(1)),
     at String CODEC(ZSTD(1))
   ) ENGINE = ReplacingMergeTree ORDER BY (cluster, family, vrid, peer, ts, node, id)
-  TTL toDateTime(intDiv(ts, 1000000)) + INTERVAL ${advertsDays} DAY
   SETTINGS ${DURABLE}`,
-  `CREATE TABLE IF NOT EXISTS incidents (
+  `CREATE TABLE IF NOT EXISTS ${database}.incidents (
     id FixedString(32),
     revision UInt32,
     kind LowCardinality(String),
@@ -54,7 +47,7 @@ export const firstLight = ({ advertsDays, eventsDays }: Retention): readonly str
     startTs Int64,
     incident String CODEC(ZSTD(3))
   ) ENGINE = ReplacingMergeTree(revision) ORDER BY id SETTINGS ${DURABLE}`,
-  `CREATE TABLE IF NOT EXISTS deliveries (
+  `CREATE TABLE IF NOT EXISTS ${database}.deliveries (
     id String,
     version UInt64,
     incidentId FixedString(32),

@@ -1,0 +1,295 @@
+import Type, { type Static, type TSchema } from "typebox";
+import { BATCH_EVENTS_MAX, BatchEnvelope, BatchReceipt } from "../../collector/events/batch.ts";
+import {
+  EVENT_KINDS,
+  type Event,
+  type EventKind,
+  eventSchema,
+  FAMILIES,
+  SOURCES,
+  type SourceStatus,
+} from "../../collector/events/event.ts";
+import { CERTAINTIES, INCIDENT_KINDS, type Incident, SEVERITIES } from "../detect/incident.ts";
+import { BAR_STATES, type Lane, type VirtualRouter } from "../detect/view.ts";
+import type { AdvertBucket, Delivery, EventPage, NodeSummary, Problem, RouterSummary, Timeline } from "./types.ts";
+
+/**
+ * What the API takes and answers, as schemas: they document it (OpenAPI), and the tests hold real answers against them.
+ * The types of `types.ts`, which the web uses, are checked against them when this compiles.
+ */
+
+const closed = { additionalProperties: false } as const;
+const Instant = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: "epoch microseconds" });
+const Duration = Type.Integer({ minimum: 0, description: "microseconds" });
+const Count = Type.Integer({ minimum: 0 });
+const IncidentId = Type.String({ pattern: "^[0-9a-f]{32}$" });
+const Strings = Type.Array(Type.String());
+const orNull = <S extends TSchema>(schema: S) => Type.Union([schema, Type.Null()]);
+const oneOf = <const T extends readonly string[]>(values: T) => Type.Unsafe<T[number]>(Type.Enum([...values]));
+
+// --- questions -----------------------------------------------------------------------------------------------------
+
+const Router = Type.String({ minLength: 1, maxLength: 512, description: "id of the virtual router" });
+const Limit = (maximum: number, fallback: number) => Type.Integer({ minimum: 1, maximum, default: fallback });
+
+export const TimelineQuery = Type.Object({ router: Router, from: Instant, to: Instant }, closed);
+export const AdvertsQuery = Type.Object(
+  { router: Router, from: Instant, to: Instant, limit: Limit(10_000, 500) },
+  closed,
+);
+export const EventsQuery = Type.Object(
+  {
+    ids: Type.Optional(
+      Type.String({
+        maxLength: 33 * 500,
+        pattern: "^[0-9a-f]{32}(,[0-9a-f]{32})*$",
+        description: "ids, separated by commas",
+      }),
+    ),
+    cluster: Type.Optional(Type.String({ maxLength: 64 })),
+    node: Type.Optional(Type.String({ maxLength: 255 })),
+    kinds: Type.Optional(Type.String({ maxLength: 2048, description: "kinds, separated by commas" })),
+    from: Type.Optional(Instant),
+    to: Type.Optional(Instant),
+    limit: Limit(10_000, 500),
+  },
+  closed,
+);
+export const IncidentParams = Type.Object({ id: IncidentId }, closed);
+export const DeliveriesQuery = Type.Object({ incidentId: Type.Optional(IncidentId), limit: Limit(1000, 200) }, closed);
+
+// --- answers -------------------------------------------------------------------------------------------------------
+
+const EventT = Type.Unsafe<Event>(
+  Type.Union(
+    (Object.keys(EVENT_KINDS) as EventKind[]).map((kind) => eventSchema(kind)),
+    { description: "One immutable observation; its kind says which fields it has" },
+  ),
+);
+const IncidentT = Type.Object(
+  {
+    id: IncidentId,
+    revision: Type.Integer({ minimum: 1 }),
+    status: oneOf(["open", "resolved", "withdrawn"]),
+    kind: oneOf(INCIDENT_KINDS),
+    certainty: oneOf(CERTAINTIES),
+    severity: oneOf(SEVERITIES),
+    cluster: Type.String(),
+    subject: Type.Object(
+      { router: Type.Optional(Type.String()), instance: Type.Optional(Type.String()), nodes: Strings },
+      closed,
+    ),
+    start: Instant,
+    end: orNull(Instant),
+    cause: orNull(Type.Object({ code: Type.String(), text: Type.String() }, closed)),
+    summary: Type.String(),
+    evidence: Type.Array(
+      Type.Object(
+        {
+          eventId: Type.String(),
+          node: Type.String(),
+          source: oneOf(SOURCES),
+          ts: Instant,
+          line: Type.Optional(Type.String()),
+          text: Type.String(),
+        },
+        closed,
+      ),
+    ),
+  },
+  closed,
+);
+const VirtualRouterFields = {
+  id: Type.String(),
+  cluster: Type.String(),
+  family: orNull(oneOf(FAMILIES)),
+  vrid: orNull(Type.Integer({ minimum: 1, maximum: 255 })),
+  vips: Strings,
+  instances: Type.Array(
+    Type.Object(
+      {
+        node: Type.String(),
+        name: orNull(Type.String()),
+        interface: orNull(Type.String()),
+        priority: orNull(Type.Integer()),
+      },
+      closed,
+    ),
+  ),
+};
+const RouterSummaryFields = {
+  ...VirtualRouterFields,
+  masters: Strings,
+  since: orNull(Instant),
+  openIncidents: Type.Array(IncidentId),
+  firstEventTs: Instant,
+  lastEventTs: Instant,
+};
+const RouterSummaryT = Type.Object(RouterSummaryFields, closed);
+const LaneT = Type.Object(
+  {
+    node: Type.String(),
+    instance: orNull(Type.String()),
+    bars: Type.Array(
+      Type.Object(
+        {
+          source: oneOf(SOURCES),
+          state: oneOf(BAR_STATES),
+          from: Instant,
+          fromUncertaintyUs: Duration,
+          to: orNull(Instant),
+          toUncertaintyUs: Duration,
+          eventIds: Strings,
+        },
+        closed,
+      ),
+    ),
+    watchedTo: Instant,
+  },
+  closed,
+);
+const AdvertBucketT = Type.Object(
+  { node: Type.String(), sender: Type.String(), ts: Instant, count: Count, maxGapUs: orNull(Duration) },
+  closed,
+);
+const SourceStatusT = Type.Object(
+  {
+    name: Type.String(),
+    detail: Type.String(),
+    state: oneOf(["running", "unavailable", "stopped"]),
+    reason: Type.Optional(Type.String()),
+    read: Count,
+    unrecognised: Count,
+  },
+  closed,
+);
+const NodeSummaryT = Type.Object(
+  { cluster: Type.String(), node: Type.String(), lastSeenTs: Instant, sources: Type.Array(SourceStatusT) },
+  closed,
+);
+const DeliveryT = Type.Object(
+  {
+    id: Type.String(),
+    incidentId: Type.String(),
+    revision: Type.Integer(),
+    event: oneOf(["opened", "certainty-raised", "resolved"]),
+    receiver: Type.String(),
+    target: Type.String(),
+    status: oneOf(["pending", "sent", "failed"]),
+    attempts: Count,
+    createdTs: Instant,
+    nextAttemptTs: Instant,
+    lastError: orNull(Type.String()),
+  },
+  closed,
+);
+const ProblemT = Type.Object(
+  {
+    type: Type.String(),
+    title: Type.String(),
+    status: Type.Integer(),
+    detail: Type.String(),
+    faults: Type.Optional(Type.Array(Type.Object({ at: Type.String(), message: Type.String() }, closed))),
+  },
+  closed,
+);
+
+/** A schema of its own in the description, told by its name elsewhere. */
+const ref = <S extends TSchema>(name: string, _schema: S) => Type.Unsafe<Static<S>>({ $ref: `${name}#` });
+
+const TimelineT = Type.Object(
+  {
+    // The summary of the router, of which the timeline needs less.
+    router: ref("RouterSummary", RouterSummaryT),
+    from: Instant,
+    to: Instant,
+    lanes: Type.Array(ref("Lane", LaneT)),
+    incidents: Type.Array(ref("Incident", IncidentT)),
+    adverts: Type.Array(ref("AdvertBucket", AdvertBucketT)),
+  },
+  closed,
+);
+const EventPageT = Type.Object({ events: Type.Array(ref("Event", EventT)), truncated: Type.Boolean() }, closed);
+
+/** By name, as the description lists them. */
+export const SHARED_SCHEMAS: Readonly<Record<string, TSchema>> = {
+  Event: EventT,
+  Incident: IncidentT,
+  RouterSummary: RouterSummaryT,
+  Lane: LaneT,
+  AdvertBucket: AdvertBucketT,
+  NodeSummary: NodeSummaryT,
+  Delivery: DeliveryT,
+  Problem: ProblemT,
+  Timeline: TimelineT,
+  EventPage: EventPageT,
+  BatchReceipt,
+};
+
+const Health = Type.Object({ status: Type.String() }, closed);
+
+/** Each answer that is a success, and the problem document that all others are. */
+const answers = (schema: TSchema) => ({
+  200: schema,
+  default: {
+    description: "What went wrong, by RFC 9457",
+    content: { "application/problem+json": { schema: ref("Problem", ProblemT) } },
+  },
+});
+
+export const Answers = {
+  routers: answers(Type.Array(ref("RouterSummary", RouterSummaryT))),
+  nodes: answers(Type.Array(ref("NodeSummary", NodeSummaryT))),
+  incidents: answers(Type.Array(ref("Incident", IncidentT))),
+  incident: answers(ref("Incident", IncidentT)),
+  timeline: answers(ref("Timeline", TimelineT)),
+  events: answers(ref("EventPage", EventPageT)),
+  deliveries: answers(Type.Array(ref("Delivery", DeliveryT))),
+  receipt: answers(ref("BatchReceipt", BatchReceipt)),
+  health: answers(Health),
+};
+
+/** The body of an ingest request for the description; `eventFault` checks each event. */
+export const BatchBody = Type.Object(
+  { ...BatchEnvelope.properties, events: Type.Array(ref("Event", EventT), { maxItems: BATCH_EVENTS_MAX }) },
+  closed,
+);
+
+// --- the two descriptions agree --------------------------------------------------------------------------------------
+
+type Mutable<T> = T extends readonly (infer U)[]
+  ? Mutable<U>[]
+  : T extends object
+    ? { -readonly [K in keyof T]: Mutable<T[K]> }
+    : T;
+type Same<A, B> = [Mutable<A>] extends [Mutable<B>] ? ([Mutable<B>] extends [Mutable<A>] ? true : never) : never;
+type Row<S extends TSchema, T> = Same<Static<S>, T>;
+
+interface Agreement {
+  readonly incident: Row<typeof IncidentT, Incident>;
+  readonly routerSummary: Row<typeof RouterSummaryT, RouterSummary>;
+  readonly virtualRouter: Same<Pick<RouterSummary, keyof VirtualRouter>, VirtualRouter>;
+  readonly lane: Row<typeof LaneT, Lane>;
+  readonly advertBucket: Row<typeof AdvertBucketT, AdvertBucket>;
+  readonly sourceStatus: Row<typeof SourceStatusT, SourceStatus>;
+  readonly nodeSummary: Row<typeof NodeSummaryT, NodeSummary>;
+  readonly delivery: Row<typeof DeliveryT, Delivery>;
+  readonly problem: Row<typeof ProblemT, Problem>;
+  readonly eventPage: Row<typeof EventPageT, EventPage>;
+  readonly timeline: Same<Omit<Static<typeof TimelineT>, "router">, Omit<Timeline, "router">>;
+}
+
+/** Does not compile when a schema and its type differ: `true` is then not in `never`. */
+({
+  incident: true,
+  routerSummary: true,
+  virtualRouter: true,
+  lane: true,
+  advertBucket: true,
+  sourceStatus: true,
+  nodeSummary: true,
+  delivery: true,
+  problem: true,
+  eventPage: true,
+  timeline: true,
+}) satisfies Agreement;
