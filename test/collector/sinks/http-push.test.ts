@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type BatchQueue, HttpPush } from "../../../collector/sinks/http-push.ts";
 import type { Pending } from "../../../collector/sinks/spool.ts";
 
@@ -58,6 +58,7 @@ class Queue implements BatchQueue {
     this.items = texts.map((text, i) => ({ sequence: i + 1, body: Buffer.from(text), events: 1 }));
   }
 
+  left = (): number => this.items.length;
   next = async (): Promise<Pending | undefined> => this.items[0];
   acknowledge = async (sequence: number): Promise<void> => {
     expect(this.items.shift()?.sequence).toBe(sequence);
@@ -70,9 +71,17 @@ class Queue implements BatchQueue {
 
 async function push(
   texts: readonly string[],
-  options: { url?: string; token?: string; giveUpAfter?: number } = {},
+  options: {
+    url?: string;
+    token?: string;
+    giveUpAfter?: number;
+    answerTimeoutMs?: number;
+    failOnce?: "next" | "acknowledge" | "deadLetter";
+  } = {},
 ): Promise<{ queue: Queue; sender: HttpPush; said: string[] }> {
   const queue = new Queue(texts);
+  const { failOnce } = options;
+  if (failOnce) vi.spyOn(queue, failOnce).mockRejectedValueOnce(new Error("input/output error"));
   const said: string[] = [];
   let sender: HttpPush | undefined;
   const wait = async (ms: number): Promise<void> => {
@@ -86,6 +95,7 @@ async function push(
     random: () => 0.5,
     wait,
     ...(options.token === undefined ? {} : { token: options.token }),
+    ...(options.answerTimeoutMs === undefined ? {} : { answerTimeoutMs: options.answerTimeoutMs }),
   });
   sender.start();
   // The queue answers undefined when it is empty: that ends the sender.
@@ -155,6 +165,54 @@ describe("the push", () => {
     expect(said[0]).toContain("ECONNREFUSED");
     expect(sender.state().sent).toBe(0);
     expect(Math.max(...waits)).toBeLessThanOrEqual(30_000);
+  });
+
+  test("keeps what something else than a keepwatch server says 200 to", async () => {
+    reactions = [answer(200, {}, "<html>It works!</html>"), answer(200, {}, "{}")];
+    const { said, sender } = await push(["one"]);
+    expect(texts()).toEqual(["one", "one", "one"]);
+    expect(said[0]).toContain("not a keepwatch server");
+    expect(sender.state()).toEqual({ sent: 1, deadLettered: 0 });
+  });
+
+  test("tries again when the server says nothing for too long", async () => {
+    reactions = [() => undefined];
+    const { said } = await push(["one", "two"], { answerTimeoutMs: 50 });
+    expect(texts()).toEqual(["one", "one", "two"]);
+    expect(said[0]).toContain("no answer within 0.05 s");
+  });
+
+  test("sends at once again when an idle connection was closed under it, and says nothing", async () => {
+    // The second request comes over the first one's connection, which the server closes without an answer.
+    reactions = [answer(200), (req) => req.socket.resetAndDestroy()];
+    const { said } = await push(["one", "two"]);
+    expect(texts()).toEqual(["one", "two", "two"]);
+    expect([waits, said]).toEqual([[], []]);
+  });
+
+  test.each(["next", "acknowledge", "deadLetter"] as const)("outlives a spool whose %s fails", async (method) => {
+    reactions = method === "deadLetter" ? [answer(400), answer(400)] : [];
+    const { said, queue } = await push(["one", "two"], { failOnce: method });
+    expect(texts().at(-1)).toBe("two");
+    expect(queue.left()).toBe(0);
+    expect(said).toContainEqual(expect.stringContaining("the spool cannot be read: input/output error"));
+  });
+
+  test("stops at once in the middle of a slow answer, and does not blame the server", async () => {
+    const queue = new Queue(["one"]);
+    const said: string[] = [];
+    const asked = new Promise<void>((resolve) => (reactions = [() => resolve()]));
+    const sender = new HttpPush({
+      url,
+      queue,
+      log: (_level, message) => said.push(message),
+      random: () => 0.5,
+      wait: async () => undefined,
+    });
+    sender.start();
+    await asked;
+    await sender.stop();
+    expect([said, queue.left(), sender.state()]).toEqual([[], 1, { sent: 0, deadLettered: 0 }]);
   });
 
   test("reaches a server by its socket file", async () => {
