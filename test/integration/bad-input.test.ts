@@ -57,7 +57,7 @@ describe("keepwatch analyze", () => {
     ["a torn gzip file", "torn.gz", /torn\.gz: its gzip data is damaged/],
     ["a cut capture", "cut.pcap", /in the middle of a record/],
   ])("names %s, and reads the rest all the same", async (_name, file, told) => {
-    const { status, stderr, analysis } = await analyzed(good("lb1"), join(dir, file), good("lb2"));
+    const { status, stderr, analysis } = await analyzed(good("lb1"), `lb1=${join(dir, file)}`, good("lb2"));
     expect(status).toBe(2);
     expect(stderr).toMatch(told);
     expect(analysis.inputs[1]?.error).toMatch(told);
