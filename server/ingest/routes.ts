@@ -59,6 +59,7 @@ export function ingestRoutes(app: FastifyInstance, { config, store, clock, metri
   let inFlight = 0;
 
   app.register(async (scope) => {
+    scope.removeAllContentTypeParsers();
     scope.addContentTypeParser(
       "application/json",
       { parseAs: "buffer", bodyLimit: BATCH_BYTES_MAX },
