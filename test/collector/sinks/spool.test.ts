@@ -10,6 +10,7 @@ import {
   statSync,
   truncateSync,
   writeFileSync,
+  writeSync,
 } from "node:fs";
 import { type FileHandle, open as openFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -371,6 +372,26 @@ describe("a spool on a failing disk", () => {
       await again.close();
     },
   );
+
+  test("cuts off what a failed write left, so that no one takes it for damage later", async () => {
+    const spool = await open({ segmentBytes: 1e6 });
+    await spool.append([batch("one")]);
+    const methods = await fileMethods();
+    // Only a part fits on the disk, then none does.
+    const writing = vi.spyOn(methods, "write");
+    writing.mockImplementationOnce(async function (this: FileHandle, ...args: unknown[]) {
+      const [bytes, , length, position] = args as [Buffer, number, number, number];
+      writeSync(this.fd, bytes, 0, Math.floor(length / 2), position);
+      throw new Error("no space left on device");
+    });
+    await expect(spool.append([batch("two")])).rejects.toThrow("no space left");
+    vi.restoreAllMocks();
+    await spool.append([batch("two")]);
+    await spool.close();
+    const again = await open();
+    expect([await drain(again), again.untold()]).toEqual([["one", "two"], []]);
+    await again.close();
+  });
 
   test("does not repeat a commit that the disk kept although it reported a failure", async () => {
     const spool = await open({ segmentBytes: 1e6 });
