@@ -1,4 +1,5 @@
-import { mkdir } from "node:fs/promises";
+import { access, mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { Readable } from "node:stream";
 import { type createClient, parseError } from "@clickhouse/client";
 import type * as Chdb from "chdb";
@@ -52,7 +53,7 @@ export class EmbeddedConnection implements Connection {
       return new EmbeddedConnection(chdb, sessions, base);
     } catch (cause) {
       for (const session of sessions) session.close();
-      throw unopenable(path, cause);
+      throw (await ownerOf(path)) === undefined ? unopenable(path, cause) : inUse(path, cause);
     }
   }
 
@@ -191,12 +192,24 @@ function querySettings(memoryMib: number): Record<string, string> {
   };
 }
 
+/** The engine says only on its own stderr that another one has the folder; its lock file names the process. */
+async function ownerOf(path: string): Promise<number | undefined> {
+  const status = await readFile(join(path, "status"), "utf8").catch(() => "");
+  const pid = Number(/^PID: (\d+)$/m.exec(status)?.[1]);
+  if (!Number.isInteger(pid) || pid === process.pid) return undefined;
+  return access(`/proc/${pid}`).then(
+    () => pid,
+    () => undefined,
+  );
+}
+
+const inUse = (path: string, cause: unknown): OperatorError =>
+  new OperatorError("STORE_IN_USE", `the store ${path} is in use by another process`, {
+    cause,
+    remedy: "Stop that server, or give this one a storage.path of its own",
+  });
+
 function unopenable(path: string, cause: unknown): OperatorError {
-  if (/Cannot lock file|Another server instance/.test(messageOf(cause)))
-    return new OperatorError("STORE_IN_USE", `the store ${path} is in use by another process`, {
-      cause,
-      remedy: "Stop that server, or give this one a storage.path of its own",
-    });
   return new OperatorError("STORE_UNOPENABLE", `the store ${path} cannot be opened: ${firstLine(cause)}`, {
     cause,
     remedy: "Check the folder's permissions and the disk",

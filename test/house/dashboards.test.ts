@@ -12,7 +12,9 @@ test.each(files)("%s names no metric that the server does not expose", async (fi
   const exposed = await createMetrics({
     routers: () => [],
     incidents: () => [],
-    alerts: () => ({ sent: 0, failed: 0, waiting: 0 }),
+    alerts: () => ({ sent: 0, failed: 0, waiting: 0, refused: 0 }),
+    storeErrors: () => ({ read: 0, write: 0 }),
+    liveClients: () => 0,
   }).print();
   const named = [...new Set(readFileSync(join(dashboards, file), "utf8").match(/keepwatch_[a-z_]+/g))];
   expect(named.length).toBeGreaterThan(0);
