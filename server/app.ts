@@ -196,7 +196,7 @@ async function buildApp({ config, deps, store, engine, live, metrics, onStored }
   });
   if (existsSync(deps.webRoot)) await app.register(fastifyStatic, { root: deps.webRoot });
   else
-    app.get("/", (_request, reply) =>
+    app.get("/", { schema: { hide: true } }, (_request, reply) =>
       reply.type("text/plain").send("The web timeline is not built: npm run build:web. The API is under /api/v1.\n"),
     );
   return app;

@@ -404,8 +404,11 @@ class ClickHouseStore implements Store {
   }
 }
 
-/** ClickHouse could not read a value, so that the same batch fails again: CANNOT_PARSE_*, ARGUMENT_OUT_OF_BOUND, INCORRECT_DATA, TOO_LARGE_STRING_SIZE and their kind. */
-const REFUSAL_CODES: ReadonlySet<string> = new Set(["6", "26", "27", "33", "38", "41", "53", "69", "72", "117", "131"]);
+/**
+ * ClickHouse could not read a value, so that the same batch fails again: CANNOT_PARSE_TEXT, CANNOT_PARSE_INPUT, ARGUMENT_OUT_OF_BOUND,
+ * CANNOT_PARSE_NUMBER, INCORRECT_DATA, TOO_LARGE_STRING_SIZE. Anything in doubt is not here: a refused batch is not sent again.
+ */
+const REFUSAL_CODES: ReadonlySet<string> = new Set(["6", "27", "69", "72", "117", "131"]);
 
 const isRefusal = (error: unknown): boolean => error instanceof ClickHouseError && REFUSAL_CODES.has(error.code);
 

@@ -1,4 +1,4 @@
-import { type ClickHouseClient, ClickHouseError, createClient } from "@clickhouse/client";
+import { type ClickHouseClient, ClickHouseError, ClickHouseLogLevel, createClient } from "@clickhouse/client";
 import { messageOf, OperatorError } from "../../collector/core/errors.ts";
 import type { ServerConfig } from "../config.ts";
 import { EmbeddedConnection } from "./embedded-connection.ts";
@@ -21,6 +21,8 @@ async function openExternal({ user, password }: ServerConfig["storage"], url: st
     ...(user === undefined ? {} : { username: user }),
     ...(password === undefined ? {} : { password: password.reveal() }),
     application: "keepwatch",
+    // It would print stacks, and rows that it was sent; what fails is told by whoever asked.
+    log: { level: ClickHouseLogLevel.OFF },
   });
   try {
     await checkVersion(client, url);

@@ -1,28 +1,23 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import type { OperatorError } from "../../../collector/core/errors.ts";
 import type { Batch } from "../../../collector/events/batch.ts";
 import { eventId } from "../../../collector/events/id.ts";
 import type { Event } from "../../../collector/events/event.ts";
 import { parseServerConfig } from "../../../server/config.ts";
-import type { Delivery } from "../../../server/api/types.ts";
+import type { Delivery, Incident } from "../../../server/api/types.ts";
 import { openStore } from "../../../server/store/clickhouse-store.ts";
-import type { Store } from "../../../server/store/store.ts";
+import { openEngine } from "../../../server/store/engine.ts";
+import { type Store, StoreRefusal } from "../../../server/store/store.ts";
+import { clickHouseFront, type ClickHouseFront, credentials } from "./clickhouse-front.ts";
 
-/** The real engine, in a folder of its own. */
-const dir = mkdtempSync(join(tmpdir(), "keepwatch-store-"));
 const T0 = 1_795_000_000_000_000;
-let store: Store;
-
-beforeAll(async () => {
-  const { storage } = parseServerConfig("", "test", { storage: { path: dir } });
-  store = await openStore(storage, { log: () => undefined });
-});
-afterAll(async () => {
-  await store.close();
-  rmSync(dir, { recursive: true, force: true });
-});
+const silent = { log: () => undefined };
+const folder = (): string => mkdtempSync(join(tmpdir(), "keepwatch-store-"));
+const storageOf = (storage: NonNullable<Parameters<typeof parseServerConfig>[2]>["storage"]) =>
+  parseServerConfig("", "test", { storage: storage ?? {} }).storage;
 
 function stateAt(ts: number, node = "lb1"): Event {
   return {
@@ -74,13 +69,49 @@ const batch = (name: string, events: readonly Event[]): Batch => ({
   events,
 });
 
-async function detectionEvents(): Promise<Event[]> {
+async function detectionEvents(store: Store): Promise<Event[]> {
   const all: Event[] = [];
   for await (const page of store.detectionEvents()) all.push(...page);
   return all;
 }
 
-describe("the store on the embedded engine", () => {
+const DELIVERY: Delivery = {
+  id: "d1",
+  incidentId: eventId("i"),
+  revision: 1,
+  event: "opened",
+  receiver: "webhook:x",
+  target: "http://x",
+  status: "pending",
+  attempts: 0,
+  createdTs: T0,
+  nextAttemptTs: T0,
+  lastError: null,
+};
+
+/** The real engine in a folder of its own: in the process, and behind ClickHouse's HTTP interface. */
+const ENGINES = ["embedded", "external"] as const;
+
+describe.each(ENGINES)("the store on the %s engine", (engine) => {
+  const dir = folder();
+  let front: ClickHouseFront | undefined;
+  let storage: ReturnType<typeof storageOf>;
+  let store: Store;
+  beforeAll(async () => {
+    if (engine === "external") front = await clickHouseFront(dir);
+    storage = storageOf(front ? { url: front.url, ...credentials } : { path: dir });
+    store = await openStore(storage, silent);
+  });
+  afterAll(async () => {
+    await store.close();
+    await front?.close();
+    rmSync(dir, { recursive: true, force: true });
+  });
+  const reopen = async (change: Partial<typeof storage> = {}): Promise<void> => {
+    await store.close();
+    store = await openStore({ ...storage, ...change }, silent);
+  };
+
   test("gives an event back as it was put in, hostile text included", async () => {
     const event = stateAt(T0);
     await store.insertBatch(batch("one", [event]));
@@ -123,7 +154,7 @@ describe("the store on the embedded engine", () => {
     await store.insertBatch(batch("adverts", adverts));
     const range = { cluster: "c", family: "ipv4", vrid: 51, from: T0, to: T0 + 10_000_000 };
     expect(await store.adverts({ ...range, limit: 100 })).toEqual(adverts);
-    expect((await detectionEvents()).some(({ kind }) => kind === "wire.advert")).toBe(false);
+    expect((await detectionEvents(store)).some(({ kind }) => kind === "wire.advert")).toBe(false);
     const buckets = await store.advertBuckets({ ...range, buckets: 10 });
     expect(buckets.reduce((sum, { count }) => sum + count, 0)).toBe(4);
     expect(buckets[0]?.maxGapUs).toBeNull();
@@ -131,19 +162,7 @@ describe("the store on the embedded engine", () => {
   });
 
   test("keeps the newest state of a delivery, written before it can be read", async () => {
-    const delivery: Delivery = {
-      id: "d1",
-      incidentId: eventId("i"),
-      revision: 1,
-      event: "opened",
-      receiver: "webhook:x",
-      target: "http://x",
-      status: "pending",
-      attempts: 0,
-      createdTs: T0,
-      nextAttemptTs: T0,
-      lastError: null,
-    };
+    const delivery = DELIVERY;
     await store.saveDelivery(delivery);
     for (let attempts = 1; attempts <= 5; attempts++)
       await store.saveDelivery({ ...delivery, attempts, lastError: "503" });
@@ -152,5 +171,191 @@ describe("the store on the embedded engine", () => {
       { ...delivery, attempts: 6, status: "sent" },
     ]);
     expect(await store.deliveries({ status: "pending", limit: 10 })).toEqual([]);
+  });
+
+  test("shows two events of one id once, in one batch and in two", async () => {
+    const event = stateAt(T0 + 700, "twin");
+    await store.insertBatch(batch("twins", [event, event]));
+    await store.insertBatch(batch("twin again", [{ ...event, observedTs: event.observedTs + 5 }]));
+    // The same observation read again with another idea of its year.
+    await store.insertBatch(batch("twin moved", [{ ...event, ts: event.ts + 100 }]));
+    expect(await store.events({ node: "twin", limit: 10 })).toHaveLength(1);
+    expect(await store.events({ ids: [event.id], limit: 10 })).toHaveLength(1);
+  });
+
+  test("answers a batch that comes again while the first is on its way once it is stored", async () => {
+    const twice = batch("impatient", [stateAt(T0 + 800)]);
+    const answers = await Promise.all([store.insertBatch(twice), store.insertBatch(twice)]);
+    expect(answers).toEqual([{ duplicate: false }, { duplicate: true }]);
+  });
+
+  test("shows a batch once that comes again after a restart, and one of which a crash left a half", async () => {
+    const events = [stateAt(T0 + 900, "again"), advertAt(T0 + 901, "again", "10.99.0.19"), stateAt(T0 + 902, "again")];
+    await store.insertBatch(batch("whole", events));
+    const half = [stateAt(T0 + 910, "half"), advertAt(T0 + 911, "half", "10.99.0.19")];
+    await store.insertBatch(batch("half", half.slice(0, 1)));
+    await reopen();
+    await store.insertBatch(batch("whole", events));
+    await store.insertBatch(batch("half", half));
+    expect(await store.events({ node: "again", limit: 10 })).toEqual([events[0], events[2]]);
+    expect(await store.events({ node: "half", limit: 10 })).toEqual([half[0]]);
+    const range = { cluster: "c", family: "ipv4", vrid: 51, from: T0 + 901, to: T0 + 911 };
+    expect((await store.adverts({ ...range, limit: 10 })).map(({ id }) => id)).toEqual([events[1]?.id, half[1]?.id]);
+  });
+
+  test("gives all events back for detection, node by node in order of time, each once", async () => {
+    const all = await detectionEvents(store);
+    expect(new Set(all.map(({ id }) => id)).size).toBeGreaterThan(35);
+    const nodes = [...new Set(all.map(({ node }) => node))];
+    expect(all.map(({ node, ts }) => [nodes.indexOf(node), ts])).toEqual(
+      all
+        .map(({ node, ts }) => [nodes.indexOf(node), ts] as const)
+        .sort(([nodeA, tsA], [nodeB, tsB]) => nodeA - nodeB || tsA - tsB),
+    );
+  });
+
+  test("tells a value that it can never hold from a fault that may pass, and keeps nobody else out", async () => {
+    const bad = batch("bad", [{ ...stateAt(T0 + 1000, "bad"), ts: 1e300 }]);
+    const good = batch("good", [stateAt(T0 + 1000, "good")]);
+    const outcomes = await Promise.allSettled([store.insertBatch(bad), store.insertBatch(good)]);
+    expect(outcomes.map(({ status }) => status)).toEqual(["rejected", "fulfilled"]);
+    expect((outcomes[0] as PromiseRejectedResult).reason).toBeInstanceOf(StoreRefusal);
+    expect(await store.events({ node: "good", limit: 10 })).toHaveLength(1);
+    expect(store.errors().write).toBeGreaterThan(0);
+  });
+
+  test("keeps the newest revision of an incident, through a restart", async () => {
+    const incident: Incident = {
+      id: eventId("incident"),
+      revision: 1,
+      status: "open",
+      kind: "split-brain",
+      certainty: "suspected",
+      severity: "critical",
+      cluster: "c",
+      subject: { router: "r", nodes: ["lb1", "lb2"] },
+      start: T0,
+      end: null,
+      cause: null,
+      summary: 'two masters, "quoted" \\ and {braced:String}',
+      evidence: [],
+    };
+    await store.saveIncidents([incident]);
+    const resolved: Incident = { ...incident, revision: 3, status: "resolved", end: T0 + 5 };
+    await store.saveIncidents([resolved]);
+    await store.saveIncidents([{ ...incident, revision: 2, certainty: "confirmed" }]);
+    await reopen();
+    expect(await store.incidents()).toEqual([resolved]);
+  });
+
+  test("lets a delivery's update after a restart win, whatever the clock did", async () => {
+    const delivery = { ...DELIVERY, id: "d2", incidentId: eventId("i2") };
+    await store.saveDelivery(delivery);
+    await reopen();
+    await store.saveDelivery({ ...delivery, status: "sent", attempts: 1 });
+    expect(await store.deliveries({ incidentId: delivery.incidentId, limit: 10 })).toEqual([
+      { ...delivery, status: "sent", attempts: 1 },
+    ]);
+  });
+
+  test("keeps old events that were stored just now, however old they are", async () => {
+    const old = { ...stateAt(T0 - 900 * 86_400_000_000, "museum"), observedTs: T0 };
+    await store.insertBatch(batch("museum", [old, advertAt(T0 - 900 * 86_400_000_000, "museum", "10.99.0.77")]));
+    const client = await openEngine(storage);
+    for (const table of ["events", "adverts"])
+      await client.command({ query: `OPTIMIZE TABLE keepwatch.${table} FINAL` });
+    await client.close();
+    expect(await store.events({ node: "museum", limit: 10 })).toEqual([old]);
+    const range = { cluster: "c", family: "ipv4", vrid: 51, from: 0, to: T0 - 1 };
+    expect(await store.adverts({ ...range, limit: 10 })).toHaveLength(1);
+  });
+
+  test("takes another retention at the next start, and drops what is older by then", async () => {
+    const ttl = async (): Promise<string[]> => {
+      const client = await openEngine(storage);
+      const rows = await client.query({
+        query:
+          "SELECT engine_full FROM system.tables WHERE database = 'keepwatch' AND name IN ('adverts', 'events') ORDER BY name",
+        format: "JSONEachRow",
+      });
+      const found = (await rows.json<{ engine_full: string }>()).map(
+        ({ engine_full: full }) => /TTL (.*?) SETTINGS/.exec(full)?.[1] ?? full,
+      );
+      await client.close();
+      return found;
+    };
+    expect(await ttl()).toEqual(["storedAt + toIntervalDay(7)", "storedAt + toIntervalDay(400)"]);
+    await reopen({ adverts_days: 3, events_days: 30 });
+    expect(await ttl()).toEqual(["storedAt + toIntervalDay(3)", "storedAt + toIntervalDay(30)"]);
+    await reopen();
+  });
+
+  test("refuses a store that a newer keepwatch has written", async () => {
+    const client = await openEngine(storage);
+    const newest = { version: 9_999, name: "from_the_future" };
+    await client.insert({ table: "keepwatch.migrations", values: [newest], format: "JSONEachRow" });
+    await store.close();
+    await expect(openStore(storage, silent)).rejects.toMatchObject({ code: "STORE_TOO_NEW" });
+    await client.command({ query: "DELETE FROM keepwatch.migrations WHERE version = 9999" });
+    await client.close();
+    store = await openStore(storage, silent);
+  });
+});
+
+describe("an external ClickHouse", () => {
+  const dir = folder();
+  const fronts: ClickHouseFront[] = [];
+  const open = async (version?: string): Promise<ClickHouseFront> => {
+    const front = await clickHouseFront(dir, version);
+    fronts.push(front);
+    return front;
+  };
+  afterAll(() => rmSync(dir, { recursive: true, force: true }));
+  afterEach(async () => {
+    for (const front of fronts.splice(0)) await front.close();
+  });
+  const refusal = (storage: Parameters<typeof storageOf>[0]): Promise<OperatorError> =>
+    openStore(storageOf(storage), silent).then(
+      () => expect.unreachable("the store opened"),
+      (error: unknown) => error as OperatorError,
+    );
+
+  test.each([["18.16.1"], ["24.9.3.128"], [""]])("of version %j is refused as too old", async (version) => {
+    const { url } = await open(version);
+    const error = await refusal({ url, ...credentials });
+    expect([error.code, error.toLine()]).toEqual(["STORE_TOO_OLD", expect.stringContaining("24.10 or newer")]);
+  });
+
+  test("that does not know the password is named, the password is not", async () => {
+    const { url } = await open();
+    const error = await refusal({ url, user: credentials.user, password: "hunter2" });
+    expect(error.code).toBe("STORE_UNAUTHORISED");
+    expect(error.toLine()).not.toContain("hunter2");
+  });
+
+  test("that is not there is named", async () => {
+    const front = await open();
+    await front.close();
+    fronts.splice(0);
+    expect((await refusal({ url: front.url, ...credentials })).toLine()).toMatch(/does not answer.*Check storage\.url/);
+  });
+
+  test("that fails for a while loses nothing: the batch is refused, and taken when it comes again", async () => {
+    const front = await open();
+    const store = await openStore(storageOf({ url: front.url, ...credentials }), silent);
+    const sent = batch("through a failure", [stateAt(T0)]);
+    front.fault = {
+      status: 500,
+      body: "Code: 243. DB::Exception: Cannot reserve 1.00 MiB, not enough space. (NOT_ENOUGH_SPACE)",
+    };
+    const error: unknown = await store.insertBatch(sent).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(Error);
+    expect(error).not.toBeInstanceOf(StoreRefusal);
+    expect(await store.isReady()).toBe(false);
+    front.fault = undefined;
+    expect(await store.insertBatch(sent)).toEqual({ duplicate: false });
+    expect(await store.events({ limit: 10 })).toEqual(sent.events);
+    expect(await store.isReady()).toBe(true);
+    await store.close();
   });
 });
