@@ -25,10 +25,14 @@ async function collectorVerb(options: { config?: string; checkConfig?: boolean }
     );
     return;
   }
+  // From the first moment: a signal during the start ends it in order as well.
+  const ended = new Promise<void>((resolve) =>
+    process.once("SIGTERM", () => resolve()).once("SIGINT", () => resolve()),
+  );
   const collector = await runCollector(config, { clock: systemClock, log: createLog() });
   process.stdout.write(`keepwatch collector of ${config.node}, cluster ${config.cluster}, to ${config.server.url}\n`);
   for (const line of describeSources(collector.status())) process.stdout.write(`  ${line}\n`);
-  await new Promise<void>((resolve) => process.once("SIGTERM", () => resolve()).once("SIGINT", () => resolve()));
+  await ended;
   setTimeout(() => process.exit(1), STOP_MAX_MS).unref();
   await collector.stop();
 }

@@ -11,8 +11,9 @@ export async function serverVerb(options: { config?: string; checkConfig?: boole
     process.stdout.write(`${options.config ?? "the built-in configuration"}: no fault found\n`);
     return;
   }
+  const ended = untilSignal();
   const server = await startServer(config, { clock: systemClock, log: createLog(), webRoot: webRoot() });
   process.stdout.write(`keepwatch server: timeline at ${server.url}\n`);
-  await untilSignal();
+  await ended;
   await server.close();
 }

@@ -24,6 +24,8 @@ export async function upVerb(options: { demo?: boolean; port?: number; data: str
 }
 
 async function watchThisMachine(data: string, port: number | undefined): Promise<void> {
+  // From the first moment: a signal during the start ends it in order as well.
+  const ended = untilSignal();
   await mkdir(data, { recursive: true, mode: 0o700 });
   const log = createLog();
   const server = await listen(port, (listenPort) =>
@@ -44,13 +46,14 @@ async function watchThisMachine(data: string, port: number | undefined): Promise
       "\nThere is no keepalived configuration on this machine, so there may be nothing to watch. To see keepwatch at work on a recorded split-brain: npm start -- --demo",
     );
   print("\nCtrl-C ends it.");
-  await untilSignal();
+  await ended;
   await collector.stop();
   await server.close();
 }
 
 /** Replays the bundled recording from a store of its own, which is removed at the end. */
 async function demo(port: number | undefined): Promise<void> {
+  const ended = untilSignal();
   const data = await mkdtemp(join(tmpdir(), "keepwatch-demo-"));
   try {
     const server = await listen(port, (listenPort) =>
@@ -76,7 +79,6 @@ async function demo(port: number | undefined): Promise<void> {
     print("\nReplaying as if live; the two nodes are both master after a few seconds. Ctrl-C ends it.\n");
     const abort = new AbortController();
     const replay = pushReplay(events, { url: server.url, signal: abort.signal, onBatch: () => undefined });
-    const ended = untilSignal();
     void replay.then(
       () => print("The recording is at its end; the timeline stays open. Ctrl-C ends it."),
       (error: unknown) => log(error),
