@@ -8,7 +8,20 @@ import type {
   RouterSummary,
   Timeline,
 } from "../server/api/types.ts";
+import { clockOffsetMs } from "./clock.ts";
 import type { Range } from "./range.ts";
+
+/** Most ids in one question for events. */
+const IDS_MAX = 100;
+/** A live stream the server refused is tried again after this long, milliseconds. */
+const RETRY_MS = 5_000;
+
+let offsetMs = 0;
+
+/** Now, on the server's clock, as far as its answers told it: epoch microseconds. */
+export const serverNowUs = (): number => (Date.now() + offsetMs) * 1000;
+/** How far this browser's clock is behind the server's, milliseconds; 0 when they agree. */
+export const browserBehindMs = (): number => offsetMs;
 
 /** The server's answer was an error, or there was none. The message is for the reader. */
 export class ApiError extends Error {
@@ -32,6 +45,7 @@ async function get<T>(
     if (signal?.aborted) throw error;
     throw new ApiError("The server cannot be reached.");
   }
+  offsetMs = clockOffsetMs(response.headers.get("date"), Date.now());
   if (response.ok) return (await response.json()) as T;
   const problem = (await response.json().catch(() => undefined)) as Problem | undefined;
   throw new ApiError(problem ? `${problem.title}: ${problem.detail}` : `The server answered ${response.status}.`);
@@ -47,7 +61,7 @@ export const api = {
   events: (ids: readonly string[]) =>
     ids.length === 0
       ? Promise.resolve<EventPage>({ events: [], truncated: false })
-      : get<EventPage>("events", { ids: ids.slice(0, 100).join(",") }),
+      : get<EventPage>("events", { ids: ids.slice(0, IDS_MAX).join(",") }),
   adverts: (router: string, { from, to }: Range, limit: number) =>
     get<EventPage>("adverts", { router, from, to, limit }),
   deliveries: (incidentId: string) => get<readonly Delivery[]>("deliveries", { incidentId }),
@@ -58,9 +72,21 @@ export function follow(
   onMessage: (message: LiveMessage) => void,
   onConnected: (connected: boolean) => void,
 ): () => void {
-  const source = new EventSource("/api/v1/live");
-  source.onopen = () => onConnected(true);
-  source.onerror = () => onConnected(false);
-  source.onmessage = ({ data }: MessageEvent<string>) => onMessage(JSON.parse(data) as LiveMessage);
-  return () => source.close();
+  let source: EventSource;
+  let retry: ReturnType<typeof setTimeout> | undefined;
+  const open = (): void => {
+    source = new EventSource("/api/v1/live");
+    source.onopen = () => onConnected(true);
+    source.onerror = () => {
+      onConnected(false);
+      // The browser comes back by itself after a broken connection, but not after an error answer.
+      if (source.readyState === EventSource.CLOSED) retry = setTimeout(open, RETRY_MS);
+    };
+    source.onmessage = ({ data }: MessageEvent<string>) => onMessage(JSON.parse(data) as LiveMessage);
+  };
+  open();
+  return () => {
+    clearTimeout(retry);
+    source.close();
+  };
 }

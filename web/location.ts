@@ -32,5 +32,7 @@ export function writePlace({ router, range, incident }: Place): string {
 }
 
 function instant(text: string | null): number | null {
-  return text !== null && /^\d{1,16}$/.test(text) ? Number(text) : null;
+  if (text === null || !/^\d{1,16}$/.test(text)) return null;
+  const us = Number(text);
+  return Number.isSafeInteger(us) ? us : null;
 }

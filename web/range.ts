@@ -5,12 +5,12 @@ export interface Range {
 }
 
 const S = 1_000_000;
-/** The closest and the widest look: 200 ms and 400 days. */
+/** The closest and the widest look: 200 ms, and 400 days, which is the most the server answers. */
 const SPAN_MIN = 200_000;
 const SPAN_MAX = 400 * 86_400 * S;
 
 /** How much of the past is shown at first. */
-export const LIVE_SPAN_US = 2 * 60 * S;
+export const LIVE_SPAN_US = 5 * 60 * S;
 /** Room to the right of now while following live. */
 const AHEAD = 0.02;
 
@@ -38,4 +38,10 @@ export function around(start: number, end: number | null, now: number): Range {
   const until = end ?? now;
   const margin = Math.max(5 * S, (until - start) * 0.6);
   return { from: Math.max(0, Math.round(start - margin)), to: Math.round(until + margin) };
+}
+
+/** What to ask the server for: a width more on either side, so that a pan shows no empty margin, as far as it answers. */
+export function asked({ from, to }: Range): Range {
+  const margin = Math.floor(Math.min(to - from, (SPAN_MAX - (to - from)) / 2));
+  return { from: Math.max(0, from - margin), to: to + margin };
 }

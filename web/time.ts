@@ -29,19 +29,36 @@ export function formatMicros(us: number, zone: Zone): string {
   return `${partsOf(us, zone).time}.${pad(Math.floor(us) % 1_000_000, 6)}`;
 }
 
-/** `7.4 s`, `3 min 20 s`, `2 h 5 min`, `4 d 3 h`. @param us microseconds */
-export function formatDuration(us: number): string {
-  const seconds = Math.max(0, us) / 1e6;
-  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
-  if (seconds < 60) return `${seconds.toFixed(1)} s`;
-  const whole = Math.round(seconds);
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
-  if (whole < 86_400) return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
-  return `${Math.floor(whole / 86_400)} d ${Math.floor((whole % 86_400) / 3600)} h`;
+/** `UTC`, `UTC+01:00`. @param offsetMinutes minutes from the reader's time to UTC, as `Date` counts them: negative in the east */
+export function formatZone(us: number, zone: Zone, offsetMinutes = browserOffset(us)): string {
+  if (zone === "utc" || offsetMinutes === 0) return "UTC";
+  const minutes = Math.abs(offsetMinutes);
+  return `UTC${offsetMinutes < 0 ? "+" : "-"}${pad(Math.floor(minutes / 60))}:${pad(minutes % 60)}`;
+}
+
+function browserOffset(us: number): number {
+  return new Date(Math.floor(us / MS)).getTimezoneOffset();
 }
 
 const MS = 1000;
 const S = 1_000_000;
+const DAY = 86_400 * S;
+
+/** `42 µs`, `7.4 s`, `3 min 20 s`, `2 h 5 min`, `4 d 3 h`. Rounded before the unit is chosen: 59.96 s is a minute. @param us microseconds */
+export function formatDuration(us: number): string {
+  const whole = Math.max(0, Math.round(us));
+  if (whole === 0) return "0 s";
+  if (whole < MS) return `${whole} µs`;
+  const ms = Math.round(whole / MS);
+  if (ms < 1000) return `${ms} ms`;
+  const tenths = Math.round(whole / 100_000);
+  if (tenths < 600) return `${(tenths / 10).toFixed(1)} s`;
+  const seconds = Math.round(whole / S);
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
+  return `${Math.floor(seconds / 86_400)} d ${Math.floor((seconds % 86_400) / 3600)} h`;
+}
+
 const STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500]
   .map((ms) => ms * MS)
   .concat(
@@ -49,20 +66,37 @@ const STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500]
       1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400, 172_800, 604_800,
     ].map((s) => s * S),
   );
+const LONG_STEP = 30 * DAY;
 
-/** Instants for the ticks of a time axis, at round values. @param most how many there is room for */
-export function timeTicks(from: number, to: number, most: number): number[] {
-  const step = STEPS.find((candidate) => (to - from) / candidate <= Math.max(1, most)) ?? 2_592_000 * S;
+/**
+ * Instants for the ticks of a time axis, at values that are round on the reader's clock.
+ * @param most      how many there is room for
+ * @param offsetAt  minutes from the reader's time to UTC at an instant, as `Date` counts them
+ */
+export function timeTicks(from: number, to: number, most: number, zone: Zone, offsetAt = browserOffset): number[] {
+  const room = Math.max(1, most);
+  const step =
+    STEPS.find((candidate) => (to - from) / candidate <= room) ?? Math.ceil((to - from) / room / LONG_STEP) * LONG_STEP;
+  const offsetOf = (us: number): number => (zone === "utc" ? 0 : offsetAt(us) * 60 * S);
+  const first = offsetOf(from);
   const ticks: number[] = [];
-  for (let tick = Math.ceil(from / step) * step; tick <= to; tick += step) ticks.push(tick);
+  for (let local = Math.ceil((from - first) / step) * step; local + first <= to; local += step) {
+    // A day's midnight moves against UTC when summer time begins or ends; within a day steps stay even.
+    const tick = local + (step < DAY ? first : offsetOf(local + first));
+    if (tick >= from && tick <= to) ticks.push(tick);
+  }
   return ticks;
 }
 
-/** A tick's label, no more precise than the distance to the next one. */
-export function formatTick(us: number, spanUs: number, zone: Zone): string {
+/** A tick's label: no more precise than its neighbours need, and no less. */
+export function formatTick(us: number, ticks: readonly number[], zone: Zone): string {
   const { date, time } = partsOf(us, zone);
-  if (spanUs > 3 * 86_400 * S) return date;
-  if (spanUs > 3 * 3600 * S) return time.slice(0, 5);
-  if (spanUs > 5 * S) return time;
-  return `${time}.${pad(Math.floor(us / 1000) % 1000, 3)}`;
+  const [first = us, second = us] = ticks;
+  const step = second - first;
+  // A single tick says all there is.
+  if (step >= DAY - 3600 * S) return date;
+  const clock = step > 0 && step % (60 * S) === 0 ? time.slice(0, 5) : time;
+  const fraction = step > 0 && step % S === 0 ? "" : `.${pad(Math.floor(us / MS) % 1000, 3)}`;
+  const isOneDay = partsOf(first, zone).date === partsOf(ticks.at(-1) ?? us, zone).date;
+  return isOneDay ? clock + fraction : `${date.slice(5)} ${clock}${fraction}`;
 }

@@ -33,9 +33,12 @@ export class AdvertsChart {
           x: {
             type: "linear",
             afterBuildTicks: (axis) => {
-              axis.ticks = timeTicks(this.view.range.from, this.view.range.to, Math.floor(axis.width / 110)).map(
-                (value) => ({ value }),
-              );
+              axis.ticks = timeTicks(
+                this.view.range.from,
+                this.view.range.to,
+                Math.floor(axis.width / 110),
+                this.view.zone,
+              ).map((value) => ({ value }));
             },
             ticks: { display: false },
           },

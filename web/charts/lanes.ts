@@ -17,7 +17,7 @@ export interface LanesView {
   readonly incidents: readonly Incident[];
   readonly range: Range;
   readonly zone: Zone;
-  readonly selectedIncident: string | null;
+  readonly selected: Target | null;
   readonly now: number;
 }
 
@@ -30,6 +30,8 @@ const GAP = 3;
 const LANE_PAD = 9;
 /** Height of the incidents' labels above the lanes. */
 const LABEL = 18;
+/** A pointer this far beside a bar still means it, pixels. */
+const SLACK = 2;
 /** The order in which sources stand under each other in a lane: from what is to what is said. */
 const SOURCES = ["kernel", "wire", "log"] as const;
 const SOURCE_NAMES: Readonly<Record<string, string>> = { kernel: "address", wire: "adverts", log: "log" };
@@ -81,8 +83,8 @@ export class LanesChart {
             position: "top",
             afterBuildTicks: (axis) => {
               const { range, zone } = this.view;
-              const values = timeTicks(range.from, range.to, Math.floor(axis.width / 110));
-              axis.ticks = values.map((value) => ({ value, label: formatTick(value, range.to - range.from, zone) }));
+              const values = timeTicks(range.from, range.to, Math.floor(axis.width / 110), zone);
+              axis.ticks = values.map((value) => ({ value, label: formatTick(value, values, zone) }));
             },
             ticks: {
               callback: (_value, index, ticks) => ticks[index]?.label ?? "",
@@ -115,10 +117,15 @@ export class LanesChart {
     this.chart.update("none");
   }
 
-  /** What is drawn at a point of the canvas: a bar before the incident it lies in. */
+  /**
+   * What is drawn at a point of the canvas: a bar before the incident it lies in. A little beside is near enough, but of
+   * two the narrower wins, so that a fault a pixel wide can be hit between two long bars.
+   */
   targetAt(x: number, y: number): Target | null {
-    const found = this.hits.filter((hit) => x >= hit.x0 - 2 && x <= hit.x1 + 2 && y >= hit.y0 && y <= hit.y1);
-    return (found.find(({ target }) => target.kind === "bar") ?? found[0])?.target ?? null;
+    const near = this.hits
+      .filter((hit) => x >= hit.x0 - SLACK && x <= hit.x1 + SLACK && y >= hit.y0 && y <= hit.y1)
+      .sort((a, b) => a.x1 - a.x0 - (b.x1 - b.x0));
+    return (near.find(({ target }) => target.kind === "bar") ?? near[0])?.target ?? null;
   }
 
   /** Share of the width at which a point lies, 0 to 1. */
@@ -162,17 +169,19 @@ export class LanesChart {
     const bottom = this.laneTop(chart, Math.max(1, this.view.lanes.length));
     const { top } = chart.chartArea;
     let labelEnd = Number.NEGATIVE_INFINITY;
+    const { selected } = this.view;
     for (const incident of [...this.view.incidents].sort((a, b) => a.start - b.start)) {
       const x0 = this.x(chart, incident.start);
       const x1 = Math.max(x0 + 2, this.x(chart, incident.end ?? this.view.now));
       const colour = incident.certainty === "confirmed" ? palette.incident : palette.suspected;
-      ctx.globalAlpha = incident.id === this.view.selectedIncident ? 0.34 : 0.2;
+      const isSelected = selected?.kind === "incident" && selected.id === incident.id;
+      ctx.globalAlpha = isSelected ? 0.34 : 0.2;
       ctx.fillStyle = colour;
       ctx.fillRect(x0, top, x1 - x0, bottom - top);
       ctx.globalAlpha = 1;
       ctx.fillRect(x0, top, x1 - x0, 3);
       ctx.strokeStyle = colour;
-      ctx.lineWidth = incident.id === this.view.selectedIncident ? 2 : 1;
+      ctx.lineWidth = isSelected ? 2 : 1;
       ctx.strokeRect(x0 + 0.5, top + 0.5, Math.max(1, x1 - x0 - 1), bottom - top - 1);
       this.hits.push({ x0, x1, y0: top, y1: bottom, target: { kind: "incident", id: incident.id } });
       const text = `${incident.kind}${incident.certainty === "suspected" ? " (suspected)" : ""}`;
@@ -239,12 +248,11 @@ export class LanesChart {
         index,
       }),
     );
-    for (const span of mergeSpans(
-      spans.filter(({ x0, x1 }) => x1 > chart.chartArea.left && x0 < chart.chartArea.right).sort((a, b) => a.x0 - b.x0),
-    )) {
+    const { left, right } = chart.chartArea;
+    for (const span of mergeSpans(spans.filter(({ x0, x1 }) => x1 > left && x0 < right))) {
       const bar = bars[span.index];
       if (!bar) continue;
-      this.drawBar(chart, palette, bar, span, y);
+      this.drawBar(chart, palette, lane, bar, span, y);
       this.hits.push({
         x0: span.x0,
         x1: span.x1,
@@ -255,39 +263,84 @@ export class LanesChart {
     }
   }
 
-  /** Colour tells the state, and so do height and hatching, for those who do not see the colours. */
-  private drawBar(chart: Chart, palette: Palette, bar: Bar, { x0, x1, state }: Span, y: number): void {
+  /** Colour tells the state, and so do height, hatching and outline, for those who do not see the colours. */
+  private drawBar(chart: Chart, palette: Palette, lane: Lane, bar: Bar, { x0, x1, state }: Span, y: number): void {
     const { ctx } = chart;
     const colour = palette.state[state];
     const isThin = state === "BACKUP" || state === "INIT";
-    const height = isThin ? ROW / 2 : ROW;
-    const at = isThin ? y + ROW / 4 : y;
-    ctx.fillStyle = this.softEnds(chart, bar, x0, x1, colour);
-    ctx.fillRect(x0, at, x1 - x0, height);
-    if (state === "FAULT" || state === "STOPPED") hatch(ctx, x0, at, x1 - x0, height, palette.surface);
-    if (x1 - x0 > 52) {
-      ctx.fillStyle = state === "MASTER" || state === "FAULT" ? palette.surface : palette.text;
-      ctx.font = "600 10px system-ui, sans-serif";
-      ctx.textBaseline = "middle";
-      if (!isThin) ctx.fillText(state, x0 + 5, y + ROW / 2 + 0.5);
+    const box = { y: isThin ? y + ROW / 4 : y, height: isThin ? ROW / 2 : ROW };
+    const width = x1 - x0;
+    const isOutlined = (state === "STOPPED" || state === "INIT") && width > 4;
+    ctx.fillStyle = this.softBegin(chart, bar, x0, x1, colour);
+    ctx.globalAlpha = isOutlined ? 0.25 : 1;
+    ctx.fillRect(x0, box.y, width, box.height);
+    ctx.globalAlpha = 1;
+    if (isOutlined) {
+      ctx.strokeStyle = colour;
+      ctx.lineWidth = 1;
+      ctx.strokeRect(x0 + 0.5, box.y + 0.5, width - 1, box.height - 1);
     }
+    if (state === "FAULT" && width > 4) hatch(ctx, x0, box.y, width, box.height, palette.surface);
+    this.drawSoftEnd(chart, bar, x1, box, colour);
+    if (this.isSelected(lane, bar)) {
+      ctx.strokeStyle = palette.text;
+      ctx.lineWidth = 2;
+      ctx.strokeRect(x0, y - 1, width, ROW + 2);
+    }
+    if (isThin) return;
+    ctx.font = "600 10px system-ui, sans-serif";
+    ctx.textBaseline = "middle";
+    const labelWidth = ctx.measureText(state).width;
+    if (width < labelWidth + 14) return;
+    if (state === "FAULT") {
+      // Letters over hatching are hard to read.
+      ctx.fillStyle = colour;
+      ctx.fillRect(x0, box.y, labelWidth + 10, box.height);
+    }
+    ctx.fillStyle = state === "STOPPED" ? palette.text : palette.surface;
+    ctx.fillText(state, x0 + 5, y + ROW / 2 + 0.5);
   }
 
-  /** What is not known to the microsecond fades in or out over the time it may have taken. */
-  private softEnds(chart: Chart, bar: Bar, x0: number, x1: number, colour: string): CanvasGradient | string {
-    const fadeIn = this.x(chart, bar.from + bar.fromUncertaintyUs) - x0;
-    const fadeOut = bar.to === null ? 0 : this.x(chart, bar.to + bar.toUncertaintyUs) - x1;
-    const width = x1 - x0;
-    if (width < 3 || (fadeIn < 1 && fadeOut < 1)) return colour;
-    const gradient = chart.ctx.createLinearGradient(x0, 0, x1, 0);
-    const clear = `color-mix(in srgb, ${colour} 35%, transparent)`;
-    const into = Math.min(0.5, fadeIn / width);
-    const out = Math.min(0.5, fadeOut / width);
-    gradient.addColorStop(0, fadeIn >= 1 ? clear : colour);
-    gradient.addColorStop(into, colour);
-    gradient.addColorStop(1 - out, colour);
-    gradient.addColorStop(1, fadeOut >= 1 ? clear : colour);
+  private isSelected(lane: Lane, bar: Bar): boolean {
+    const { selected } = this.view;
+    return (
+      selected?.kind === "bar" &&
+      selected.node === lane.node &&
+      selected.bar.source === bar.source &&
+      selected.bar.state === bar.state &&
+      selected.bar.from === bar.from
+    );
+  }
+
+  /** It began somewhere in [from, from + uncertainty]: it fades in over that time. */
+  private softBegin(chart: Chart, bar: Bar, x0: number, x1: number, colour: string): CanvasGradient | string {
+    const begin = this.x(chart, bar.from);
+    const sure = this.x(chart, bar.from + bar.fromUncertaintyUs);
+    // A piece of the bar beyond its begin, or a begin too sharp to see.
+    if (x1 - x0 < 3 || sure - begin < 1 || x0 > sure) return colour;
+    const gradient = chart.ctx.createLinearGradient(begin, 0, sure, 0);
+    gradient.addColorStop(0, `color-mix(in srgb, ${colour} 25%, transparent)`);
+    gradient.addColorStop(1, colour);
     return gradient;
+  }
+
+  /** It ended somewhere in [to, to + uncertainty]: it lasted to `to` for sure, and fades out after it. */
+  private drawSoftEnd(
+    chart: Chart,
+    bar: Bar,
+    x1: number,
+    { y, height }: { readonly y: number; readonly height: number },
+    colour: string,
+  ): void {
+    if (bar.to === null) return;
+    const sure = this.x(chart, bar.to);
+    const gone = this.x(chart, bar.to + bar.toUncertaintyUs);
+    if (gone - sure < 1 || Math.abs(x1 - sure) > 1.5) return;
+    const gradient = chart.ctx.createLinearGradient(sure, 0, gone, 0);
+    gradient.addColorStop(0, `color-mix(in srgb, ${colour} 75%, transparent)`);
+    gradient.addColorStop(1, `color-mix(in srgb, ${colour} 0%, transparent)`);
+    chart.ctx.fillStyle = gradient;
+    chart.ctx.fillRect(x1, y, gone - x1, height);
   }
 
   /** Beyond its newest evidence nothing is known of a node: said, not guessed. */

@@ -12,19 +12,44 @@ export interface Span {
 }
 
 /**
- * Turns spans of one row, in order of their beginnings, into at most one rectangle a pixel column: what is narrower than a
- * pixel is drawn a pixel wide, and neighbours in one column become one.
+ * Turns the spans of one row into rectangles on whole pixel columns, no two in one column: what is narrower than a pixel
+ * gets a column all the same, and takes it from what is less bad, but never more than that column.
  */
 export function mergeSpans(spans: readonly Span[]): Span[] {
+  let left = Number.POSITIVE_INFINITY;
+  let right = Number.NEGATIVE_INFINITY;
+  for (const { x0, x1 } of spans) {
+    left = Math.min(left, Math.floor(x0));
+    right = Math.max(right, Math.ceil(x1) + 1);
+  }
+  if (left >= right) return [];
+  /** Which span a column shows; -1 for none. */
+  const shown = new Int32Array(right - left).fill(-1);
+  for (const [i, span] of spans.entries()) {
+    const [first, end] = columnsOf(span);
+    for (let column = first - left; column < end - left; column += 1) {
+      const other = spans[shown[column] ?? -1];
+      if (!other || WORSE[span.state] > WORSE[other.state]) shown[column] = i;
+    }
+  }
+  return runs(shown, left, spans);
+}
+
+/** A boundary between two bars is rounded the same for both, so that they neither overlap nor leave a gap. */
+function columnsOf({ x0, x1 }: Span): readonly [first: number, end: number] {
+  const first = Math.round(x0);
+  const end = Math.round(x1);
+  return end > first ? [first, end] : [Math.floor(x0), Math.floor(x0) + 1];
+}
+
+function runs(shown: Int32Array, left: number, spans: readonly Span[]): Span[] {
   const merged: Span[] = [];
-  for (const span of spans) {
-    const last = merged.at(-1);
-    const wide = { ...span, x1: Math.max(span.x1, span.x0 + 1) };
-    const isNarrow = span.x1 - span.x0 < 1;
-    if (!last || wide.x0 >= last.x1 || (!isNarrow && last.x1 - last.x0 > 1.5)) merged.push(wide);
-    else if (WORSE[span.state] > WORSE[last.state])
-      merged[merged.length - 1] = { ...wide, x0: last.x0, x1: Math.max(last.x1, wide.x1) };
-    else merged[merged.length - 1] = { ...last, x1: Math.max(last.x1, isNarrow ? last.x1 : wide.x1) };
+  let begin = 0;
+  for (let column = 1; column <= shown.length; column += 1) {
+    if (column < shown.length && shown[column] === shown[begin]) continue;
+    const span = spans[shown[begin] ?? -1];
+    if (span) merged.push({ ...span, x0: left + begin, x1: left + column });
+    begin = column;
   }
   return merged;
 }

@@ -1,19 +1,23 @@
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import type { Incident, NodeSummary, RouterSummary, Timeline } from "../../server/api/types.ts";
-import { api, ApiError, follow } from "../api.ts";
+import { api, ApiError, browserBehindMs, follow, serverNowUs } from "../api.ts";
 import type { Target } from "../charts/lanes.ts";
+import { Coalescer } from "../coalesce.ts";
 import { readPlace, writePlace } from "../location.ts";
-import { around, LIVE_SPAN_US, liveRange, pan, type Range, zoom } from "../range.ts";
-import { formatDateTime, type Zone } from "../time.ts";
+import { around, asked, LIVE_SPAN_US, liveRange, pan, type Range, zoom } from "../range.ts";
+import { formatDateTime, formatDuration, formatZone, type Zone } from "../time.ts";
 import { EvidencePanel } from "./evidence.tsx";
 import { Overview } from "./overview.tsx";
 import { TimelineView } from "./timeline.tsx";
 
-const nowUs = (): number => Date.now() * 1000;
 /** How often what is live is asked for again when no message came, milliseconds. */
 const POLL_MS = 5_000;
 /** The live view moves on this often, milliseconds. */
 const TICK_MS = 1_000;
+/** Live messages in a burst are answered with one look at the server this often, milliseconds. */
+const NEWS_GAP_MS = 250;
+/** A burst of wheel turns asks once, milliseconds. */
+const SETTLE_MS = 60;
 
 export function App() {
   const [place] = useState(() => readPlace(location.search));
@@ -22,22 +26,19 @@ export function App() {
   const [incidents, setIncidents] = useState<readonly Incident[]>([]);
   const [routerId, setRouterId] = useState<string | null>(place.router);
   const [live, setLive] = useState(place.range === null);
-  const [range, setRange] = useState<Range>(() => place.range ?? liveRange(nowUs(), LIVE_SPAN_US));
+  const [range, setRange] = useState<Range>(() => place.range ?? liveRange(serverNowUs(), LIVE_SPAN_US));
   const [timeline, setTimeline] = useState<Timeline | null>(null);
   const [selected, setSelected] = useState<Target | null>(
     place.incident === null ? null : { kind: "incident", id: place.incident },
   );
   const [zone, setZone] = useState<Zone>("browser");
   const [connected, setConnected] = useState(false);
-  const [trouble, setTrouble] = useState<string | null>(null);
-  const [now, setNow] = useState(nowUs());
-  /** Raised when there is something new to ask for. */
-  const [news, setNews] = useState(0);
+  const [overviewTrouble, setOverviewTrouble] = useState<string | null>(null);
+  const [timelineTrouble, setTimelineTrouble] = useState<string | null>(null);
+  const [now, setNow] = useState(serverNowUs());
   const broughtToIncident = useRef(place.range !== null || place.incident === null);
 
   const router = routers?.find(({ id }) => id === routerId) ?? routers?.[0] ?? null;
-
-  const tell = (error: unknown): void => setTrouble(error instanceof ApiError ? error.message : String(error));
 
   const refresh = useCallback(async () => {
     try {
@@ -45,31 +46,57 @@ export function App() {
       setRouters(newRouters);
       setNodes(newNodes);
       setIncidents(newIncidents);
-      setTrouble(null);
+      setOverviewTrouble(null);
     } catch (error) {
-      tell(error);
+      setOverviewTrouble(sentenceOf(error));
     }
   }, []);
 
+  /** What the timeline should show, for those who ask later. */
+  const wanted = useRef({ router: router?.id ?? null, range });
+  wanted.current = { router: router?.id ?? null, range };
+  const asking = useRef<AbortController | null>(null);
+  const loadTimeline = useCallback(async () => {
+    const { router: id, range: seen } = wanted.current;
+    if (id === null) return;
+    asking.current?.abort();
+    const abort = new AbortController();
+    asking.current = abort;
+    try {
+      const answer = await api.timeline(id, asked(seen), abort.signal);
+      if (abort.signal.aborted) return;
+      setTimeline(answer);
+      setTimelineTrouble(null);
+    } catch (error) {
+      if (!abort.signal.aborted) setTimelineTrouble(sentenceOf(error));
+    }
+  }, []);
+
+  const news = useRef<Coalescer | null>(null);
   useEffect(() => {
-    void refresh();
-    const timer = setInterval(() => {
-      void refresh();
-      setNews((count) => count + 1);
-    }, POLL_MS);
-    const stop = follow((message) => {
-      if (message.type !== "timeline" || document.visibilityState === "visible") void refresh();
-      setNews((count) => count + 1);
-    }, setConnected);
+    const coalescer = new Coalescer(async () => {
+      await Promise.all([refresh(), loadTimeline()]);
+    }, NEWS_GAP_MS);
+    news.current = coalescer;
+    coalescer.ask();
+    const ask = (): void => coalescer.ask();
+    const askIfSeen = (): void => {
+      if (document.visibilityState === "visible") coalescer.ask();
+    };
+    const timer = setInterval(ask, POLL_MS);
+    const stop = follow(askIfSeen, setConnected);
+    document.addEventListener("visibilitychange", askIfSeen);
     return () => {
       clearInterval(timer);
+      document.removeEventListener("visibilitychange", askIfSeen);
       stop();
+      coalescer.stop();
     };
-  }, [refresh]);
+  }, [refresh, loadTimeline]);
 
   useEffect(() => {
     const timer = setInterval(() => {
-      const at = nowUs();
+      const at = serverNowUs();
       setNow(at);
       if (live) setRange(({ from, to }) => liveRange(at, to - from));
     }, TICK_MS);
@@ -77,21 +104,9 @@ export function App() {
   }, [live]);
 
   useEffect(() => {
-    if (!router) return;
-    const abort = new AbortController();
-    // A burst of wheel turns asks once.
-    const timer = setTimeout(() => {
-      // Asked for a little wider than is seen, so that a pan shows no empty margin.
-      const wide = { from: Math.max(0, range.from - (range.to - range.from)), to: range.to + (range.to - range.from) };
-      api.timeline(router.id, wide, abort.signal).then(setTimeline, (error: unknown) => {
-        if (!abort.signal.aborted) tell(error);
-      });
-    }, 60);
-    return () => {
-      clearTimeout(timer);
-      abort.abort();
-    };
-  }, [router?.id, news, live ? 0 : range.from, live ? 0 : range.to, range.to - range.from]);
+    const timer = setTimeout(() => void loadTimeline(), SETTLE_MS);
+    return () => clearTimeout(timer);
+  }, [router?.id, live ? 0 : range.from, live ? 0 : range.to, range.to - range.from]);
 
   useEffect(() => {
     const incident = selected?.kind === "incident" ? selected.id : null;
@@ -111,7 +126,7 @@ export function App() {
     (incident: Incident) => {
       if (incident.subject.router !== undefined) setRouterId(incident.subject.router);
       setSelected({ kind: "incident", id: incident.id });
-      look(around(incident.start, incident.end, nowUs()));
+      look(around(incident.start, incident.end, serverNowUs()));
     },
     [look],
   );
@@ -127,7 +142,7 @@ export function App() {
 
   const goLive = (): void => {
     setLive(true);
-    setRange(liveRange(nowUs(), LIVE_SPAN_US));
+    setRange(liveRange(serverNowUs(), LIVE_SPAN_US));
   };
 
   const onKey = (event: KeyboardEvent): void => {
@@ -144,6 +159,9 @@ export function App() {
     look(step(range));
   };
 
+  const trouble = overviewTrouble ?? timelineTrouble;
+  const behindMs = browserBehindMs();
+
   return (
     <div class="page">
       <header class="top">
@@ -151,6 +169,12 @@ export function App() {
         <span class={`live-state ${connected ? "on" : "off"}`} role="status">
           {connected ? "connected" : "not connected"}
         </span>
+        {behindMs !== 0 && (
+          <span class="muted">
+            This computer's clock is {formatDuration(Math.abs(behindMs) * 1000)} {behindMs > 0 ? "behind" : "ahead of"}{" "}
+            the server's; times are the server's.
+          </span>
+        )}
         <label class="zone">
           Time zone{" "}
           <select value={zone} onChange={(event) => setZone(event.currentTarget.value === "utc" ? "utc" : "browser")}>
@@ -162,7 +186,7 @@ export function App() {
       {trouble && (
         <p class="trouble" role="alert">
           {trouble}{" "}
-          <button type="button" onClick={() => void refresh()}>
+          <button type="button" onClick={() => news.current?.ask()}>
             Try again
           </button>
         </p>
@@ -184,7 +208,7 @@ export function App() {
               <div class="timeline-head">
                 <h2 id="timeline-title">Timeline of {router.vips.join(", ") || router.id}</h2>
                 <span class="muted range">
-                  {formatDateTime(range.from, zone)} to {formatDateTime(range.to, zone)} {zone === "utc" ? "UTC" : ""}
+                  {formatDateTime(range.from, zone)} to {formatDateTime(range.to, zone)} {formatZone(range.to, zone)}
                 </span>
                 <div class="tools" role="group" aria-label="Move through time">
                   <button type="button" aria-label="Earlier" onClick={() => look(pan(range, -0.5))}>
@@ -232,4 +256,8 @@ export function App() {
       </main>
     </div>
   );
+}
+
+function sentenceOf(error: unknown): string {
+  return error instanceof ApiError ? error.message : `The page stumbled: ${String(error)}`;
 }

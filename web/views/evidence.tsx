@@ -1,11 +1,13 @@
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { Delivery, Event, Incident, RouterSummary } from "../../server/api/types.ts";
 import { api } from "../api.ts";
 import type { Target } from "../charts/lanes.ts";
 import { formatDateTime, formatDuration, formatMicros, type Zone } from "../time.ts";
 
-/** Adverts listed around a bar's beginning or an incident's start. */
+/** Adverts listed around a bar's beginning or an incident's start: the nearest. */
 const ADVERTS_SHOWN = 60;
+/** Adverts asked for to find the nearest among: at 10 ms, the fastest adverts there are, two nodes hear a few thousand. */
+const ADVERTS_ASKED = 5_000;
 /** How far around it they are asked for, microseconds. */
 const ADVERTS_AROUND_US = 8_000_000;
 
@@ -18,8 +20,24 @@ interface Props {
 }
 
 export function EvidencePanel({ target, router, incidents, zone, onClose }: Props) {
+  const panel = useRef<HTMLElement>(null);
+  // Beside the timeline on a wide screen, far below it on a small one: it comes to the reader either way, and gives
+  // the keyboard back to where it was.
+  useEffect(() => {
+    const before = document.activeElement;
+    panel.current?.focus();
+    return () => {
+      if (before instanceof HTMLElement && before.isConnected) before.focus();
+    };
+  }, []);
   return (
-    <aside class="card panel" aria-label="Evidence">
+    <aside
+      ref={panel}
+      class="card panel"
+      aria-label="Evidence"
+      tabIndex={-1}
+      onKeyDown={(event) => event.key === "Escape" && onClose()}
+    >
       <button type="button" class="close" onClick={onClose}>
         Close
       </button>
@@ -132,7 +150,10 @@ function BarEvidence({
       </h2>
       <p class="summary">
         {SAYS[bar.source] ?? bar.source}, from {formatDateTime(bar.from, zone)}{" "}
-        {bar.to === null ? "until now" : `to ${formatDateTime(bar.to, zone)} (${formatDuration(bar.to - bar.from)})`}.
+        {bar.to === null
+          ? "as far as the node is watched"
+          : `to ${formatDateTime(bar.to, zone)} (${formatDuration(bar.to - bar.from)})`}
+        .
       </p>
       {bar.fromUncertaintyUs > 0 && (
         <p class="muted">
@@ -185,14 +206,21 @@ function Adverts({ router, around, zone }: { router: RouterSummary | null; aroun
     to: Math.round(around + ADVERTS_AROUND_US),
   };
   const { value, trouble } = useAsked(
-    () => (router ? api.adverts(router.id, range, ADVERTS_SHOWN) : Promise.resolve(null)),
+    () => (router ? api.adverts(router.id, range, ADVERTS_ASKED) : Promise.resolve(null)),
     [router?.id, around],
   );
+  const shown = nearest(value?.events ?? [], around, ADVERTS_SHOWN);
   return (
     <details class="adverts-list">
       <summary>Adverts around {formatMicros(around, zone).slice(0, 8)}</summary>
       {trouble && <p role="alert">{trouble}</p>}
       {value?.events.length === 0 && <p class="muted">None was captured.</p>}
+      {value && value.events.length > shown.length && (
+        <p class="muted">
+          The {shown.length} nearest of {value.truncated ? "more than " : ""}
+          {value.events.length}.
+        </p>
+      )}
       <table>
         <thead>
           <tr>
@@ -205,7 +233,7 @@ function Adverts({ router, around, zone }: { router: RouterSummary | null; aroun
           </tr>
         </thead>
         <tbody>
-          {value?.events.map(
+          {shown.map(
             (event) =>
               event.kind === "wire.advert" && (
                 <tr key={event.id}>
@@ -226,6 +254,15 @@ function Adverts({ router, around, zone }: { router: RouterSummary | null; aroun
   );
 }
 
+/** The `most` events nearest to an instant, in order of time. */
+function nearest(events: readonly Event[], at: number, most: number): readonly Event[] {
+  if (events.length <= most) return events;
+  return [...events]
+    .sort((a, b) => Math.abs(a.ts - at) - Math.abs(b.ts - at))
+    .slice(0, most)
+    .sort((a, b) => a.ts - b.ts);
+}
+
 function Deliveries({
   deliveries,
   trouble,
@@ -236,7 +273,8 @@ function Deliveries({
   zone: Zone;
 }) {
   if (trouble) return <p role="alert">{trouble}</p>;
-  if (!deliveries || deliveries.length === 0)
+  if (!deliveries) return <p class="muted">Asking the server …</p>;
+  if (deliveries.length === 0)
     return (
       <p class="muted">Nobody: no webhook is configured, and no notification_email that could be reached is known.</p>
     );

@@ -1,8 +1,7 @@
 import type { Incident, NodeSummary, RouterSummary, SourceStatus } from "../../server/api/types.ts";
 import { formatDateTime, formatDuration, type Zone } from "../time.ts";
+import { mastershipOf, watchOf } from "../watch.ts";
 
-/** A node that was not heard of for this long is told as silent, microseconds. */
-const SILENT_US = 15_000_000;
 /** Ended incidents listed. */
 const ENDED_SHOWN = 5;
 
@@ -19,7 +18,7 @@ interface Props {
 
 export function Overview({ routers, nodes, incidents, selectedRouter, zone, now, onRouter, onIncident }: Props) {
   const open = incidents.filter(({ status }) => status === "open");
-  const ended = incidents.filter(({ status }) => status !== "open").slice(0, ENDED_SHOWN);
+  const ended = incidents.filter(({ status }) => status !== "open");
   return (
     <div class="overview">
       <section class="card" aria-labelledby="routers-title">
@@ -42,6 +41,11 @@ export function Overview({ routers, nodes, incidents, selectedRouter, zone, now,
                   {router.vrid === null ? "" : `, VRID ${router.vrid}`}
                   {router.instances[0]?.name ? `, ${router.instances[0].name}` : ""}
                 </span>
+                {router.openIncidents.length > 0 && (
+                  <span class="open-count">
+                    {router.openIncidents.length} open incident{router.openIncidents.length === 1 ? "" : "s"}
+                  </span>
+                )}
               </button>
             </li>
           ))}
@@ -52,31 +56,17 @@ export function Overview({ routers, nodes, incidents, selectedRouter, zone, now,
         {open.length === 0 && <p class="muted">None is open.</p>}
         <IncidentList incidents={open} zone={zone} now={now} onIncident={onIncident} />
         {ended.length > 0 && <h3>Ended</h3>}
-        <IncidentList incidents={ended} zone={zone} now={now} onIncident={onIncident} />
+        <IncidentList incidents={ended.slice(0, ENDED_SHOWN)} zone={zone} now={now} onIncident={onIncident} />
+        {ended.length > ENDED_SHOWN && (
+          <p class="muted">and {ended.length - ENDED_SHOWN} before: the timeline has them.</p>
+        )}
       </section>
       <section class="card" aria-labelledby="nodes-title">
         <h2 id="nodes-title">Nodes</h2>
         {nodes.length === 0 && <p class="muted">No collector has reported yet.</p>}
         <ul class="nodes">
           {nodes.map((node) => (
-            <li key={`${node.cluster}/${node.node}`}>
-              <details>
-                <summary>
-                  <strong>{node.node}</strong>{" "}
-                  {now - node.lastSeenTs > SILENT_US ? (
-                    <span class="state unknown">silent for {formatDuration(now - node.lastSeenTs)}</span>
-                  ) : (
-                    <span class="state good">reporting</span>
-                  )}{" "}
-                  <span class="muted">{unavailable(node)}</span>
-                </summary>
-                <ul class="sources">
-                  {node.sources.map((source) => (
-                    <li key={source.name + source.detail}>{describe(source)}</li>
-                  ))}
-                </ul>
-              </details>
-            </li>
+            <Node key={`${node.cluster}/${node.node}`} node={node} now={now} zone={zone} />
           ))}
         </ul>
       </section>
@@ -96,23 +86,65 @@ function Mastership({
   now: number;
   zone: Zone;
 }) {
-  const { masters, since } = router;
-  const isWatched = nodes.some((node) => node.cluster === router.cluster && now - node.lastSeenTs <= SILENT_US);
+  const { since } = router;
   const when = since === null ? "" : ` since ${formatDateTime(since, zone)}`;
-  if (masters.length > 1)
-    return (
-      <span class="state bad">
-        {masters.length} masters: {masters.join(" and ")}
-      </span>
-    );
-  const [master] = masters;
-  if (!isWatched)
-    return <span class="state unknown">not watched now{master === undefined ? "" : `; last master ${master}`}</span>;
-  if (master === undefined) return <span class="state bad">no master{when}</span>;
+  const who = mastershipOf(router, nodes, now);
+  switch (who.kind) {
+    case "several":
+      return (
+        <span class="state bad">
+          {who.masters.length} masters: {who.masters.join(" and ")}
+        </span>
+      );
+    case "unknown":
+      return <span class="state unknown">not watched now{who.last === null ? "" : `; last master ${who.last}`}</span>;
+    case "none":
+      return <span class="state bad">no master{when}</span>;
+    case "one":
+      return (
+        <span class="state good">
+          {who.master} is master{when}
+        </span>
+      );
+  }
+}
+
+/** What its collector reads, and what it cannot read and why, which is shown without being asked for. */
+function Node({ node, now, zone }: { node: NodeSummary; now: number; zone: Zone }) {
+  const watch = watchOf(node, now);
+  const running = node.sources.filter(({ state }) => state === "running");
+  const lost = node.sources.filter(({ state }) => state !== "running");
   return (
-    <span class="state good">
-      {master} is master{when}
-    </span>
+    <li data-node={node.node} data-watch={watch}>
+      <div class="node-line">
+        <strong>{node.node}</strong>{" "}
+        {watch === "silent" && (
+          <span class="state unknown">
+            silent for {formatDuration(now - node.lastSeenTs)}, last seen {formatDateTime(node.lastSeenTs, zone)}
+          </span>
+        )}
+        {watch === "watched" && <span class="state good">reporting</span>}
+        {watch === "partial" && <span class="state suspected">reporting in part</span>}
+        {watch === "blind" && <span class="state suspected">reporting, but sees nothing</span>}
+      </div>
+      {lost.length > 0 && (
+        <ul class="sources lost" aria-label={`What ${node.node} cannot read`}>
+          {lost.map((source) => (
+            <li key={source.name + source.detail}>{describe(source)}</li>
+          ))}
+        </ul>
+      )}
+      {running.length > 0 && (
+        <details>
+          <summary class="muted">reads {[...new Set(running.map(({ name }) => name))].join(", ")}</summary>
+          <ul class="sources">
+            {running.map((source) => (
+              <li key={source.name + source.detail}>{describe(source)}</li>
+            ))}
+          </ul>
+        </details>
+      )}
+    </li>
   );
 }
 
@@ -161,11 +193,6 @@ function Empty({ nodes }: { nodes: readonly NodeSummary[] }) {
       To see keepwatch at work on a recorded split-brain, start it with <code>npm start -- --demo</code>.
     </p>
   );
-}
-
-function unavailable({ sources }: NodeSummary): string {
-  const count = sources.filter(({ state }) => state !== "running").length;
-  return count === 0 ? "" : `${count} of ${sources.length} sources cannot be read`;
 }
 
 function describe({ name, detail, state, reason, read, unrecognised }: SourceStatus): string {

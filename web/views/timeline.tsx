@@ -18,6 +18,8 @@ interface Props {
 
 /** A pointer that moved less than this has clicked and not dragged, pixels. */
 const CLICK_SLOP = 4;
+/** Bars listed in the table: more than anyone reads, and few enough to be laid out every second. */
+const TABLE_ROWS_MAX = 500;
 
 export function TimelineView({ timeline, range, zone, now, selected, onRange, onSelect, onKey }: Props) {
   const lanesCanvas = useRef<HTMLCanvasElement>(null);
@@ -26,6 +28,7 @@ export function TimelineView({ timeline, range, zone, now, selected, onRange, on
   const adverts = useRef<AdvertsChart | null>(null);
   const drag = useRef<{ x: number; range: Range; moved: boolean } | null>(null);
   const [scheme, setScheme] = useState(0);
+  const [isTableOpen, setTableOpen] = useState(false);
 
   const view: LanesView = {
     lanes: timeline?.lanes ?? [],
@@ -33,7 +36,7 @@ export function TimelineView({ timeline, range, zone, now, selected, onRange, on
     range,
     zone,
     now,
-    selectedIncident: selected?.kind === "incident" ? selected.id : null,
+    selected,
   };
 
   useEffect(() => {
@@ -107,7 +110,7 @@ export function TimelineView({ timeline, range, zone, now, selected, onRange, on
         />
       </div>
       <ul class="legend" aria-label="Legend">
-        {(["MASTER", "BACKUP", "FAULT", "STOPPED"] as const).map((state) => (
+        {(["MASTER", "BACKUP", "FAULT", "STOPPED", "INIT"] as const).map((state) => (
           <li key={state}>
             <span class={`swatch ${state.toLowerCase()}`} aria-hidden="true" /> {state}
           </li>
@@ -125,9 +128,9 @@ export function TimelineView({ timeline, range, zone, now, selected, onRange, on
           aria-label="Longest wait between two adverts of each sender, in seconds"
         />
       </div>
-      <details class="as-table">
+      <details class="as-table" onToggle={(event) => setTableOpen(event.currentTarget.open)}>
         <summary>As a table</summary>
-        <TimelineTable timeline={timeline} range={range} zone={zone} onSelect={onSelect} />
+        {isTableOpen && <TimelineTable timeline={timeline} range={range} zone={zone} onSelect={onSelect} />}
       </details>
     </>
   );
@@ -167,7 +170,7 @@ function TimelineTable({ timeline, range, zone, onSelect }: Pick<Props, "timelin
               <td>{incident.end === null ? "open" : formatDuration(incident.end - incident.start)}</td>
             </tr>
           ))}
-        {rows.map(({ node, bar }) => (
+        {rows.slice(0, TABLE_ROWS_MAX).map(({ node, bar }) => (
           <tr
             key={`${node} ${bar.source} ${bar.from} ${bar.state}`}
             data-node={node}
@@ -185,6 +188,11 @@ function TimelineTable({ timeline, range, zone, onSelect }: Pick<Props, "timelin
             <td>{bar.to === null ? "still" : formatDuration(bar.to - bar.from)}</td>
           </tr>
         ))}
+        {rows.length > TABLE_ROWS_MAX && (
+          <tr>
+            <td colSpan={5}>and {rows.length - TABLE_ROWS_MAX} more: look closer to see them</td>
+          </tr>
+        )}
       </tbody>
     </table>
   );

@@ -1,0 +1,86 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { formatDateTime, formatDuration, formatMicros, formatTick, formatZone, timeTicks } from "../../web/time.ts";
+
+/** 2026-11-24T10:53:34.000042Z */
+const AT = 1_795_517_614_000_042;
+const S = 1_000_000;
+const DAY = 86_400 * S;
+
+describe("instants", () => {
+  test("are shown with the microseconds of the evidence", () => {
+    expect(formatMicros(AT, "utc")).toBe("10:53:34.000042");
+    expect(formatDateTime(AT, "utc")).toBe("2026-11-24 10:53:34");
+  });
+
+  test("say their distance from UTC when they are not in it", () => {
+    expect(formatZone(AT, "utc")).toBe("UTC");
+    expect(formatZone(AT, "browser", -60)).toBe("UTC+01:00");
+    expect(formatZone(AT, "browser", 210)).toBe("UTC-03:30");
+  });
+});
+
+describe("durations", () => {
+  test.each([
+    [0, "0 s"],
+    [42, "42 µs"],
+    [999, "999 µs"],
+    [1_000, "1 ms"],
+    [12_345, "12 ms"],
+    [999_499, "999 ms"],
+    [999_600, "1.0 s"],
+    [8_001_519, "8.0 s"],
+    [59_940_000, "59.9 s"],
+    [59_960_000, "1 min 0 s"],
+    [200 * S, "3 min 20 s"],
+    [3599.6 * S, "1 h 0 min"],
+    [7500 * S, "2 h 5 min"],
+    [4 * DAY + 3 * 3600 * S, "4 d 3 h"],
+  ])("%i µs is %s", (us, text) => {
+    expect(formatDuration(us)).toBe(text);
+  });
+
+  test("never run over into sixty of something", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 400 * DAY }), (us) => {
+        expect(formatDuration(us)).not.toMatch(/\b(60(\.0)? s|60 min|24 h|1000 (µs|ms))/);
+      }),
+    );
+  });
+});
+
+describe("the ticks of the time axis", () => {
+  const span = fc.integer({ min: 200_000, max: 400 * DAY });
+  const from = fc.integer({ min: AT - 300 * DAY, max: AT });
+  const most = fc.integer({ min: 1, max: 20 });
+
+  test("lie in the range and are no more than there is room for, but one", () => {
+    fc.assert(
+      fc.property(from, span, most, (start, length, room) => {
+        const ticks = timeTicks(start, start + length, room, "utc");
+        expect(ticks.length).toBeLessThanOrEqual(room + 1);
+        for (const tick of ticks) {
+          expect(tick).toBeGreaterThanOrEqual(start);
+          expect(tick).toBeLessThanOrEqual(start + length);
+        }
+      }),
+    );
+  });
+
+  test("never bear the same label twice", () => {
+    fc.assert(
+      fc.property(from, span, most, (start, length, room) => {
+        const ticks = timeTicks(start, start + length, room, "utc");
+        // Within a day: an axis of some hours may pass midnight, but not the same time twice.
+        const labels = ticks.map((tick) => formatTick(tick, ticks, "utc"));
+        expect(new Set(labels).size).toBe(labels.length);
+      }),
+    );
+  });
+
+  test("of days stand at midnight of the reader's day", () => {
+    const ticks = timeTicks(AT, AT + 6 * DAY, 7, "browser", () => -60);
+    expect(ticks.length).toBeGreaterThan(4);
+    for (const tick of ticks) expect((tick + 3600 * S) % DAY).toBe(0);
+  });
+});
