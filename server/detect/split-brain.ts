@@ -4,7 +4,7 @@ import type { WireSpan } from "./evidence.ts";
 import { evidenceList, lasting, listed, routerName } from "./describe.ts";
 import { endOf, type Detector, type RouterView } from "./detector.ts";
 import type { Certainty, IncidentDraft } from "./incident.ts";
-import { OVERLAP_INTERVALS, WIRE_GONE_MARGIN_US } from "./options.ts";
+import { EDGE_LAG_US, OVERLAP_INTERVALS, WIRE_GONE_MARGIN_US } from "./options.ts";
 import { eventsBetween } from "./order.ts";
 
 /** Two nodes master of one router at once, for longer than a takeover can explain. The formulas are in README.md. */
@@ -48,7 +48,8 @@ function overlapOf(a: Claim, b: Claim, view: RouterView): Overlap | undefined {
   const endLatest = Math.min(latest(a), latest(b));
   const endEarliest = Math.min(endOf(a), endOf(b));
   const open = endEarliest === Number.MAX_SAFE_INTEGER;
-  const tau = Math.max(toleranceUs(view), startLatest - start + (open ? 0 : endLatest - endEarliest));
+  const uncertainty = startLatest - start + (open ? 0 : endLatest - endEarliest);
+  const tau = Math.max(toleranceUs(view), uncertainty + EDGE_LAG_US);
   // A node that came back from the unseen leaves no better end than the moment it was seen again.
   const end = open ? null : endEarliest > start ? endEarliest : endLatest;
   const found = { start, end, claims: [a, b] };

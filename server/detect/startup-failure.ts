@@ -174,10 +174,12 @@ function causeOf(run: Run, view: DaemonView): { code: string; text: string; even
   return { code: "ended", text: "it ended without saying why", event: null };
 }
 
-const textOf = (event: Event & { readonly message: string }): string =>
-  isKind(event, "config.diagnostic") && event.file !== undefined
-    ? `${event.file}${event.line === undefined ? "" : ` line ${event.line}`}: ${event.message}`
-    : event.message;
+/** `FILE line N: what is wrong`; keepalived's own prefix says the same once more. */
+function textOf(event: Event & { readonly message: string }): string {
+  if (!isKind(event, "config.diagnostic") || event.file === undefined) return event.message;
+  const place = event.line === undefined ? event.file : `${event.file} line ${event.line}`;
+  return `${place}: ${event.message.replace(/^\((?:[^()]*: )?Line \d+\) /, "")}`;
+}
 
 /** What our own reading of the file said when the daemon read it: not what a later correction made of it. */
 function ownDiagnostics(run: Run, view: DaemonView): Diagnostic[] {
