@@ -146,8 +146,8 @@ test("the tables are synced to the disk with every insert: all four settings are
 /** Its own small disk: only root may have one. */
 const disk = join(scratch, "disk");
 mkdirSync(disk);
-const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=192m", "tmpfs", disk]).status === 0;
-afterAll(() => void (mounted && spawnSync("umount", ["-l", disk])));
+const mounted = spawnSync("/bin/mount", ["-t", "tmpfs", "-o", "size=192m", "tmpfs", disk]).status === 0;
+afterAll(() => void (mounted && spawnSync("/bin/umount", ["-l", disk])));
 
 test.runIf(mounted)(
   "a full disk refuses batches, keeps what it has, and takes them again when there is room",
