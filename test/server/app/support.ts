@@ -49,9 +49,12 @@ export interface TestServer extends RunningServer {
 
 /** The embedded engine takes one folder a process: a test that fails must not leave its server to the next. */
 const running = new Set<RunningServer>();
+const folders = new Set<string>();
 export async function endStray(): Promise<void> {
   for (const server of running) await server.close();
   running.clear();
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+  folders.clear();
 }
 
 /** The whole server on a free port, with the embedded engine in a folder of its own. */
@@ -64,6 +67,7 @@ export async function testServer(
   } = {},
 ): Promise<TestServer> {
   const dir = options.dir ?? mkdtempSync(join(tmpdir(), "keepwatch-app-"));
+  folders.add(dir);
   const logged: { level: LogLevel; message: string }[] = [];
   const base: Part<{ listen: { port: number }; storage: { path: string } }> = {
     listen: { port: 0 },
