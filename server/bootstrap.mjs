@@ -41,18 +41,20 @@ export function installPackages() {
   );
 }
 
-/** Compiles what is newer than its compiled form. */
+/** Compiles what is newer than its compiled form; the server and the page each by themselves. */
 export function build() {
-  const built = newest(join(root, "dist"));
-  const sources = ["collector", "server", "web", "test/bench", "package.json", "tsconfig.json", "tsconfig.build.json"];
-  if (
-    built > 0 &&
-    existsSync(join(root, "dist/web/index.html")) &&
-    sources.every((source) => newest(join(root, source)) <= built)
-  )
-    return;
-  process.stderr.write("building …\n");
-  must("npm", ["run", "--silent", "build"], "the build");
+  const shared = ["collector", "server", "package.json", "tsconfig.json"];
+  if (isStale("dist/server/main.js", [...shared, "test/bench", "tsconfig.build.json"])) {
+    process.stderr.write("building …\n");
+    must("npm", ["run", "--silent", "build:node"], "the build");
+  }
+  if (isStale("dist/web/index.html", [...shared, "web"]))
+    must("npm", ["run", "--silent", "build:web"], "the build of the page");
+}
+
+function isStale(built, sources) {
+  const at = newest(join(root, built));
+  return sources.some((source) => newest(join(root, source)) > at);
 }
 
 /** Newest modification time below a path, 0 when it is not there. */
