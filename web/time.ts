@@ -93,10 +93,10 @@ export function formatTick(us: number, ticks: readonly number[], zone: Zone): st
   const { date, time } = partsOf(us, zone);
   const [first = us, second = us] = ticks;
   const step = second - first;
-  // A single tick says all there is.
   if (step >= DAY - 3600 * S) return date;
   const clock = step > 0 && step % (60 * S) === 0 ? time.slice(0, 5) : time;
-  const fraction = step > 0 && step % S === 0 ? "" : `.${pad(Math.floor(us / MS) % 1000, 3)}`;
+  // A single tick has no neighbours to be told from: it stands at a round value of its own.
+  const fraction = (step || us) % S === 0 ? "" : `.${pad(Math.floor(us / MS) % 1000, 3)}`;
   const isOneDay = partsOf(first, zone).date === partsOf(ticks.at(-1) ?? us, zone).date;
   return isOneDay ? clock + fraction : `${date.slice(5)} ${clock}${fraction}`;
 }

@@ -78,6 +78,17 @@ describe("the ticks of the time axis", () => {
     );
   });
 
+  test.each([
+    [60 * S, 4, ["10:53:00", "10:53:15", "10:53:30", "10:53:45", "10:54:00"]],
+    [2 * S, 4, ["10:53:00.000", "10:53:00.500", "10:53:01.000", "10:53:01.500", "10:53:02.000"]],
+    [DAY, 4, ["11-24 12:00", "11-24 18:00", "11-25 00:00", "11-25 06:00"]],
+    [40 * S, 1, ["10:53:00"]],
+  ] as const)("are as precise as they must be: %i µs, room for %i", (length, room, labels) => {
+    const start = AT - 34_000_042;
+    const ticks = timeTicks(start, start + length, room, "utc");
+    expect(ticks.map((tick) => formatTick(tick, ticks, "utc"))).toEqual(labels);
+  });
+
   test("of days stand at midnight of the reader's day", () => {
     const ticks = timeTicks(AT, AT + 6 * DAY, 7, "browser", () => -60);
     expect(ticks.length).toBeGreaterThan(4);

@@ -2,10 +2,13 @@ import { Chart, Legend, LinearScale, LineController, LineElement, PointElement, 
 import type { AdvertBucket } from "../../server/api/types.ts";
 import type { Range } from "../range.ts";
 import { formatMicros, timeTicks, type Zone } from "../time.ts";
-import { LEFT } from "./lanes.ts";
+import { fixSides, LEFT, TICK_ROOM, tellArea } from "./lanes.ts";
 import { readPalette } from "./palette.ts";
 
 Chart.register(Legend, LinearScale, LineController, LineElement, PointElement, Tooltip);
+
+/** With more points than this in a line they would hide it. */
+const POINTS_SEEN = 60;
 
 export interface AdvertsView {
   readonly buckets: readonly AdvertBucket[];
@@ -13,7 +16,7 @@ export interface AdvertsView {
   readonly zone: Zone;
 }
 
-/** The longest wait between two adverts of a sender, as each node heard it: a line that climbs is a network that loses them. */
+/** The longest wait between two adverts of a sender, as each node heard it: a plateau above the interval is a stretch in which they were lost. */
 export class AdvertsChart {
   private view: AdvertsView;
   private readonly chart: Chart<"line", { x: number; y: number }[]>;
@@ -36,10 +39,11 @@ export class AdvertsChart {
               axis.ticks = timeTicks(
                 this.view.range.from,
                 this.view.range.to,
-                Math.floor(axis.width / 110),
+                Math.floor(axis.width / TICK_ROOM),
                 this.view.zone,
               ).map((value) => ({ value }));
             },
+            afterFit: fixSides,
             ticks: { display: false },
           },
           y: {
@@ -61,6 +65,7 @@ export class AdvertsChart {
           },
         },
       },
+      plugins: [tellArea()],
     });
     this.show(view);
   }
@@ -83,7 +88,10 @@ export class AdvertsChart {
         borderColor: colour,
         backgroundColor: colour,
         borderWidth: 1.5,
-        pointRadius: 2,
+        // The wait that ended here lasted from the point before: a plateau, and no slope.
+        stepped: "after" as const,
+        pointRadius: data.length > POINTS_SEEN ? 0 : 2,
+        pointHitRadius: 4,
         ...(i % 2 === 1 ? { borderDash: [5, 3] } : {}),
       };
     });

@@ -1,4 +1,4 @@
-import { Chart, LinearScale, type Plugin, ScatterController } from "chart.js";
+import { Chart, type ChartType, LinearScale, type Plugin, ScatterController } from "chart.js";
 import type { Bar, Incident, Lane } from "../../server/api/types.ts";
 import type { Range } from "../range.ts";
 import { formatTick, timeTicks, type Zone } from "../time.ts";
@@ -21,13 +21,18 @@ export interface LanesView {
   readonly now: number;
 }
 
-/** Room for the lanes' names, pixels. */
-export const LEFT = 132;
+/** Room for one tick of the axis, and half of its label, pixels. */
+export const TICK_ROOM = 95;
+const LABEL_HALF = 40;
+/** Room for the sources' names, pixels. */
+export const LEFT = 64;
 const RIGHT = 12;
 const TOP = 46;
 const ROW = 15;
 const GAP = 3;
-const LANE_PAD = 9;
+const LANE_PAD = 6;
+/** A node's name stands above its bars, where there is room for all of it: names often differ only at their end. */
+const NAME = 20;
 /** Height of the incidents' labels above the lanes. */
 const LABEL = 18;
 /** A pointer this far beside a bar still means it, pixels. */
@@ -43,8 +48,7 @@ function rowsOf(lanes: readonly Lane[]): readonly (typeof SOURCES)[number][] {
 }
 
 function laneHeight(lanes: readonly Lane[]): number {
-  // Never lower than the two lines of the lane's name.
-  return Math.max(2, rowsOf(lanes).length) * (ROW + GAP) - GAP + 2 * LANE_PAD;
+  return NAME + rowsOf(lanes).length * (ROW + GAP) - GAP + 2 * LANE_PAD;
 }
 
 /** Height of the canvas that shows these lanes, pixels. */
@@ -83,9 +87,15 @@ export class LanesChart {
             position: "top",
             afterBuildTicks: (axis) => {
               const { range, zone } = this.view;
-              const values = timeTicks(range.from, range.to, Math.floor(axis.width / 110), zone);
-              axis.ticks = values.map((value) => ({ value, label: formatTick(value, values, zone) }));
+              const values = timeTicks(range.from, range.to, Math.floor(axis.width / TICK_ROOM), zone);
+              const us = (range.to - range.from) / axis.width;
+              axis.ticks = values.map((value) => ({
+                value,
+                // Too near to the edge, a label would be cut in half.
+                label: (range.to - value) / us < LABEL_HALF - RIGHT ? "" : formatTick(value, values, zone),
+              }));
             },
+            afterFit: fixSides,
             ticks: {
               callback: (_value, index, ticks) => ticks[index]?.label ?? "",
               maxRotation: 0,
@@ -96,7 +106,7 @@ export class LanesChart {
           y: { display: false, min: 0, max: 1 },
         },
       },
-      plugins: [this.plugin()],
+      plugins: [this.plugin(), tellArea()],
     });
     this.show(view);
   }
@@ -213,15 +223,18 @@ export class LanesChart {
     ctx.moveTo(0, top + 0.5);
     ctx.lineTo(right, top + 0.5);
     ctx.stroke();
+    const nameAt = top + LANE_PAD + NAME / 2 - 1;
+    ctx.textBaseline = "middle";
     ctx.fillStyle = palette.text;
     ctx.font = "600 14px system-ui, sans-serif";
-    ctx.textBaseline = "top";
-    ctx.fillText(fit(ctx, lane.node, 66), 4, top + LANE_PAD + 2);
+    const name = fit(ctx, lane.node, right - 80);
+    const nameWidth = ctx.measureText(name).width;
+    ctx.fillText(name, 2, nameAt);
     ctx.fillStyle = palette.muted;
-    ctx.font = "11px system-ui, sans-serif";
-    if (lane.instance) ctx.fillText(fit(ctx, lane.instance, 66), 4, top + LANE_PAD + 20);
+    ctx.font = "12px system-ui, sans-serif";
+    if (lane.instance) ctx.fillText(fit(ctx, lane.instance, right - nameWidth - 20), nameWidth + 10, nameAt);
     for (const [row, source] of rowsOf(this.view.lanes).entries()) {
-      const y = top + LANE_PAD + row * (ROW + GAP);
+      const y = top + LANE_PAD + NAME + row * (ROW + GAP);
       ctx.fillStyle = palette.muted;
       ctx.font = "11px system-ui, sans-serif";
       ctx.textAlign = "right";
@@ -291,14 +304,16 @@ export class LanesChart {
     ctx.font = "600 10px system-ui, sans-serif";
     ctx.textBaseline = "middle";
     const labelWidth = ctx.measureText(state).width;
-    if (width < labelWidth + 14) return;
+    // Beyond the part that fades in, on which it could not be read.
+    const labelAt = Math.max(x0, Math.min(x1, this.x(chart, bar.from + bar.fromUncertaintyUs)));
+    if (x1 - labelAt < labelWidth + 10) return;
     if (state === "FAULT") {
       // Letters over hatching are hard to read.
       ctx.fillStyle = colour;
-      ctx.fillRect(x0, box.y, labelWidth + 10, box.height);
+      ctx.fillRect(labelAt, box.y, labelWidth + 10, box.height);
     }
     ctx.fillStyle = state === "STOPPED" ? palette.text : palette.surface;
-    ctx.fillText(state, x0 + 5, y + ROW / 2 + 0.5);
+    ctx.fillText(state, labelAt + 5, y + ROW / 2 + 0.5);
   }
 
   private isSelected(lane: Lane, bar: Bar): boolean {
@@ -350,13 +365,15 @@ export class LanesChart {
     if (x1 - x0 < 14) return;
     const { ctx } = chart;
     ctx.globalAlpha = 0.5;
-    hatch(ctx, x0, top + LANE_PAD, x1 - x0, laneHeight(this.view.lanes) - 2 * LANE_PAD, palette.muted);
+    const y = top + LANE_PAD + NAME;
+    const height = laneHeight(this.view.lanes) - 2 * LANE_PAD - NAME;
+    hatch(ctx, x0, y, x1 - x0, height, palette.muted);
     ctx.globalAlpha = 1;
     if (x1 - x0 > 90) {
       ctx.fillStyle = palette.muted;
       ctx.font = "11px system-ui, sans-serif";
       ctx.textBaseline = "middle";
-      ctx.fillText("not watched", x0 + 8, top + laneHeight(this.view.lanes) / 2);
+      ctx.fillText("not watched", x0 + 8, y + height / 2);
     }
   }
 
@@ -373,6 +390,21 @@ export class LanesChart {
     ctx.setLineDash([]);
   }
 }
+
+/** Labels of the axis must not move its ends: the charts stand under each other and share the time. */
+export function fixSides(axis: { paddingLeft: number; paddingRight: number }): void {
+  axis.paddingLeft = 0;
+  axis.paddingRight = 0;
+}
+
+/** Tells on the canvas itself where its time begins and ends, pixels: for those who do not see it, tests among them. */
+export const tellArea = <T extends ChartType>(): Plugin<T> => ({
+  id: "tell-area",
+  afterLayout: ({ canvas, chartArea }) => {
+    canvas.dataset["left"] = String(Math.round(chartArea.left));
+    canvas.dataset["right"] = String(Math.round(chartArea.right));
+  },
+});
 
 function fit(ctx: CanvasRenderingContext2D, text: string, width: number): string {
   if (ctx.measureText(text).width <= width) return text;

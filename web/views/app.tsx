@@ -117,6 +117,11 @@ export function App() {
     );
   }, [router?.id, live, live ? 0 : range.from, live ? 0 : range.to, selected]);
 
+  const openCount = incidents.filter(({ status }) => status === "open").length;
+  useEffect(() => {
+    document.title = openCount > 0 ? `(${openCount}) keepwatch` : "keepwatch";
+  }, [openCount]);
+
   const look = useCallback((next: Range) => {
     setLive(false);
     setRange(next);

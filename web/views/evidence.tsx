@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Delivery, Event, Incident, RouterSummary } from "../../server/api/types.ts";
 import { api } from "../api.ts";
 import type { Target } from "../charts/lanes.ts";
@@ -10,6 +10,9 @@ const ADVERTS_SHOWN = 60;
 const ADVERTS_ASKED = 5_000;
 /** How far around it they are asked for, microseconds. */
 const ADVERTS_AROUND_US = 8_000_000;
+
+/** An instant known better than this is shown without a word about it, microseconds. */
+const SHARP_US = 1_000;
 
 interface Props {
   readonly target: Target;
@@ -23,7 +26,7 @@ export function EvidencePanel({ target, router, incidents, zone, onClose }: Prop
   const panel = useRef<HTMLElement>(null);
   // Beside the timeline on a wide screen, far below it on a small one: it comes to the reader either way, and gives
   // the keyboard back to where it was.
-  useEffect(() => {
+  useLayoutEffect(() => {
     const before = document.activeElement;
     panel.current?.focus();
     return () => {
@@ -165,8 +168,11 @@ function BarEvidence({
       <ol class="evidence">
         {value?.events.map((event) => (
           <li key={event.id}>
-            <span class="when">{formatMicros(event.ts, zone)}</span> <strong>{event.node}</strong>{" "}
-            <span class={`source ${event.source}`}>{event.source}</span>{" "}
+            <span class="when">{formatMicros(event.ts, zone)}</span>
+            {event.tsUncertaintyUs >= SHARP_US && (
+              <span class="muted"> or up to {formatDuration(event.tsUncertaintyUs)} later</span>
+            )}{" "}
+            <strong>{event.node}</strong> <span class={`source ${event.source}`}>{event.source}</span>{" "}
             {event.at && <span class="where">{event.at}</span>}
             <code>{event.raw ?? sentenceOf(event)}</code>
           </li>

@@ -164,9 +164,7 @@ function IncidentList({
       {incidents.map((incident) => (
         <li key={incident.id}>
           <button type="button" class="incident-item" onClick={() => onIncident(incident)}>
-            <span
-              class={`state ${incident.status === "open" ? (incident.certainty === "confirmed" ? "bad" : "suspected") : "ended"}`}
-            >
+            <span class={`state ${toneOf(incident)}`}>
               {incident.kind}
               {incident.certainty === "suspected" ? " (suspected)" : ""}
             </span>
@@ -182,6 +180,12 @@ function IncidentList({
       ))}
     </ul>
   );
+}
+
+/** An open one is loud; one that was a fact and critical stays visible when it is over. */
+function toneOf({ status, certainty, severity }: Incident): string {
+  if (status === "open") return certainty === "confirmed" ? "bad" : "suspected";
+  return certainty === "confirmed" && severity === "critical" ? "was-bad" : "ended";
 }
 
 function Empty({ nodes }: { nodes: readonly NodeSummary[] }) {

@@ -128,8 +128,16 @@ export function TimelineView({ timeline, range, zone, now, selected, onRange, on
           aria-label="Longest wait between two adverts of each sender, in seconds"
         />
       </div>
-      <details class="as-table" onToggle={(event) => setTableOpen(event.currentTarget.open)}>
-        <summary>As a table</summary>
+      <details class="as-table" open={isTableOpen}>
+        <summary
+          onClick={(event) => {
+            // Opened by the page and not by the browser, so that the table is there in the same moment.
+            event.preventDefault();
+            setTableOpen((isOpen) => !isOpen);
+          }}
+        >
+          As a table
+        </summary>
         {isTableOpen && <TimelineTable timeline={timeline} range={range} zone={zone} onSelect={onSelect} />}
       </details>
     </>

@@ -1,0 +1,148 @@
+import { createReadStream, existsSync } from "node:fs";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { extname, join } from "node:path";
+import type {
+  AdvertBucket,
+  Delivery,
+  Event,
+  Incident,
+  Lane,
+  LiveMessage,
+  NodeSummary,
+  Problem,
+  RouterSummary,
+} from "../../../server/api/types.ts";
+
+/** What the API of the fixture answers; a test changes it and tells the page so. */
+export interface FixtureState {
+  routers: readonly RouterSummary[];
+  nodes: readonly NodeSummary[];
+  lanes: readonly Lane[];
+  incidents: readonly Incident[];
+  events: readonly Event[];
+  adverts: readonly Event[];
+  buckets: readonly AdvertBucket[];
+  deliveries: readonly Delivery[];
+}
+
+/** The server's own policy, word for word, so that the page is held against it without the server. */
+export const POLICY = "default-src 'self';base-uri 'none';form-action 'none';frame-ancestors 'none';object-src 'none'";
+
+const TYPES: Readonly<Record<string, string>> = {
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript; charset=utf-8",
+  ".css": "text/css; charset=utf-8",
+  ".svg": "image/svg+xml",
+};
+
+/** The built page, canned answers and a live stream that a test pushes. */
+export class FixtureServer {
+  state: FixtureState;
+  /** Every question for data, path and query, in order. */
+  readonly asked: string[] = [];
+  /** Paths under /api/v1/ that answer this instead. */
+  readonly problems = new Map<string, Problem>();
+  private readonly folder: string;
+  private readonly nowUs: () => number;
+  private readonly streams = new Set<ServerResponse>();
+  private readonly http = createServer((request, response) => this.answer(request, response));
+
+  /** @param folder  the built page  @param nowUs  the server's clock, which its answers carry */
+  constructor(folder: string, state: FixtureState, nowUs: () => number) {
+    this.folder = folder;
+    this.state = state;
+    this.nowUs = nowUs;
+  }
+
+  async start(): Promise<string> {
+    await new Promise<void>((resolve) => this.http.listen(0, "127.0.0.1", resolve));
+    return `http://127.0.0.1:${(this.http.address() as AddressInfo).port}/`;
+  }
+
+  async stop(): Promise<void> {
+    this.http.closeAllConnections();
+    await new Promise((resolve) => this.http.close(resolve));
+  }
+
+  tell(message: LiveMessage): void {
+    for (const stream of this.streams) stream.write(`data: ${JSON.stringify(message)}\n\n`);
+  }
+
+  /** Pages that follow live. */
+  get followers(): number {
+    return this.streams.size;
+  }
+
+  private answer(request: IncomingMessage, response: ServerResponse): void {
+    const url = new URL(request.url ?? "/", "http://fixture");
+    response.setHeader("content-security-policy", POLICY);
+    response.setHeader("x-content-type-options", "nosniff");
+    response.setHeader("date", new Date(this.nowUs() / 1000).toUTCString());
+    if (!url.pathname.startsWith("/api/v1/")) return this.answerFile(url.pathname, response);
+    const path = url.pathname.slice("/api/v1/".length);
+    if (path === "live") return this.answerLive(response);
+    this.asked.push(path + url.search);
+    const problem = this.problems.get(path);
+    const body = problem ?? this.answerOf(path, url.searchParams);
+    const status = problem?.status ?? (body === undefined ? 404 : 200);
+    response.writeHead(status, { "content-type": status === 200 ? "application/json" : "application/problem+json" });
+    response.end(JSON.stringify(body ?? { type: "about:blank", title: "Not found", status: 404, detail: path }));
+  }
+
+  private answerFile(pathname: string, response: ServerResponse): void {
+    const name = pathname === "/" ? "index.html" : pathname.slice(1);
+    const file = join(this.folder, name);
+    if (!/^[\w.-]+(\/[\w.-]+)?$/.test(name) || name.includes("..") || !existsSync(file)) {
+      response.writeHead(404).end();
+      return;
+    }
+    response.writeHead(200, { "content-type": TYPES[extname(name)] ?? "application/octet-stream" });
+    createReadStream(file).pipe(response);
+  }
+
+  private answerLive(response: ServerResponse): void {
+    response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-cache" });
+    response.write("retry: 200\n\n");
+    this.streams.add(response);
+    response.on("close", () => this.streams.delete(response));
+  }
+
+  private answerOf(path: string, query: URLSearchParams): unknown {
+    const { state } = this;
+    const from = Number(query.get("from") ?? 0);
+    const to = Number(query.get("to") ?? Number.MAX_SAFE_INTEGER);
+    const within = ({ ts }: { readonly ts: number }): boolean => ts >= from && ts < to;
+    const wanted = state.routers.find(({ id }) => id === query.get("router"));
+    switch (path) {
+      case "routers":
+        return state.routers;
+      case "nodes":
+        return state.nodes;
+      case "incidents":
+        return state.incidents;
+      case "timeline":
+        return (
+          wanted && { router: wanted, from, to, ...this.laneAnswer(from, to), adverts: state.buckets.filter(within) }
+        );
+      case "adverts":
+        return wanted && { events: state.adverts.filter(within), truncated: false };
+      case "events":
+        return { events: state.events.filter(({ id }) => query.get("ids")?.split(",").includes(id)), truncated: false };
+      case "deliveries":
+        return state.deliveries.filter(({ incidentId }) => incidentId === query.get("incidentId"));
+      default:
+        return state.incidents.find(({ id }) => path === `incidents/${id}`);
+    }
+  }
+
+  private laneAnswer(from: number, to: number) {
+    return {
+      lanes: this.state.lanes.map((lane) => ({
+        ...lane,
+        bars: lane.bars.filter((bar) => bar.from <= to && (bar.to ?? to) + bar.toUncertaintyUs >= from),
+      })),
+      incidents: this.state.incidents.filter(({ start, end }) => start <= to && (end ?? to) >= from),
+    };
+  }
+}
