@@ -97,6 +97,7 @@ export function formatTick(us: number, ticks: readonly number[], zone: Zone): st
   const clock = step > 0 && step % (60 * S) === 0 ? time.slice(0, 5) : time;
   // A single tick has no neighbours to be told from: it stands at a round value of its own.
   const fraction = (step || us) % S === 0 ? "" : `.${pad(Math.floor(us / MS) % 1000, 3)}`;
+  // Closer than an hour the same time cannot come twice, and with the date it would not fit.
   const isOneDay = partsOf(first, zone).date === partsOf(ticks.at(-1) ?? us, zone).date;
-  return isOneDay ? clock + fraction : `${date.slice(5)} ${clock}${fraction}`;
+  return isOneDay || step < 3600 * S ? clock + fraction : `${date.slice(5)} ${clock}${fraction}`;
 }

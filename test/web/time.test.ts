@@ -67,11 +67,19 @@ describe("the ticks of the time axis", () => {
     );
   });
 
+  test("have labels that fit beside each other", () => {
+    fc.assert(
+      fc.property(from, span, most, (start, length, room) => {
+        const ticks = timeTicks(start, start + length, room, "utc");
+        for (const tick of ticks) expect(formatTick(tick, ticks, "utc").length).toBeLessThanOrEqual(12);
+      }),
+    );
+  });
+
   test("never bear the same label twice", () => {
     fc.assert(
       fc.property(from, span, most, (start, length, room) => {
         const ticks = timeTicks(start, start + length, room, "utc");
-        // Within a day: an axis of some hours may pass midnight, but not the same time twice.
         const labels = ticks.map((tick) => formatTick(tick, ticks, "utc"));
         expect(new Set(labels).size).toBe(labels.length);
       }),
