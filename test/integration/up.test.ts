@@ -7,9 +7,18 @@ import { afterAll, describe, expect, test } from "vitest";
 import { eventually, keepwatch, keepwatchBin, Running } from "../support/process.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "keepwatch-up-"));
-afterAll(() => rmSync(dir, { recursive: true, force: true }));
-const up = (data: string, ...options: readonly string[]): Running =>
-  new Running(process.execPath, [keepwatchBin, "up", "--data", join(dir, data), ...options]);
+const started: Running[] = [];
+afterAll(async () => {
+  // Also what a failed test left behind.
+  for (const running of started) await running.end("SIGKILL");
+  rmSync(dir, { recursive: true, force: true });
+});
+
+function up(data: string, ...options: readonly string[]): Running {
+  const running = new Running(process.execPath, [keepwatchBin, "up", "--data", join(dir, data), ...options]);
+  started.push(running);
+  return running;
+}
 
 describe("keepwatch up", () => {
   test("says where the timeline is, what is read, and what cannot be read and why", async () => {
