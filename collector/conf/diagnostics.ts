@@ -1,10 +1,9 @@
 import type { SourceLocation } from "../core/errors.ts";
-import type { ConfiguredInstance, DiagnosticSeverity, EventBody } from "../events/event.ts";
+import type { ConfiguredInstance, EventBody } from "../events/event.ts";
+import { codeOf, severityOf } from "./codes/registry.ts";
 import { INSTANCE_KEYWORDS, TOP_LEVEL_KEYWORDS } from "./keywords.ts";
 import type { ConfFault, ConfNode } from "./parser.ts";
-
-/** What keepalived 2.2.7 does about a fault of the text itself. */
-const FAULT_SEVERITY: Readonly<Record<string, DiagnosticSeverity>> = { missing_parameter: "fatal" };
+import type { Release } from "./version.ts";
 
 /** Keywords of a vrrp_instance that need a value: without it the daemon ends. */
 const NEED_VALUE = [
@@ -24,23 +23,22 @@ const NEED_VALUE = [
 export class Diagnostics {
   private readonly found: EventBody<"config.diagnostic">[] = [];
 
-  constructor(faults: readonly ConfFault[]) {
-    for (const { code, at, message, fix } of faults)
-      this.add(code, FAULT_SEVERITY[code] ?? "degraded", at, message, fix);
+  private readonly release: Release;
+
+  constructor(faults: readonly ConfFault[], release: Release) {
+    this.release = release;
+    for (const { code, at, message, fix } of faults) this.add(code, at, message, fix);
   }
 
-  add(
-    code: string,
-    severity: DiagnosticSeverity,
-    at: SourceLocation,
-    message: string,
-    fix: string,
-    instance?: string,
-  ): void {
+  /**
+   * @param fix  what to do here, when the code's own advice can be said more exactly
+   * @throws Error when the code has no row in codes/
+   */
+  add(code: string, at: SourceLocation, message: string, fix: string = codeOf(code).fix, instance?: string): void {
     this.found.push({
       kind: "config.diagnostic",
       code,
-      severity,
+      severity: severityOf(code, this.release),
       message: message.slice(0, 1024),
       line: at.line,
       column: at.column,
@@ -59,7 +57,6 @@ export class Diagnostics {
       if (keyword.text === "" || TOP_LEVEL_KEYWORDS.has(keyword.text)) continue;
       this.add(
         "unknown_keyword",
-        "degraded",
         keyword.at,
         `${shown(keyword.text)} is no keyword at the top level, and is ignored`,
         "Check its spelling, and that no brace before it is missing or too many",
@@ -74,7 +71,6 @@ export class Diagnostics {
       if (keyword.text === "" || INSTANCE_KEYWORDS.has(keyword.text)) continue;
       this.add(
         "unknown_keyword",
-        "degraded",
         keyword.at,
         `${shown(keyword.text)} is no keyword of a vrrp_instance, and is ignored: the default applies`,
         "Check its spelling: keywords are case sensitive",
@@ -90,7 +86,6 @@ export class Diagnostics {
       if (values.length === 0 && keywords.includes(keyword.text))
         this.add(
           "missing_parameter",
-          "fatal",
           keyword.at,
           `${keyword.text} has no value: keepalived ends when it reads this line`,
           "Give it a value, or remove the line",
@@ -107,7 +102,6 @@ export class Diagnostics {
       if (other)
         this.add(
           "duplicate_vrid",
-          "fatal",
           { file: instance.file, line: instance.line, column: 1 },
           `vrrp_instance ${instance.instance} uses virtual_router_id ${instance.vrid} on ${instance.interface ?? "no interface"}, as ${other.instance} does`,
           "Give each instance on an interface an id of its own",
@@ -122,7 +116,6 @@ export class Diagnostics {
     if (lines.length === 0)
       this.add(
         "no_vrid",
-        "fatal",
         block.keyword.at,
         `vrrp_instance ${name} has no virtual_router_id`,
         "Add one, from 1 to 255, the same on all nodes",
@@ -133,7 +126,6 @@ export class Diagnostics {
       if (text === undefined || (/^\d{1,3}$/.test(text) && Number(text) >= 1 && Number(text) <= 255)) continue;
       this.add(
         "vrid_invalid",
-        "fatal",
         keyword.at,
         `virtual_router_id ${shown(text)} is not a number from 1 to 255`,
         "Give a number from 1 to 255, the same on all nodes",

@@ -3,6 +3,8 @@ import type { ConfiguredInstance, EventBody, Family, MailSettings } from "../eve
 import { US_PER_SECOND } from "../core/time.ts";
 import type { ConfNode, ConfTree } from "./parser.ts";
 import { Diagnostics } from "./diagnostics.ts";
+import type { NodeFacts } from "./facts.ts";
+import { NEWEST_RELEASE, type Release } from "./version.ts";
 
 /** What a configuration promises, and what is wrong with it. There is no field for a password. */
 export interface EffectiveConfig {
@@ -28,9 +30,16 @@ interface Globals {
   readonly mail: MailSettings | undefined;
 }
 
+export interface ModelOptions {
+  /** The keepalived that will read it (default: the newest known). */
+  readonly release?: Release;
+  /** What is known about its node (default: nothing). */
+  readonly facts?: NodeFacts;
+}
+
 /** Makes sense of a tree, with keepalived's own defaults filled in. */
-export function modelOf(tree: ConfTree): EffectiveConfig {
-  const diagnostics = new Diagnostics(tree.faults);
+export function modelOf(tree: ConfTree, { release = NEWEST_RELEASE }: ModelOptions = {}): EffectiveConfig {
+  const diagnostics = new Diagnostics(tree.faults, release);
   const globals = globalsOf(blocks(tree.nodes, "global_defs"), diagnostics);
   diagnostics.checkTopLevel(tree.nodes);
   const names = new Set<string>();
@@ -40,7 +49,6 @@ export function modelOf(tree: ConfTree): EffectiveConfig {
     if (name === undefined)
       diagnostics.add(
         "instance_no_name",
-        "instance-lost",
         block.keyword.at,
         "a vrrp_instance has no name, and is skipped",
         "Give it a name",
@@ -48,7 +56,6 @@ export function modelOf(tree: ConfTree): EffectiveConfig {
     else if (names.has(name))
       diagnostics.add(
         "instance_duplicate",
-        "instance-lost",
         block.keyword.at,
         `vrrp_instance ${name} is defined a second time, and this one is skipped`,
         "Give it a name of its own",
@@ -76,7 +83,6 @@ export function modelOf(tree: ConfTree): EffectiveConfig {
   )
     diagnostics.add(
       "no_configuration",
-      "fatal",
       { file: tree.files[0]?.path ?? "", line: 1, column: 1 },
       "there is no vrrp_instance, virtual_server or other block that gives keepalived something to run",
       "Check that this is the file keepalived reads, and that no brace is missing",
@@ -152,7 +158,6 @@ function instanceOf(block: ConfNode, name: string, globals: Globals, diagnostics
   if (startsMaster && last(nodes, "priority") === undefined)
     diagnostics.add(
       "state_master_without_priority",
-      "degraded",
       last(nodes, "state")?.keyword.at ?? block.keyword.at,
       `vrrp_instance ${name} has state MASTER and no priority: it runs with priority 255, as the owner of the address`,
       "Set a priority from 1 to 254",
@@ -162,7 +167,6 @@ function instanceOf(block: ConfNode, name: string, globals: Globals, diagnostics
   if (face === undefined)
     diagnostics.add(
       "unknown_interface",
-      "fatal",
       block.keyword.at,
       `vrrp_instance ${name} names no interface`,
       "Add an interface line",
