@@ -37,8 +37,10 @@ export interface LineGrammar {
   readonly id: string;
   /** The keepalived file that prints it. */
   readonly source: string;
-  /** The first release that printed it. */
+  /** The first release that printed it, in its oldest wording. */
   readonly since: string;
+  /** The last release that printed it, where none does any more. */
+  readonly until?: string;
   readonly samples: readonly string[];
   /** The message is about an instance and is told by its `(NAME)`; without one this row does not apply. */
   readonly needsInstance?: boolean;

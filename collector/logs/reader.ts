@@ -2,15 +2,10 @@ import type { Daemon, EventBody } from "../events/event.ts";
 import type { Observation } from "../events/observation.ts";
 import { US_PER_SECOND } from "../core/time.ts";
 import { GrammarTable, takePrefixes, UNRECOGNISED } from "./grammar.ts";
-import { configGrammars } from "./grammars/config.ts";
-import { daemonGrammars } from "./grammars/daemon.ts";
-import { noiseGrammars } from "./grammars/noise.ts";
-import { vrrpGrammars } from "./grammars/vrrp.ts";
+import { allGrammars } from "./grammars/all.ts";
 import { looksLikeConsole, readEnvelope, withoutConsoleEnvelope } from "./syslog.ts";
 import { cut, harmless, LINE_MAX_CHARS } from "./text.ts";
 import { ZoneClock } from "./zone.ts";
-
-export const allGrammars = [...daemonGrammars, ...vrrpGrammars, ...configGrammars, ...noiseGrammars];
 
 const table = new GrammarTable(allGrammars);
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { GrammarTable, takePrefixes } from "../../../collector/logs/grammar.ts";
-import { allGrammars, readMessage } from "../../../collector/logs/reader.ts";
+import { allGrammars } from "../../../collector/logs/grammars/all.ts";
+import { readMessage } from "../../../collector/logs/reader.ts";
 
 const table = new GrammarTable(allGrammars);
 const samples = allGrammars.flatMap((row) => row.samples.map((sample) => [row.id, sample] as const));

@@ -3,7 +3,8 @@ import { describe, expect, test } from "vitest";
 import { eventFault, RAW_MAX_CHARS } from "../../../collector/events/event.ts";
 import { type Observation, toEvent } from "../../../collector/events/observation.ts";
 import { readJournalEntry } from "../../../collector/logs/journal.ts";
-import { allGrammars, createLogReader, UNREADABLE_TIME_UNCERTAINTY_US } from "../../../collector/logs/reader.ts";
+import { allGrammars } from "../../../collector/logs/grammars/all.ts";
+import { createLogReader, UNREADABLE_TIME_UNCERTAINTY_US } from "../../../collector/logs/reader.ts";
 
 const REFERENCE = 1_795_000_000_000_000;
 const reader = (path = "messages", zone = "UTC") => createLogReader({ path, fingerprint: "f", zone });

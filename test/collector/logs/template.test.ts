@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { compileTemplate } from "../../../collector/logs/template.ts";
-import { allGrammars } from "../../../collector/logs/reader.ts";
+import { allGrammars } from "../../../collector/logs/grammars/all.ts";
 
 const held = (template: string, text: string): Record<string, string> | undefined => {
   const words = compileTemplate(template).match(text);
