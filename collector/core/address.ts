@@ -14,3 +14,12 @@ export function normaliseAddress(text: string): string | undefined {
   const address = ipaddr.parse(text);
   return address instanceof ipaddr.IPv6 ? address.toRFC5952String() : address.toString();
 }
+
+/** Numeric order within a family, as VRRP compares the sources of equal priorities (RFC 9568 section 6.4.3); 0 when the families differ or a text is no address. */
+export function compareAddresses(a: string, b: string): number {
+  if (!ipaddr.isValid(a) || !ipaddr.isValid(b)) return 0;
+  const [x, y] = [ipaddr.parse(a).toByteArray(), ipaddr.parse(b).toByteArray()];
+  if (x.length !== y.length) return 0;
+  const at = x.findIndex((byte, i) => byte !== y[i]);
+  return at < 0 ? 0 : (x[at] ?? 0) - (y[at] ?? 0);
+}
