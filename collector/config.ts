@@ -4,6 +4,7 @@ import Type, { type Static } from "typebox";
 import { Compile } from "typebox/compile";
 import { messageOf, OperatorError } from "./core/errors.ts";
 import { type Part, readSettings } from "./core/settings.ts";
+import { isZone, ZONE_WANTED } from "./logs/zone.ts";
 import { SPOOL_BYTES_DEFAULT } from "./sinks/spool.ts";
 
 const closed = { additionalProperties: false } as const;
@@ -39,7 +40,7 @@ const CollectorConfigSchema = Type.Object(
         files: Type.Array(Path, { maxItems: 64 }),
         /** `auto`: read the journal when none of the files can be read. */
         journal: Switch,
-        /** IANA zone of classic syslog timestamps, or `local`. */
+        /** Zone of timestamps that name none: an IANA name, `UTC`, an offset such as `+02:00`, or `local`. */
         zone: Type.String({ minLength: 1 }),
       },
       closed,
@@ -110,9 +111,7 @@ function crossFaults({ server, logs }: CollectorConfig): string[] {
     faults.push("server.token and server.token_file exclude each other");
   if (server.token !== undefined && !TOKEN.test(server.token)) faults.push(`server.token is no token: ${TOKEN_WANTED}`);
   if (logs.zone !== "local" && !isZone(logs.zone))
-    faults.push(
-      `logs.zone ${JSON.stringify(logs.zone)} is not a time zone: give an IANA name such as Europe/Berlin, or "local"`,
-    );
+    faults.push(`logs.zone ${JSON.stringify(logs.zone)} is not a time zone: ${ZONE_WANTED}, or "local"`);
   return faults;
 }
 
@@ -138,14 +137,6 @@ function urlFault(url: string): string | undefined {
 /** The configuration as it may be shown: no secret in it. */
 export function shownConfig(config: CollectorConfig): CollectorConfig {
   return config.server.token === undefined ? config : { ...config, server: { ...config.server, token: "<redacted>" } };
-}
-
-function isZone(zone: string): boolean {
-  try {
-    return Intl.DateTimeFormat("en", { timeZone: zone }).resolvedOptions().timeZone !== "";
-  } catch {
-    return false;
-  }
 }
 
 async function readText(path: string): Promise<string> {

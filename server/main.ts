@@ -35,7 +35,7 @@ async function main(): Promise<void> {
     .description("offline post-mortem of logs, captures and configurations of one or more nodes")
     .argument("<input...>", "files; NODE=FILE says which node a file is from")
     .option("--cluster <name>", "cluster the nodes belong to", "default")
-    .option("--tz <zone>", "zone of classic syslog timestamps, for example Europe/Berlin (default: this machine's)")
+    .option("--tz <zone>", "zone of timestamps that name none: Europe/Berlin, UTC, +02:00 (default: this machine's)")
     .option(
       "--year <year>",
       "year of the last classic syslog line (default: from the file's modification time)",

@@ -59,6 +59,19 @@ export class ZoneClock {
   }
 }
 
+/** Whether a time zone can be read under this name: see the constructor of ZoneClock. */
+export function isZone(zone: string): boolean {
+  try {
+    formatOf(zone);
+    return true;
+  } catch {
+    return fixedOffset(zone) !== undefined;
+  }
+}
+
+/** What `isZone` takes, for whoever was refused. */
+export const ZONE_WANTED = "give an IANA name such as Europe/Berlin, UTC, or an offset such as +02:00";
+
 function remember(offsets: Map<number, number>, key: number, offset: number): number {
   if (offsets.size >= OFFSETS_MAX) offsets.clear();
   offsets.set(key, offset);
@@ -97,7 +110,7 @@ function formatOf(zone: string): Intl.DateTimeFormat {
     });
   } catch (cause) {
     throw new OperatorError("ZONE_UNKNOWN", `${JSON.stringify(zone)} is not a time zone`, {
-      remedy: "Give an IANA name such as Europe/Berlin, UTC, or an offset such as +02:00",
+      remedy: `${ZONE_WANTED[0]?.toUpperCase()}${ZONE_WANTED.slice(1)}`,
       cause,
     });
   }

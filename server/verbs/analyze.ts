@@ -1,5 +1,6 @@
 import { OperatorError } from "../../collector/core/errors.ts";
 import { systemClock } from "../../collector/core/system-clock.ts";
+import { isZone, ZONE_WANTED } from "../../collector/logs/zone.ts";
 import { readInputs } from "../../collector/offline/inputs.ts";
 import { analyze } from "../analyze/analyze.ts";
 import { printJson, printMarkdown, printText } from "../analyze/print.ts";
@@ -24,7 +25,7 @@ export async function analyzeVerb(paths: readonly string[], options: AnalyzeOpti
   const zone = options.tz ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
   if (!isZone(zone))
     throw new OperatorError("USAGE", `--tz ${zone} is not a time zone`, {
-      remedy: "Give an IANA name, for example Europe/Berlin or UTC",
+      remedy: ZONE_WANTED,
     });
   const inputs = await readInputs(paths, {
     cluster: options.cluster,
@@ -42,12 +43,4 @@ export async function analyzeVerb(paths: readonly string[], options: AnalyzeOpti
 
 function isFormat(text: string): text is keyof typeof PRINTERS {
   return Object.hasOwn(PRINTERS, text);
-}
-
-function isZone(text: string): boolean {
-  try {
-    return Intl.DateTimeFormat("en", { timeZone: text }).resolvedOptions().timeZone !== "";
-  } catch {
-    return false;
-  }
 }

@@ -20,7 +20,7 @@ interface Analysis {
     kind: string;
   }[];
   readonly incidents: { kind: string }[];
-  readonly timeline: { kind: string; raw?: string }[];
+  readonly timeline: { kind: string; ts: string; source: string; raw?: string }[];
 }
 
 async function analyzed(
@@ -85,6 +85,15 @@ describe("keepwatch analyze", () => {
     expect(kinds(analysis)).toEqual(["split-brain"]);
   });
 
+  test("reads classic lines in a zone that is an offset", async () => {
+    const at = async (zone: string) => {
+      const { status, analysis } = await analyzed(good("lb1"), "--tz", zone);
+      expect(status).toBe(0);
+      return Date.parse(analysis.timeline.find(({ source }) => source === "log")?.ts ?? "");
+    };
+    expect((await at("UTC")) - (await at("+02:00"))).toBe(2 * 3600 * 1000);
+  });
+
   test("says how many journal entries are none, and reads the others", async () => {
     const { status, stderr, analysis } = await analyzed(`lb1=${join(dir, "journal.json")}`);
     expect([status, analysis.inputs[0]?.kind]).toEqual([2, "journal"]);
@@ -94,7 +103,8 @@ describe("keepwatch analyze", () => {
   });
 
   test.each([
-    [["analyze", "--tz", "Mars/Olympus", "x"], /--tz Mars\/Olympus is not a time zone/],
+    [["analyze", "--tz", "Mars/Olympus", "x"], /--tz Mars\/Olympus is not a time zone.*offset such as \+02:00/],
+    [["analyze", "--tz", "+19:00", "x"], /--tz \+19:00 is not a time zone/],
     [["analyze", "--format", "pdf", "x"], /--format pdf is not known.*text, json, markdown/],
     [["analyze", "--year", "26", "x"], /--year 26 is not a year/],
     [["up", "--port", "http"], /--port http is not a port number/],

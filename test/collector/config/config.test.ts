@@ -82,6 +82,10 @@ describe("the configuration", () => {
     (url) => expect(parseCollectorConfig(`[server]\nurl = "${url}"\n`, "test").server.url).toBe(url),
   );
 
+  test.each(["Europe/Berlin", "UTC", "+02:00", "-0330", "local"])("takes %s for the zone of a log", (zone) =>
+    expect(parseCollectorConfig(`[logs]\nzone = "${zone}"\n`, "test").logs.zone).toBe(zone),
+  );
+
   test.each([true, false, "auto"])("takes %s for the journal", (journal) =>
     expect(parseCollectorConfig(`[logs]\njournal = ${JSON.stringify(journal)}\n`, "test").logs.journal).toBe(journal),
   );
