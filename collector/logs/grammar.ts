@@ -1,5 +1,6 @@
 import type { Daemon, EventBody } from "../events/event.ts";
-import { compileTemplate, type Template } from "./template.ts";
+import { compileAutomaton, Matcher } from "./automaton.ts";
+import { LINE_MAX_CHARS } from "./text.ts";
 
 /**
  * What a row sees of a line besides its own words: who wrote it, and what stood in front of the message.
@@ -48,82 +49,89 @@ export interface LineGrammar {
   readonly toEvent: (words: Words, context: LineContext) => EventBody;
 }
 
-interface Candidate {
-  readonly row: LineGrammar;
-  readonly template: Template;
-}
-
-/** Rows are found by the first letters of the message, so that a line meets a handful of templates and not hundreds. */
-const KEY_LENGTH = 4;
-
 /** All rows, and the way from a message to the one that means it: of several that fit, the one that says more. */
 export class GrammarTable {
-  private readonly byKey = new Map<string, Candidate[]>();
-  /** Templates that begin with a hole: tried last. */
-  private readonly keyless: Candidate[] = [];
+  readonly matcher: Matcher;
+  /** By template: its row. */
+  private readonly rows: readonly LineGrammar[];
+  private readonly names: readonly (readonly string[])[];
+  private readonly always: Uint8Array;
+  private readonly withoutInstance: Uint8Array;
+  private scratch = new Uint8Array(SCRATCH_BYTES);
 
   constructor(rows: readonly LineGrammar[]) {
-    for (const row of rows)
-      for (const template of row.templates) this.add({ row, template: compileTemplate(template) });
-    for (const list of [this.keyless, ...this.byKey.values()])
-      list.sort((a, b) => b.template.literals - a.template.literals);
+    const automaton = compileAutomaton(rows.flatMap(({ templates }) => templates));
+    this.matcher = new Matcher(automaton);
+    this.names = automaton.names;
+    this.rows = rows.flatMap((row) => row.templates.map(() => row));
+    this.always = new Uint8Array(this.rows.length).fill(1);
+    this.withoutInstance = Uint8Array.from(this.rows, (row) => (row.needsInstance ? 0 : 1));
   }
 
   /** All rows that fit, each once, the one that is meant first. */
   claims(words: string, context: LineContext): LineGrammar[] {
-    const fitting = this.candidates(words).filter(
-      ({ row, template }) => applies(row, context) && template.match(words) !== undefined,
-    );
-    return [...new Set(fitting.map(({ row }) => row))];
+    const bytes = encoder.encode(words);
+    const fitting = this.matcher.all(bytes, 0, bytes.length, this.applying(context.instance !== undefined));
+    return [...new Set(fitting.map((template) => this.rowOf(template)))];
   }
 
   read(words: string, context: LineContext): EventBody | undefined {
-    return (
-      readFirst(this.byKey.get(words.slice(0, KEY_LENGTH)), words, context) ?? readFirst(this.keyless, words, context)
+    if (words.length * 3 > this.scratch.length) this.scratch = new Uint8Array(words.length * 3);
+    const bytes = this.scratch;
+    const { written } = encoder.encodeInto(words, bytes);
+    const template = this.match(bytes, 0, written, context.instance !== undefined);
+    if (this.scratch.length > SCRATCH_BYTES) this.scratch = new Uint8Array(SCRATCH_BYTES);
+    // Where each byte is one character, places among the bytes are places in the text.
+    return template < 0
+      ? undefined
+      : this.event(template, written === words.length ? words : undefined, bytes, context);
+  }
+
+  /** @returns the template that is meant by these bytes, the message after its prefixes, or -1; its holes are in `matcher` */
+  match(bytes: Uint8Array, from: number, end: number, hasInstance: boolean): number {
+    return this.matcher.match(bytes, from, end, this.applying(hasInstance));
+  }
+
+  /**
+   * What the message means that was matched last.
+   * @param text  the bytes as text, when each of them is one character of it
+   */
+  event(template: number, text: string | undefined, bytes: Uint8Array, context: LineContext): EventBody {
+    const { starts, ends } = this.matcher;
+    const names = this.names[template] ?? [];
+    const held = (name: string): string | undefined => {
+      const hole = names.lastIndexOf(name);
+      if (hole < 0) return undefined;
+      return text?.slice(starts[hole], ends[hole]) ?? decoder.decode(bytes.subarray(starts[hole], ends[hole]));
+    };
+    return this.rowOf(template).toEvent(
+      {
+        text: (name) => held(name) ?? "",
+        number: (name) => {
+          const value = Number(held(name) ?? Number.NaN);
+          return Math.abs(value) <= INT_MAX ? value : undefined;
+        },
+      },
+      context,
     );
   }
 
-  private add(candidate: Candidate): void {
-    const { head } = candidate.template;
-    if (head.length < KEY_LENGTH) {
-      this.keyless.push(candidate);
-      return;
-    }
-    const key = head.slice(0, KEY_LENGTH);
-    const list = this.byKey.get(key);
-    if (list) list.push(candidate);
-    else this.byKey.set(key, [candidate]);
+  rowOf(template: number): LineGrammar {
+    const row = this.rows[template];
+    if (!row) throw new RangeError(`there is no template ${template}`);
+    return row;
   }
 
-  private candidates(words: string): readonly Candidate[] {
-    return [...(this.byKey.get(words.slice(0, KEY_LENGTH)) ?? []), ...this.keyless];
+  private applying(hasInstance: boolean): Uint8Array {
+    return hasInstance ? this.always : this.withoutInstance;
   }
 }
-
-function readFirst(
-  candidates: readonly Candidate[] | undefined,
-  words: string,
-  context: LineContext,
-): EventBody | undefined {
-  for (const { row, template } of candidates ?? []) {
-    const held = applies(row, context) ? template.match(words) : undefined;
-    if (held) return row.toEvent(wordsOf(held), context);
-  }
-  return undefined;
-}
-
-const applies = (row: LineGrammar, context: LineContext): boolean =>
-  !row.needsInstance || context.instance !== undefined;
 
 const INT_MAX = 2 ** 31 - 1;
-
-const wordsOf = (held: ReadonlyMap<string, string>): Words => ({
-  text: (name) => held.get(name) ?? "",
-  number: (name) => {
-    const value = Number(held.get(name) ?? Number.NaN);
-    return Math.abs(value) <= INT_MAX ? value : undefined;
-  },
-});
+/** Holds any line of the longest kind that is read. */
+const SCRATCH_BYTES = 3 * LINE_MAX_CHARS;
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** What stands before the words proper: `(FILE: Line N) `, `(Line N) `, `(VI_1) `, `(VI_1): `, `VRRP_Instance(VI_1) `. */
 export function takePrefixes(message: string, daemon: Daemon | undefined): { words: string; context: LineContext } {

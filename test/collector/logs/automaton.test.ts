@@ -1,0 +1,81 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { compileAutomaton, Matcher } from "../../../collector/logs/automaton.ts";
+import { allGrammars } from "../../../collector/logs/grammars/all.ts";
+import { oracle } from "../../support/template-oracle.ts";
+
+const templates = allGrammars.flatMap((row) => row.templates);
+const automaton = compileAutomaton(templates);
+const matcher = new Matcher(automaton);
+const always = new Uint8Array(templates.length).fill(1);
+const expected = oracle(templates);
+
+const filler = fc.constantFrom("x", "VI_1", "7", "-3", "", "a b", ", ", "eth0 (y)", "é日", "\ufffd", "1.2.3.4", "12x");
+const filled = fc
+  .tuple(fc.constantFrom(...templates), fc.array(filler, { minLength: 8, maxLength: 8 }))
+  .map(([template, fills]) => {
+    let i = 0;
+    return template.replace(/\{[^}]*\}/g, () => fills[i++ % fills.length] ?? "");
+  });
+/** A message cut off, with something put in, or with the end of another one. */
+const mutated = fc
+  .tuple(filled, filled, fc.nat(200), fc.nat(200), filler)
+  .map(([a, b, i, j, between]) => a.slice(0, i) + between + b.slice(Math.min(j, i)));
+
+describe("the automaton of all templates", () => {
+  test("finds what the templates mean one by one, in the same order, with the same words", () => {
+    fc.assert(
+      fc.property(fc.oneof(filled, mutated), (text) => {
+        const bytes = Buffer.from(`{${text}}`);
+        const fitting = expected(text);
+        expect(matcher.all(bytes, 1, bytes.length - 1, always)).toEqual(fitting.map(({ template }) => template));
+        const found = matcher.match(bytes, 1, bytes.length - 1, always);
+        expect(found).toBe(fitting[0]?.template ?? -1);
+        if (found < 0) return;
+        const names = automaton.names[found] ?? [];
+        const words = names.map(
+          (name, i) => [name, bytes.toString("utf8", matcher.starts[i], matcher.ends[i])] as const,
+        );
+        expect(new Map(words)).toEqual(fitting[0]?.words);
+        for (const [i, [, word]] of words.entries())
+          if (templates[found]?.includes(`{${names[i]}:d}`)) expect(matcher.numbers[i]).toBe(Number(word));
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  test("a template that does not apply gives way to the next one that fits", () => {
+    const both = ["Stopped - used {*}", "Stopped{*}"];
+    const own = new Matcher(compileAutomaton(both));
+    const bytes = Buffer.from("Stopped - used 1 s");
+    expect(own.match(bytes, 0, bytes.length, Uint8Array.of(1, 1))).toBe(0);
+    expect(own.match(bytes, 0, bytes.length, Uint8Array.of(0, 1))).toBe(1);
+    expect(own.match(bytes, 0, bytes.length, Uint8Array.of(0, 0))).toBe(-1);
+  });
+
+  /** Steps are looks at a byte of the message: time would be the machine's. */
+  test("looks at ten times the text at most twelve times as often, whatever the text", () => {
+    const steep = [...new Set(templates)].filter((template) => {
+      const literals = template.split(/\{[^}]*\}/);
+      const rest = literals.slice(1);
+      const between = `${rest.join("7") || "x"}7 `;
+      const ends = [`${rest.join("7")}\u0001`, `\u0001${literals.at(-1)}`, rest.join("77")];
+      const looks = (length: number, end: string): number =>
+        looksAt(`${literals[0]}${between.repeat(Math.ceil(length / between.length))}${end}`);
+      return ends.some((end) => looks(2_000, end) > 12 * looks(200, end));
+    });
+    expect(steep).toEqual([]);
+  });
+});
+
+function looksAt(text: string): number {
+  let looks = 0;
+  const bytes = new Proxy(Buffer.from(text), {
+    get: (target, key) => {
+      looks += 1;
+      return target[key as keyof Buffer];
+    },
+  });
+  matcher.match(bytes, 0, Buffer.byteLength(text), always);
+  return looks;
+}
