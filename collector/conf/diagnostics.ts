@@ -1,5 +1,5 @@
 import type { SourceLocation } from "../core/errors.ts";
-import type { ConfiguredInstance, EventBody } from "../events/event.ts";
+import type { EventBody } from "../events/event.ts";
 import { codeOf, severityOf } from "./codes/registry.ts";
 import { INSTANCE_KEYWORDS, TOP_LEVEL_KEYWORDS } from "./keywords.ts";
 import type { ConfFault, ConfNode } from "./parser.ts";
@@ -17,6 +17,16 @@ const NEED_VALUE = [
   "version",
   "preempt_delay",
   "garp_master_delay",
+];
+
+const NEED_VALUE_GLOBALLY = [
+  "router_id",
+  "notification_email_from",
+  "smtp_server",
+  "smtp_connect_timeout",
+  "vrrp_version",
+  "default_interface",
+  "vrrp_down_timer_adverts",
 ];
 
 /** Collects what is wrong, each with its place and what to do. */
@@ -93,22 +103,8 @@ export class Diagnostics {
         );
   }
 
-  checkDuplicateVrids(instances: readonly ConfiguredInstance[]): void {
-    const seen = new Map<string, ConfiguredInstance>();
-    for (const instance of instances) {
-      if (instance.vrid === undefined || instance.unicastPeers.length > 0) continue;
-      const key = `${instance.family}/${instance.interface}/${instance.vrid}`;
-      const other = seen.get(key);
-      if (other)
-        this.add(
-          "duplicate_vrid",
-          { file: instance.file, line: instance.line, column: 1 },
-          `vrrp_instance ${instance.instance} uses virtual_router_id ${instance.vrid} on ${instance.interface ?? "no interface"}, as ${other.instance} does`,
-          "Give each instance on an interface an id of its own",
-          instance.instance,
-        );
-      else seen.set(key, instance);
-    }
+  checkGlobals(nodes: readonly ConfNode[]): void {
+    this.checkParameters(nodes, NEED_VALUE_GLOBALLY);
   }
 
   private checkVrid(block: ConfNode, nodes: readonly ConfNode[], name: string): void {
