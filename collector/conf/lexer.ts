@@ -1,59 +1,63 @@
 import type { SourceLocation } from "../core/errors.ts";
+import { type Fragment, isUnknown, locate, type Origin, originOf } from "./text.ts";
 
 /** A word of a configuration line: a keyword, a value, `{` or `}`. */
 export interface Word {
   readonly text: string;
+  /** Where it was written: in the definition's text when it came out of a definition. */
   readonly at: SourceLocation;
   /** Written in quotes: a brace or a comment sign in it is only text. */
   readonly quoted: boolean;
+  /** How it came here; undefined when it simply stands in the main file. */
+  readonly origin?: Origin | undefined;
+  /** Its value is only known when keepalived runs (`${_RANDOM}`, an environment variable): the text is a stand-in. */
+  readonly unknown?: true;
 }
 
-export interface LexFault {
-  readonly code: "unterminated_quote";
-  readonly at: SourceLocation;
-  readonly message: string;
+/** Where keepalived's own messages put a word: the line of a definition's use, not that of its text. */
+export function reportedAt({ at, origin }: Pick<Word, "at" | "origin">): SourceLocation {
+  let place = at;
+  for (let step = origin; step !== undefined && step.kind !== "include"; step = step.from) place = step.at;
+  return place;
 }
+
+const BLANKS = " \t\f\n\r\v";
 
 /**
- * Cuts one line into words as keepalived does: `#` and `!` begin a comment anywhere outside double quotes unless a
- * backslash stands before them; braces are words of their own also when they are glued to text. `//`, `;` and `/*` are
- * no comments. (keepalived 2.2.7, lib/parser.c)
+ * Cuts a line into words: by blanks and double quotes, also where a quote is glued to text. A quote that is not closed
+ * ends the line: what follows it is lost. (keepalived 2.2.7, lib/parser.c)
+ * @returns  `openQuote`: offset of the quote that is not closed
  */
-export function lexLine(text: string, file: string, line: number): { words: Word[]; faults: LexFault[] } {
+export function wordsOf(line: Fragment): { words: Word[]; openQuote: number | undefined } {
+  const { text } = line;
   const words: Word[] = [];
-  const faults: LexFault[] = [];
-  const at = (index: number): SourceLocation => ({ file, line, column: index + 1 });
-  let current = "";
-  let start = 0;
-  const flush = (): void => {
-    if (current !== "") words.push({ text: current, at: at(start), quoted: false });
-    current = "";
-  };
-  for (let i = 0; i < text.length; i++) {
-    const c = text[i] ?? "";
-    if (c === "\\" && (text[i + 1] === "#" || text[i + 1] === "!")) {
-      if (current === "") start = i;
-      current += text[i + 1];
+  let openQuote: number | undefined;
+  for (let i = 0; i < text.length; ) {
+    const c = text.charAt(i);
+    if (BLANKS.includes(c)) {
       i += 1;
-    } else if (c === "#" || c === "!") break;
-    else if (c === '"') {
-      flush();
-      const end = text.indexOf('"', i + 1);
-      if (end < 0)
-        faults.push({ code: "unterminated_quote", at: at(i), message: "a double quote is not closed on its line" });
-      words.push({ text: text.slice(i + 1, end < 0 ? undefined : end), at: at(i), quoted: true });
-      if (end < 0) break;
-      i = end;
-    } else if (c === "{" || c === "}") {
-      // `${NAME}` that nothing defines stays as it is, and its braces count: keepalived reads them so.
-      flush();
-      words.push({ text: c, at: at(i), quoted: false });
-    } else if (/\s/.test(c)) flush();
-    else {
-      if (current === "") start = i;
-      current += c;
+      continue;
     }
+    if (c === '"') {
+      const end = text.indexOf('"', i + 1);
+      if (end < 0) {
+        openQuote = i;
+        break;
+      }
+      words.push(word(line, i + 1, end, true));
+      i = end + 1;
+      continue;
+    }
+    const start = i;
+    while (i < text.length && text.charAt(i) !== '"' && !BLANKS.includes(text.charAt(i))) i += 1;
+    words.push(word(line, start, i, false));
   }
-  flush();
-  return { words, faults };
+  return { words, openQuote };
+}
+
+function word(line: Fragment, from: number, to: number, quoted: boolean): Word {
+  const text = line.text.slice(from, to);
+  const at = locate(line, quoted ? from - 1 : from);
+  const origin = originOf(line, from, to);
+  return isUnknown(line, from, to) ? { text, at, quoted, origin, unknown: true } : { text, at, quoted, origin };
 }

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { Observation } from "../events/observation.ts";
 import { modelOf } from "./model.ts";
 import { type ConfFiles, type ConfTree, parseConf } from "./parser.ts";
+import { encodeBytes } from "./text.ts";
 
 /**
  * A node's configuration as observations: `config.loaded`, a `config.diagnostic` for each fault, or `config.unreadable`.
@@ -57,4 +58,4 @@ function versionOf(tree: ConfTree): string {
   return sha256(JSON.stringify([tree.unreadable ?? "", ...tree.files.map(({ path, text }) => [path, sha256(text)])]));
 }
 
-const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
+const sha256 = (text: string): string => createHash("sha256").update(encodeBytes(text)).digest("hex");

@@ -1,5 +1,9 @@
 import type { SourceLocation } from "../core/errors.ts";
-import { lexLine, type Word } from "./lexer.ts";
+import { Expansion, type SourceLine } from "./expand.ts";
+import { ALL_CHECKS, NO_CHECKS } from "./includes.ts";
+import { type Word, wordsOf } from "./lexer.ts";
+import { type Fragment, locate } from "./text.ts";
+import { compareReleases, NEWEST_RELEASE, type Release } from "./version.ts";
 
 /** A keyword with its values, and for a block what stands in it. */
 export interface ConfNode {
@@ -7,6 +11,8 @@ export interface ConfNode {
   readonly values: readonly Word[];
   /** undefined: a line without a block. */
   readonly children: readonly ConfNode[] | undefined;
+  /** The line as keepalived reads it: commands are cut into words from it once more, by other rules. */
+  readonly line?: Fragment;
 }
 
 export interface ConfFault {
@@ -14,7 +20,8 @@ export interface ConfFault {
   readonly code: string;
   readonly at: SourceLocation;
   readonly message: string;
-  readonly fix: string;
+  /** What to do here; undefined: the code's own advice. */
+  readonly fix: string | undefined;
 }
 
 /** Where the bytes come from: files at the edge, a table in a test. */
@@ -25,143 +32,124 @@ export interface ConfFiles {
   glob: (pattern: string, directory: string) => readonly string[];
 }
 
+export interface ConfFile {
+  readonly path: string;
+  /** As `decodeBytes` reads it. */
+  readonly text: string;
+  /** undefined: the main file. */
+  readonly includedAt?: SourceLocation;
+}
+
 export interface ConfTree {
   readonly nodes: readonly ConfNode[];
   readonly faults: readonly ConfFault[];
   /** Every file that was read, in order, with its text. */
-  readonly files: readonly { readonly path: string; readonly text: string }[];
+  readonly files: readonly ConfFile[];
   /** The main file could not be read, and why. */
   readonly unreadable?: string;
+  /** Characters looked at: what "linear" is measured with. */
+  readonly steps: number;
 }
 
-/** Deepest nesting of includes: deeper is a file that includes itself. */
-const INCLUDE_DEPTH_MAX = 32;
+export interface ParseOptions {
+  /** The keepalived that will read it (default: the newest known). */
+  readonly release?: Release;
+  /** Environment that keepalived will have (default: nothing is known about it). */
+  readonly environment?: (name: string) => string | undefined;
+  /** `-e`, `--all-config`: every include is checked. */
+  readonly allConfig?: boolean;
+}
+
 /** Most words of one configuration. */
 const WORDS_MAX = 2_000_000;
-const INCLUDES: ReadonlySet<string> = new Set(["include", "includer", "includem", "includew", "includeb", "includea"]);
-
-interface Line {
-  readonly words: Word[];
-}
+/** Most faults reported of one configuration. */
+const FAULTS_MAX = 10_000;
 
 /**
  * Reads a configuration with its includes into a tree, and reports every fault. Never throws, whatever the bytes.
+ *
+ * Since 2.2.0 the parent process expands the includes and hands its children a copy without comments, which they read
+ * by the same rules once more: the tree is what the children see, as they run the instances and the checks.
  * @param configId  what `@id` lines are compared with: `-i`, or the host name up to its first dot
  */
-export function parseConf(path: string, files: ConfFiles, configId: string): ConfTree {
-  const reader = new LineReader(files, configId);
-  const unreadable = reader.readFile(path, 0);
-  const builder = new TreeBuilder(reader.faults);
-  for (const line of reader.lines) builder.add(line);
-  const nodes = builder.end(path);
-  return { nodes, faults: reader.faults, files: reader.read, ...(unreadable === undefined ? {} : { unreadable }) };
+export function parseConf(
+  path: string,
+  files: ConfFiles,
+  configId: string,
+  { release = NEWEST_RELEASE, environment, allConfig = false }: ParseOptions = {},
+): ConfTree {
+  const faults = new Faults();
+  const read: ConfFile[] = [];
+  const seen = new Set<string>();
+  const options = {
+    files,
+    configId,
+    release,
+    environment,
+    includeChecks: allConfig ? ALL_CHECKS : NO_CHECKS,
+    report: (code: string, at: SourceLocation, message: string, fix?: string) => faults.add(code, at, message, fix),
+    onFile: (name: string, text: string, includedAt: SourceLocation | undefined) => {
+      if (seen.has(name)) return;
+      seen.add(name);
+      read.push({ path: name, text, ...(includedAt === undefined ? {} : { includedAt }) });
+    },
+  };
+  const isCopied = compareReleases(release, [2, 2, 0]) >= 0;
+  const copy: SourceLine[] = [];
+  const parent = new Expansion(options, undefined, isCopied ? copy : undefined);
+  const unreadable = parent.open(path);
+  const first = buildTree(parent, faults, path);
+  let { nodes } = first;
+  let steps = parent.steps;
+  if (isCopied) {
+    const child = new Expansion(options, copy, undefined);
+    nodes = buildTree(child, faults, path).nodes;
+    steps += child.steps;
+  }
+  return { nodes, faults: faults.list, files: read, steps, ...(unreadable === undefined ? {} : { unreadable }) };
 }
 
-class LineReader {
-  readonly lines: Line[] = [];
-  readonly faults: ConfFault[] = [];
-  readonly read: { path: string; text: string }[] = [];
-  private readonly definitions = new Map<string, string>();
-  private readonly files: ConfFiles;
-  private readonly configId: string;
-  private words = 0;
-
-  constructor(files: ConfFiles, configId: string) {
-    this.files = files;
-    this.configId = configId;
-  }
-
-  /** @returns why the file could not be read */
-  readFile(path: string, depth: number): string | undefined {
-    const text = this.files.read(path);
-    if (typeof text !== "string") return text.unreadable;
-    this.read.push({ path, text });
-    const rows = text.split("\n");
-    for (let i = 0; i < rows.length; i++) {
-      let row = (rows[i] ?? "").replace(/\r/g, "");
-      const number = i + 1;
-      const defined = /^\s*\$([A-Za-z_]\w*)\s*=\s*(.*)$/s.exec(row);
-      if (defined) {
-        let value = defined[2] ?? "";
-        // A definition of several lines: each but the last ends with a backslash.
-        while (value.endsWith("\\") && i + 1 < rows.length) {
-          i += 1;
-          value = `${value.slice(0, -1)}\n${(rows[i] ?? "").replace(/\r/g, "")}`;
-        }
-        this.definitions.set(defined[1] ?? "", value);
-        continue;
-      }
-      const conditional = /^\s*@(\^?)(\S+)\s(.*)$/s.exec(row);
-      if (conditional) {
-        const isOurs = conditional[2] === this.configId;
-        if (isOurs === (conditional[1] === "^")) continue;
-        row = conditional[3] ?? "";
-      }
-      for (const expanded of this.expand(row).split("\n")) this.readRow(expanded, path, number, depth);
-    }
-    return undefined;
-  }
-
-  private readRow(row: string, path: string, number: number, depth: number): void {
-    const { words, faults } = lexLine(row, path, number);
-    for (const { code, at, message } of faults)
-      this.faults.push({ code, at, message, fix: "Close the quote on the same line" });
-    const [first] = words;
-    if (!first) return;
-    this.words += words.length;
-    if (this.words > WORDS_MAX) return;
-    if (INCLUDES.has(first.text) && !first.quoted) this.include(first, words.slice(1), path, depth);
-    else this.lines.push({ words });
-  }
-
-  /** Several definitions may stand in one another: each pass replaces all that are known, up to a bound. */
-  private expand(row: string): string {
-    let text = row;
-    for (let pass = 0; pass < 8 && text.includes("$"); pass++) {
-      const before = text;
-      text = text.replace(
-        /\$\{([A-Za-z_]\w*)\}|\$([A-Za-z_]\w*)/g,
-        (whole: string, braced: string | undefined, bare: string | undefined) =>
-          this.definitions.get(braced ?? bare ?? "") ?? whole,
+function buildTree(expansion: Expansion, faults: Faults, path: string): { nodes: ConfNode[] } {
+  const builder = new TreeBuilder(faults);
+  let count = 0;
+  for (let line = expansion.next(); line !== undefined; line = expansion.next()) {
+    const { words, openQuote } = wordsOf(line);
+    if (openQuote !== undefined)
+      faults.add(
+        "unterminated_quote",
+        locate(line, openQuote),
+        "a double quote is not closed on its line: from here on the line is lost",
       );
-      if (text === before || text.length > 1_000_000) break;
+    const [first, ...values] = words;
+    if (!first) continue;
+    count += words.length;
+    if (count > WORDS_MAX) {
+      faults.add("expansion_too_large", first.at, `the rest is not looked at: there are more than ${WORDS_MAX} words`);
+      break;
     }
-    return text;
+    if (first.text === "include_check" && !first.quoted) expansion.setIncludeChecks(values.map(({ text }) => text));
+    builder.add(first, values, line);
   }
+  return { nodes: builder.end(path) };
+}
 
-  private include(keyword: Word, values: readonly Word[], path: string, depth: number): void {
-    const pattern = values.map(({ text }) => text).join("");
-    const fault = (code: string, message: string, fix: string): void =>
-      void this.faults.push({ code, at: keyword.at, message, fix });
-    if (pattern === "") return fault("missing_parameter", `${keyword.text} names no file`, "Name the file to include");
-    if (depth >= INCLUDE_DEPTH_MAX)
-      return fault(
-        "include_depth",
-        `${pattern} is included more than ${INCLUDE_DEPTH_MAX} files deep`,
-        "Remove the file that includes itself",
-      );
-    const matched = this.files.glob(pattern, path.replace(/[^/]*$/, ""));
-    if (matched.length === 0)
-      fault(
-        "include_no_match",
-        `${keyword.text} ${pattern} matches no file`,
-        "keepalived starts all the same, without what should stand there: check the path, relative to the including file",
-      );
-    for (const file of matched) {
-      const unreadable = this.readFile(file, depth + 1);
-      if (unreadable !== undefined)
-        fault(
-          "file_unreadable",
-          `${file}, which is included here, cannot be read: ${unreadable}`,
-          "Check that it is a regular file, readable and without an execute bit",
-        );
-    }
+/** Each fault once, though the file is read twice. */
+class Faults {
+  readonly list: ConfFault[] = [];
+  private readonly seen = new Set<string>();
+
+  add(code: string, at: SourceLocation, message: string, fix?: string): void {
+    const key = `${code} ${at.line}:${at.column} ${at.file}`;
+    if (this.seen.has(key) || this.list.length >= FAULTS_MAX) return;
+    this.seen.add(key);
+    this.list.push({ code, at, message, fix });
   }
 }
 
 interface OpenBlock {
   readonly keyword: Word;
   readonly values: readonly Word[];
+  readonly line: Fragment;
   readonly children: ConfNode[];
 }
 
@@ -169,21 +157,19 @@ class TreeBuilder {
   private readonly root: ConfNode[] = [];
   private readonly open: OpenBlock[] = [];
   /** A line whose `{` may stand on the next one. */
-  private waiting: Word[] = [];
-  private readonly faults: ConfFault[];
+  private waiting: { keyword: Word; values: readonly Word[]; line: Fragment } | undefined;
+  private readonly faults: Faults;
 
-  constructor(faults: ConfFault[]) {
+  constructor(faults: Faults) {
     this.faults = faults;
   }
 
-  add({ words }: Line): void {
-    const [first] = words;
-    // A block's `{` may stand on the line after its keyword.
-    if (first && (first.quoted || first.text !== "{")) this.finishLine();
-    for (const word of words) {
-      if (word.quoted || (word.text !== "{" && word.text !== "}")) this.waiting.push(word);
-      else if (word.text === "{") this.openBlock(word);
-      else this.closeBlock(word);
+  add(keyword: Word, values: readonly Word[], line: Fragment): void {
+    if (!keyword.quoted && keyword.text === "{") this.openBlock(keyword, line);
+    else if (!keyword.quoted && keyword.text === "}") this.closeBlock(keyword);
+    else {
+      this.finishLine();
+      this.waiting = { keyword, values, line };
     }
   }
 
@@ -191,15 +177,12 @@ class TreeBuilder {
     this.finishLine();
     const missing = this.open.length;
     const [outer] = this.open;
-    if (outer) {
-      const at = outer.keyword.at;
-      this.faults.push({
-        code: "missing_brace_close",
-        at,
-        message: `${missing} closing brace${missing > 1 ? "s are" : " is"} missing: the block that begins here is not closed by the end of ${path}`,
-        fix: "Close it: keepalived goes on and may merge it with the next block. A # or ! in a value begins a comment and can swallow a brace",
-      });
-    }
+    if (outer)
+      this.faults.add(
+        "missing_brace_close",
+        outer.keyword.at,
+        `${missing} closing brace${missing > 1 ? "s are" : " is"} missing: the block that begins here is not closed by the end of ${path}`,
+      );
     while (this.open.length > 0) this.closeTop();
     return this.root;
   }
@@ -209,38 +192,25 @@ class TreeBuilder {
   }
 
   private finishLine(): void {
-    const [keyword, ...values] = this.waiting;
-    this.waiting = [];
-    if (keyword) this.siblings().push({ keyword, values, children: undefined });
+    if (this.waiting) this.siblings().push({ ...this.waiting, children: undefined });
+    this.waiting = undefined;
   }
 
-  private openBlock(brace: Word): void {
-    const [keyword, ...values] = this.waiting;
-    this.waiting = [];
-    if (!keyword)
-      this.faults.push({
-        code: "unexpected_brace",
-        at: brace.at,
-        message: "a brace opens a block that has no keyword",
-        fix: "Remove it, or name the block",
-      });
-    this.open.push({ keyword: keyword ?? { text: "", at: brace.at, quoted: false }, values, children: [] });
+  private openBlock(brace: Word, line: Fragment): void {
+    if (!this.waiting) this.faults.add("unexpected_brace", brace.at, "a brace opens a block that has no keyword");
+    const { keyword, values, line: head } = this.waiting ?? { keyword: { ...brace, text: "" }, values: [], line };
+    this.waiting = undefined;
+    this.open.push({ keyword, values, line: head, children: [] });
   }
 
   private closeBlock(brace: Word): void {
     this.finishLine();
-    if (this.open.length === 0)
-      this.faults.push({
-        code: "extra_brace_close",
-        at: brace.at,
-        message: "a closing brace too many",
-        fix: "Remove it: what stands before it ends earlier than it seems to",
-      });
+    if (this.open.length === 0) this.faults.add("extra_brace_close", brace.at, "a closing brace too many");
     else this.closeTop();
   }
 
   private closeTop(): void {
     const block = this.open.pop();
-    if (block) this.siblings().push({ keyword: block.keyword, values: block.values, children: block.children });
+    if (block) this.siblings().push(block);
   }
 }

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { messageOf } from "../core/errors.ts";
 import type { ConfFiles } from "../conf/parser.ts";
+import { decodeBytes } from "../conf/text.ts";
 
 /** Largest configuration file read, bytes. */
 const FILE_BYTES_MAX = 16 * 1024 * 1024;
@@ -16,7 +17,7 @@ export const systemConfFiles: ConfFiles = {
       if ((stat.mode & 0o111) !== 0)
         return { unreadable: `${path} has an execute bit, and keepalived ignores it (chmod a-x ${path})` };
       if (stat.size > FILE_BYTES_MAX) return { unreadable: `${path} is larger than ${FILE_BYTES_MAX} bytes` };
-      return readFileSync(path, "utf8");
+      return decodeBytes(readFileSync(path));
     } catch (error) {
       const code = error instanceof Error && "code" in error ? error.code : undefined;
       if (code === "ENOENT") return { unreadable: `${path} does not exist` };
