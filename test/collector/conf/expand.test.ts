@@ -163,7 +163,8 @@ const CASES: readonly (readonly [name: string, text: string, files?: Readonly<Re
 ];
 
 describe.skipIf(!hasKeepalived)("the real daemon sees the same lines", () => {
-  test.each(CASES)("%s", (_name, text, files = {}) => {
+  const rows = CASES.map(([name, text, files = {}]) => [name, text, files] as const);
+  test.each(rows)("%s", (_name, text, files) => {
     inFolder({ "keepalived.conf": text, ...files }, (folder) => {
       const path = join(folder, "keepalived.conf");
       const real = configTest(path, CONFIG_ID);
