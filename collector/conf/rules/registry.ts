@@ -1,8 +1,21 @@
 import { addressRules } from "./addresses.ts";
+import { authenticationRules } from "./authentication.ts";
 import { electionRules } from "./election.ts";
 import { instanceRules } from "./instances.ts";
-import { timerRules } from "./timers.ts";
+import { interfaceRules } from "./interfaces.ts";
 import type { Rule } from "./rule.ts";
+import { strictRules } from "./strict.ts";
+import { timerRules } from "./timers.ts";
+import { unicastRules } from "./unicast.ts";
 
 /** Every rule, by subject. Findings appear in this order. */
-export const RULES: readonly Rule[] = [...instanceRules, ...electionRules, ...timerRules, ...addressRules];
+export const RULES: readonly Rule[] = [
+  ...instanceRules,
+  ...interfaceRules,
+  ...electionRules,
+  ...authenticationRules,
+  ...strictRules,
+  ...timerRules,
+  ...addressRules,
+  ...unicastRules,
+];

@@ -58,5 +58,5 @@ export function placeOf(
 
 /** A word of the file as it may be shown: a value that stands in the wrong place may be a password. */
 export function shown(text: string): string {
-  return /^[A-Za-z0-9_.:/-]{1,40}$/.test(text) ? text : "that is written here";
+  return /^[A-Za-z0-9_.:/;,@+-]{1,40}$/.test(text) ? text : "that is written here";
 }
