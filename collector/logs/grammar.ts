@@ -52,6 +52,7 @@ export interface LineGrammar {
 /** All rows, and the way from a message to the one that means it: of several that fit, the one that says more. */
 export class GrammarTable {
   readonly matcher: Matcher;
+  readonly templates: readonly string[];
   /** By template: its row. */
   private readonly rows: readonly LineGrammar[];
   private readonly names: readonly (readonly string[])[];
@@ -60,7 +61,8 @@ export class GrammarTable {
   private scratch = new Uint8Array(SCRATCH_BYTES);
 
   constructor(rows: readonly LineGrammar[]) {
-    const automaton = compileAutomaton(rows.flatMap(({ templates }) => templates));
+    this.templates = rows.flatMap(({ templates }) => templates);
+    const automaton = compileAutomaton(this.templates);
     this.matcher = new Matcher(automaton);
     this.names = automaton.names;
     this.rows = rows.flatMap((row) => row.templates.map(() => row));

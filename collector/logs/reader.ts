@@ -1,9 +1,10 @@
 import type { Daemon, EventBody } from "../events/event.ts";
+import { LineColumns, NOT_OURS, READ } from "./columns.ts";
 import type { Observation } from "../events/observation.ts";
 import { US_PER_SECOND } from "../core/time.ts";
 import { GrammarTable, takePrefixes, UNRECOGNISED } from "./grammar.ts";
 import { allGrammars } from "./grammars/all.ts";
-import { looksLikeConsole, readEnvelope, withoutConsoleEnvelope } from "./syslog.ts";
+import { type Envelope, looksLikeConsole, readEnvelope, withoutConsoleEnvelope } from "./syslog.ts";
 import { cut, harmless, LINE_MAX_CHARS } from "./text.ts";
 import { ZoneClock } from "./zone.ts";
 
@@ -54,6 +55,10 @@ export function readMessage(message: string, daemon: Daemon | undefined): EventB
 const unclaimed = (written: string): EventBody =>
   /^\s+\S/.test(written) ? { kind: "log.notice", code: "indented" } : UNRECOGNISED;
 
+/** Whose a tag is. @returns undefined when it is not keepalived's */
+const writerOf = (tag: string): { daemon: Daemon | undefined } | undefined =>
+  isKeepalived(tag) ? { daemon: daemonOf(tag) } : undefined;
+
 export interface LogCounts {
   readonly lines: number;
   readonly keepalivedLines: number;
@@ -98,29 +103,61 @@ const decoder = new TextDecoder("utf-8");
  */
 export function createLogReader({ path, fingerprint, zone }: LogReaderOptions): LogReader {
   const clock = new ZoneClock(zone);
+  const stampOf = (text: string, reference: number): Envelope | undefined => readEnvelope(text, clock, reference);
+  const columns = new LineColumns({ table, stampOf, writerOf });
   const counts = { lines: 0, keepalivedLines: 0, unrecognised: 0, malformed: 0 };
   const daemonOfFile = CHILDREN[CHILD_FILE.exec(path)?.[1] ?? ""];
   let lastTs: number | undefined;
 
   function observe(text: string, place: LinePlace, reference: number): Observation | undefined {
-    const envelope = readEnvelope(text, clock, reference);
+    const envelope = stampOf(text, reference);
     if (envelope === undefined || (envelope.tag !== undefined && !isKeepalived(envelope.tag))) return undefined;
     const daemon = envelope.tag === undefined ? daemonOfFile : daemonOf(envelope.tag);
     const body = envelope.ts === undefined ? UNRECOGNISED : readMessage(envelope.message, daemon);
+    return observation(text, place, reference, envelope, body);
+  }
+
+  /** The same for a line whose columns are read, without taking its text apart. @returns undefined when its text is not just its bytes */
+  function observeColumns(
+    line: Uint8Array,
+    text: string,
+    place: LinePlace,
+    reference: number,
+  ): Observation | undefined {
+    const { messageFrom, end, instanceFrom, instanceEnd, hostFrom, hostEnd, pid, ts, resolutionUs, daemon } = columns;
+    if (text.length !== end) return undefined;
+    const body = table.event(columns.template, text, line, {
+      daemon,
+      instance: instanceFrom < 0 ? undefined : text.slice(instanceFrom, instanceEnd),
+      file: undefined,
+      line: undefined,
+      message: text.slice(messageFrom),
+    });
+    const host = text.slice(hostFrom, hostEnd);
+    return observation(text, place, reference, { ts, resolutionUs, host, pid: pid < 0 ? undefined : pid }, body);
+  }
+
+  function observation(
+    text: string,
+    place: LinePlace,
+    reference: number,
+    { ts, resolutionUs, host, pid }: Pick<Envelope, "ts" | "resolutionUs" | "host" | "pid">,
+    body: EventBody,
+  ): Observation {
     counts.keepalivedLines += 1;
-    if (envelope.ts === undefined) counts.malformed += 1;
+    if (ts === undefined) counts.malformed += 1;
     if (body.kind === "log.unrecognised") counts.unrecognised += 1;
-    lastTs = envelope.ts ?? lastTs;
+    lastTs = ts ?? lastTs;
     return {
       source: "log",
       ts: lastTs ?? reference,
-      tsUncertaintyUs: envelope.ts === undefined ? UNREADABLE_TIME_UNCERTAINTY_US : envelope.resolutionUs,
+      tsUncertaintyUs: ts === undefined ? UNREADABLE_TIME_UNCERTAINTY_US : resolutionUs,
       idParts: [fingerprint, place.offset],
       at: place.lineNumber === undefined ? `${path}@${place.offset}` : `${path}:${place.lineNumber}`,
       raw: text,
       body,
-      ...(envelope.host === undefined ? {} : { host: cut(envelope.host, HOST_MAX_CHARS) }),
-      ...(envelope.pid === undefined ? {} : { pid: envelope.pid }),
+      ...(host === undefined ? {} : { host: cut(host, HOST_MAX_CHARS) }),
+      ...(pid === undefined ? {} : { pid }),
     };
   }
 
@@ -128,6 +165,12 @@ export function createLogReader({ path, fingerprint, zone }: LogReaderOptions): 
     read(line, place, reference) {
       counts.lines += 1;
       const named = typeof line === "string" ? line.includes(NEEDLE_TEXT) : includesNeedle(line);
+      if (named && typeof line !== "string") {
+        const verdict = columns.read(line, 0, line.length, reference);
+        if (verdict === NOT_OURS) return undefined;
+        const seen = verdict === READ ? observeColumns(line, textOf(line), place, reference) : undefined;
+        if (seen) return seen;
+      }
       const text = named ? textOf(line) : looksLikeConsole(line) ? textOf(line) : undefined;
       return text === undefined ? undefined : observe(text, place, reference);
     },

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { compileAutomaton, Matcher } from "../../../collector/logs/automaton.ts";
 import { allGrammars } from "../../../collector/logs/grammars/all.ts";
+import { filled, mutated } from "../../support/log-lines.ts";
 import { oracle } from "../../support/template-oracle.ts";
 
 const templates = allGrammars.flatMap((row) => row.templates);
@@ -9,18 +10,6 @@ const automaton = compileAutomaton(templates);
 const matcher = new Matcher(automaton);
 const always = new Uint8Array(templates.length).fill(1);
 const expected = oracle(templates);
-
-const filler = fc.constantFrom("x", "VI_1", "7", "-3", "", "a b", ", ", "eth0 (y)", "é日", "\ufffd", "1.2.3.4", "12x");
-const filled = fc
-  .tuple(fc.constantFrom(...templates), fc.array(filler, { minLength: 8, maxLength: 8 }))
-  .map(([template, fills]) => {
-    let i = 0;
-    return template.replace(/\{[^}]*\}/g, () => fills[i++ % fills.length] ?? "");
-  });
-/** A message cut off, with something put in, or with the end of another one. */
-const mutated = fc
-  .tuple(filled, filled, fc.nat(200), fc.nat(200), filler)
-  .map(([a, b, i, j, between]) => a.slice(0, i) + between + b.slice(Math.min(j, i)));
 
 describe("the automaton of all templates", () => {
   test("finds what the templates mean one by one, in the same order, with the same words", () => {
