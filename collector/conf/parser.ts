@@ -3,6 +3,7 @@ import { Expansion, type SourceLine } from "./expand.ts";
 import { ALL_CHECKS, NO_CHECKS } from "./includes.ts";
 import { type Word, wordsOf } from "./lexer.ts";
 import { type Fragment, locate } from "./text.ts";
+import { TreeBuilder } from "./tree.ts";
 import { compareReleases, NEWEST_RELEASE, type Release } from "./version.ts";
 
 /** A keyword with its values, and for a block what stands in it. */
@@ -110,7 +111,7 @@ export function parseConf(
 }
 
 function buildTree(expansion: Expansion, faults: Faults, path: string): { nodes: ConfNode[] } {
-  const builder = new TreeBuilder(faults);
+  const builder = new TreeBuilder((code, at, message, fix) => faults.add(code, at, message, fix));
   let count = 0;
   for (let line = expansion.next(); line !== undefined; line = expansion.next()) {
     const { words, openQuote } = wordsOf(line);
@@ -143,74 +144,5 @@ class Faults {
     if (this.seen.has(key) || this.list.length >= FAULTS_MAX) return;
     this.seen.add(key);
     this.list.push({ code, at, message, fix });
-  }
-}
-
-interface OpenBlock {
-  readonly keyword: Word;
-  readonly values: readonly Word[];
-  readonly line: Fragment;
-  readonly children: ConfNode[];
-}
-
-class TreeBuilder {
-  private readonly root: ConfNode[] = [];
-  private readonly open: OpenBlock[] = [];
-  /** A line whose `{` may stand on the next one. */
-  private waiting: { keyword: Word; values: readonly Word[]; line: Fragment } | undefined;
-  private readonly faults: Faults;
-
-  constructor(faults: Faults) {
-    this.faults = faults;
-  }
-
-  add(keyword: Word, values: readonly Word[], line: Fragment): void {
-    if (!keyword.quoted && keyword.text === "{") this.openBlock(keyword, line);
-    else if (!keyword.quoted && keyword.text === "}") this.closeBlock(keyword);
-    else {
-      this.finishLine();
-      this.waiting = { keyword, values, line };
-    }
-  }
-
-  end(path: string): ConfNode[] {
-    this.finishLine();
-    const missing = this.open.length;
-    const [outer] = this.open;
-    if (outer)
-      this.faults.add(
-        "missing_brace_close",
-        outer.keyword.at,
-        `${missing} closing brace${missing > 1 ? "s are" : " is"} missing: the block that begins here is not closed by the end of ${path}`,
-      );
-    while (this.open.length > 0) this.closeTop();
-    return this.root;
-  }
-
-  private siblings(): ConfNode[] {
-    return this.open.at(-1)?.children ?? this.root;
-  }
-
-  private finishLine(): void {
-    if (this.waiting) this.siblings().push({ ...this.waiting, children: undefined });
-    this.waiting = undefined;
-  }
-
-  private openBlock(brace: Word, line: Fragment): void {
-    if (!this.waiting) this.faults.add("unexpected_brace", brace.at, "a brace opens a block that has no keyword");
-    const { keyword, values, line: head } = this.waiting ?? { keyword: { ...brace, text: "" }, values: [], line };
-    this.waiting = undefined;
-    this.open.push({ keyword, values, line: head, children: [] });
-  }
-
-  private closeBlock(brace: Word): void {
-    this.finishLine();
-    if (this.open.length === 0) this.faults.add("extra_brace_close", brace.at, "a closing brace too many");
-    else this.closeTop();
-  }
-
-  private closeTop(): void {
-    const block = this.open.pop();
-    if (block) this.siblings().push(block);
   }
 }

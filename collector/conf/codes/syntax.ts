@@ -19,6 +19,14 @@ export const syntaxCodes: readonly DiagnosticCode[] = [
     fix: "Close the block. A # or ! in a value begins a comment and can swallow a brace.",
   },
   {
+    code: "missing_brace_open",
+    severity: "degraded",
+    title: "a block without its opening brace",
+    explanation:
+      "keepalived reads on as if the brace were there. When the closing brace is there, the count of braces is one too low, and an outer block ends too early. A comment sign in the block's name swallows the brace.",
+    fix: "Put a { behind the keyword, or on the next line.",
+  },
+  {
     code: "extra_brace_close",
     severity: "degraded",
     title: "a closing brace too many",
@@ -28,9 +36,10 @@ export const syntaxCodes: readonly DiagnosticCode[] = [
   {
     code: "unexpected_brace",
     severity: "degraded",
-    title: "a brace opens a block that has no keyword",
-    explanation: "The brace is ignored, and the contents are read as if they stood in the block around them.",
-    fix: "Remove the brace, or name the block.",
+    title: "a { where no block can begin",
+    explanation:
+      "The keyword before it is misspelt, stands in the wrong place, or is missing. The brace is ignored, and the contents are read as if they stood in the block around them; the closing brace then ends that block, so that the rest of it is read one level further out: typically an instance without its addresses.",
+    fix: "Correct the keyword before it: keywords are case sensitive.",
   },
   {
     code: "brace_in_comment",

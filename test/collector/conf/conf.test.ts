@@ -171,7 +171,7 @@ describe("a configuration", () => {
     [
       "a brace that a comment swallowed",
       GOOD.replace("auth_pass s3cr3t\n  }", "auth_pass s3#cr3t }"),
-      ["11 degraded missing_brace_close", "25 degraded unknown_keyword"],
+      ["17 degraded missing_brace_close", "20 degraded unexpected_brace"],
     ],
     ["nothing to run", "global_defs {\n}\n", ["1 fatal no_configuration"]],
     [
