@@ -1,12 +1,19 @@
 import type { DiagnosticSeverity } from "../../events/event.ts";
 import { compareReleases, parseRelease, type Release } from "../version.ts";
 import { clusterCodes } from "./cluster.ts";
+import { chainCodes } from "./chain.ts";
 import type { DiagnosticCode } from "./code.ts";
 import { keywordCodes } from "./keywords.ts";
 import { ruleCodes } from "./rules.ts";
 import { syntaxCodes } from "./syntax.ts";
 
-export const ALL_CODES: readonly DiagnosticCode[] = [...syntaxCodes, ...keywordCodes, ...ruleCodes, ...clusterCodes];
+export const ALL_CODES: readonly DiagnosticCode[] = [
+  ...syntaxCodes,
+  ...keywordCodes,
+  ...ruleCodes,
+  ...clusterCodes,
+  ...chainCodes,
+];
 
 const BY_CODE: ReadonlyMap<string, DiagnosticCode> = new Map(ALL_CODES.map((row) => [row.code, row]));
 
