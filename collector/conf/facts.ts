@@ -7,7 +7,7 @@ export interface NodeFacts {
   readonly hostname?: string;
   /** By name. */
   readonly interfaces?: ReadonlyMap<string, InterfaceFacts>;
-  /** @returns undefined when there is no such file */
+  /** Follows symbolic links. @returns undefined when there is no such file */
   readonly stat?: (path: string) => FileFacts | undefined;
   readonly users?: ReadonlySet<string>;
   readonly groups?: ReadonlySet<string>;
@@ -24,4 +24,5 @@ export interface FileFacts {
   /** Permission bits, as in stat(2). */
   readonly mode: number;
   readonly uid: number;
+  readonly gid?: number;
 }

@@ -5,10 +5,12 @@ import { globalsOf } from "./model/globals.ts";
 import { syncGroupOf, usableGroups, withGroup } from "./model/groups.ts";
 import { instanceOf } from "./model/instance.ts";
 import { blocks } from "./model/read.ts";
+import { refusalOf } from "./model/refusal.ts";
 import { virtualServerOf } from "./model/servers.ts";
 import { definitionsOf, trackersOf } from "./model/trackers.ts";
-import type { Instance, Running } from "./model/types.ts";
+import type { Command, Instance, Running } from "./model/types.ts";
 import type { ConfNode, ConfTree } from "./parser.ts";
+import { redactorOf } from "./rules/redact.ts";
 import { RULES } from "./rules/registry.ts";
 import type { Conf, Located } from "./rules/rule.ts";
 import { NEWEST_RELEASE, type Release } from "./version.ts";
@@ -41,9 +43,7 @@ export function modelOf(tree: ConfTree, options: ModelOptions = {}): EffectiveCo
   const conf = confOf(tree, { release, facts, fingerprintKey: options.fingerprintKey });
   diagnostics.checkGlobals(conf.globals);
   for (const { block, value } of conf.instances) diagnostics.checkInstance(block, value.name);
-  if (tree.unreadable === undefined)
-    for (const rule of RULES)
-      for (const { code, at, message, fix, instance } of rule(conf)) diagnostics.add(code, at, message, fix, instance);
+  if (tree.unreadable === undefined) report(conf, diagnostics);
   const { routerId, mail } = conf.running.globals;
   return {
     instances: conf.running.instances.map(configuredOf),
@@ -53,6 +53,13 @@ export function modelOf(tree: ConfTree, options: ModelOptions = {}): EffectiveCo
     ...(routerId === undefined ? {} : { routerId }),
     ...(mail === undefined ? {} : { mail }),
   };
+}
+
+function report(conf: Conf, diagnostics: Diagnostics): void {
+  const hide = redactorOf(conf.roots);
+  for (const rule of RULES)
+    for (const { code, at, message, fix, instance } of rule(conf))
+      diagnostics.add(code, at, hide(message), fix === undefined ? undefined : hide(fix), instance);
 }
 
 function confOf(
@@ -70,12 +77,16 @@ function confOf(
       const value = valueOf(block, index, block.values[0]?.text ?? "");
       return { block, nodes: block.children ?? [], index, value };
     });
-  const groups = located("vrrp_sync_group", (block, index, name) => syncGroupOf(block, index, name, definitions));
+  const isRefused = ({ command }: { command: Command }): boolean =>
+    refusalOf(command, { globals, facts, release }) !== undefined;
+  const groups = located("vrrp_sync_group", (block, index, name) =>
+    syncGroupOf(block, name, trackersOf(block.children ?? [], index, definitions, isRefused)),
+  );
   const alone = located("vrrp_instance", (block, index, name) =>
     instanceOf(block, name, {
       globals,
       release,
-      trackers: (nodes) => trackersOf(nodes, index, definitions),
+      trackers: (nodes) => trackersOf(nodes, index, definitions, isRefused),
       fingerprintKey,
     }),
   );

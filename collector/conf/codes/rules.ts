@@ -554,4 +554,306 @@ export const ruleCodes: readonly DiagnosticCode[] = [
     explanation: "Up to 2.0.20 the whole daemon ends; later only static addresses without an interface are not added.",
     fix: "Correct the name.",
   },
+  {
+    code: "track_not_found",
+    severity: "degraded",
+    title: "something tracked that does not exist",
+    explanation:
+      "Names are looked up as they are read: what is defined nowhere, further down in the file, or removed for a fault of its own, is not tracked. The instance runs without the check, and its failure moves nothing.",
+    fix: "Define it before the block that tracks it.",
+  },
+  {
+    code: "track_duplicate",
+    severity: "hint",
+    title: "something tracked twice in one block",
+    explanation: "The second line is ignored, with its weight.",
+    fix: "Remove one.",
+  },
+  {
+    code: "track_double",
+    severity: "hint",
+    title: "something tracked by an instance and by its sync group",
+    explanation: "The group's is enough: it counts for every member.",
+    fix: "Remove it from the instance.",
+  },
+  {
+    code: "track_own_interface",
+    severity: "hint",
+    title: "an instance tracks its own interface",
+    explanation: "The line is ignored (2.0.0): the own interface is tracked anyway, and its failure is a FAULT.",
+    fix: "Remove the line.",
+  },
+  {
+    code: "track_own_interface_lost",
+    severity: "degraded",
+    title: "an instance tracks its own interface, in vain",
+    explanation:
+      "The line is ignored (2.0.0) together with its weight: the failure of the own interface is a FAULT, or nothing at all with dont_track_primary.",
+    fix: "Remove the line; to track the interface, remove dont_track_primary.",
+  },
+  {
+    code: "dont_track_primary",
+    severity: "hint",
+    title: "the instance does not watch its own interface",
+    explanation: "It stays master when its interface goes down, while the other node becomes master as well.",
+    fix: "Remove dont_track_primary, unless the interface is expected to be down.",
+  },
+  {
+    code: "track_weight_range",
+    severity: "degraded",
+    title: "a weight that is out of range",
+    explanation:
+      "Weights go from -253 to 253 (files and processes: 254). One beyond that is cut, or ignored for the tracker's own.",
+    fix: "Give a weight in the range.",
+  },
+  {
+    code: "track_weight_dropped",
+    severity: "degraded",
+    title: "a weight where none counts",
+    explanation:
+      "A sync group has no weights unless it sets sync_group_tracking_weight, and an address owner has none at all: a script, file or process with one is not tracked, and its failure moves nothing. An interface loses the weight only.",
+    fix: "Track it in the vrrp_sync_group, or give it weight 0.",
+  },
+  {
+    code: "weight_without_effect",
+    severity: "degraded",
+    title: "a weight that changes nothing",
+    explanation:
+      "The effective priority stays within 1 and 254, and the base priority is at that edge already: the instance keeps its priority whether the check fails or not, and nothing ever moves.",
+    fix: "Choose a base priority that leaves room for the weight.",
+  },
+  {
+    code: "weight_clamped",
+    severity: "hint",
+    title: "a weight that counts only in part",
+    explanation: "The effective priority stays within 1 and 254.",
+    fix: "Choose a base priority that leaves room for the weight.",
+  },
+  {
+    code: "weight_zero",
+    severity: "hint",
+    title: "weight 0 means FAULT",
+    explanation:
+      "A tracker with weight 0 does not do nothing: when it fails, the instance goes into FAULT and gives its addresses up.",
+    fix: "Remove the line when no effect is wanted; give a negative weight when the priority should fall.",
+  },
+  {
+    code: "script_unused",
+    severity: "hint",
+    title: "a vrrp_script that nobody tracks",
+    explanation: "It is removed, and never runs.",
+    fix: "Track it in an instance or sync group, or remove it.",
+  },
+  {
+    code: "script_duplicate",
+    severity: "degraded",
+    title: "a vrrp_script defined twice",
+    explanation: "The first one is used; the second never runs.",
+    fix: "Give it a name of its own.",
+  },
+  {
+    code: "script_empty",
+    severity: "degraded",
+    title: "a vrrp_script without a script",
+    explanation: "It is removed: instances that track it run without this check.",
+    fix: "Add a script line.",
+  },
+  {
+    code: "track_file_no_path",
+    severity: "degraded",
+    title: "a track_file without a file",
+    explanation: "It is removed: whoever tracks it runs without this check.",
+    fix: "Add a file line.",
+  },
+  {
+    code: "track_file_no_folder",
+    severity: "degraded",
+    title: "a track_file in a folder that does not exist",
+    explanation: "It is removed, also when the folder appears later: whoever tracks it runs without this check.",
+    fix: "Create the folder before keepalived starts.",
+  },
+  {
+    code: "track_process_empty",
+    severity: "degraded",
+    title: "a vrrp_track_process without a process",
+    explanation: "It is removed: whoever tracks it runs without this check.",
+    fix: "Add a process line.",
+  },
+  {
+    code: "track_process_quorum",
+    severity: "degraded",
+    title: "quorum_max below quorum",
+    explanation: "quorum_max is ignored.",
+    fix: "Set quorum_max at or above quorum.",
+  },
+  {
+    code: "track_script_disabled",
+    severity: "degraded",
+    title: "a tracked script that keepalived refuses to run",
+    explanation:
+      "It does not exist, is no executable file, or is unsafe under enable_script_security: it is disabled, and the instances that track it run without this check. -t reports only a part of it.",
+    fix: "Correct the path or its permissions.",
+  },
+  {
+    code: "script_user_failed",
+    severity: "degraded",
+    title: "the user of a tracked script does not exist",
+    explanation:
+      "The script is removed, and the instances that track it run without this check. With enable_script_security and no script_user, 2.2.5 and newer need a user keepalived_script.",
+    fix: "Name a user and group that exist on the node.",
+  },
+  {
+    code: "notify_disabled",
+    severity: "degraded",
+    title: "a notify script that keepalived refuses to run",
+    explanation:
+      "It does not exist, is no executable file, or is unsafe under enable_script_security: nothing is run when the state changes.",
+    fix: "Correct the path or its permissions.",
+  },
+  {
+    code: "notify_user_failed",
+    severity: "degraded",
+    title: "the user of a notify script does not exist",
+    explanation:
+      "The script is not run. What follows the command on the line is its user and group: arguments belong inside the quotes.",
+    fix: "Put the command and its arguments in double quotes, or name a user that exists.",
+  },
+  {
+    code: "misc_disabled",
+    severity: "degraded",
+    title: "a MISC_CHECK that keepalived refuses to run",
+    explanation: "The checker is removed, and its real server counts as up whatever happens.",
+    fix: "Correct the path, its permissions or its user.",
+  },
+  {
+    code: "script_shell_syntax",
+    severity: "degraded",
+    title: "a command that only a shell understands",
+    explanation:
+      "keepalived starts the program itself, without a shell: pipes, redirections, && and $(...) become plain arguments. `/bin/true && /bin/false` is /bin/true with two arguments, and always succeeds.",
+    fix: "Put it in a script file, or run it with /bin/sh -c '…'.",
+  },
+  {
+    code: "path_search",
+    severity: "hint",
+    title: "a script without its full path",
+    explanation:
+      "It is looked for in PATH, or from the folder keepalived runs in, which differ between a shell and a unit.",
+    fix: "Give the full path.",
+  },
+  {
+    code: "script_security_violation",
+    severity: "hint",
+    title: "scripts run without enable_script_security",
+    explanation:
+      "keepalived logs SECURITY VIOLATION at each start, and runs them: as keepalived_script where that user exists, else as root. It is no error.",
+    fix: "Set enable_script_security, and script_user; then check that the scripts still run.",
+  },
+  {
+    code: "script_unsafe",
+    severity: "hint",
+    title: "a script that runs as root and that others can change",
+    explanation:
+      "Whoever can write it, or a folder above it, is root. With enable_script_security keepalived would refuse it.",
+    fix: "Make the script and every folder above it writable by root only.",
+  },
+  {
+    code: "user_problem",
+    severity: "degraded",
+    title: "script_user does not exist",
+    explanation:
+      "Scripts without a user of their own are removed: tracked ones check nothing, notify scripts are not run.",
+    fix: "Create the user, or name one that exists.",
+  },
+  {
+    code: "script_timeout_long",
+    severity: "hint",
+    title: "a script's timeout is longer than its interval",
+    explanation:
+      "While one run hangs the next ones are skipped, with a message each: the fault is seen later than the interval promises.",
+    fix: "Set timeout below interval.",
+  },
+  {
+    code: "script_slow",
+    severity: "hint",
+    title: "a fault goes unseen for a long time",
+    explanation:
+      "It takes fall failures, one each interval, and a timeout, before the priority changes; the takeover comes after that.",
+    fix: "Shorten interval, timeout or fall.",
+  },
+  {
+    code: "syncgroup_skipped",
+    severity: "degraded",
+    title: "a vrrp_sync_group that is skipped",
+    explanation: "It has no name, or one that was before it: its instances run unsynchronised.",
+    fix: "Give it a name of its own.",
+  },
+  {
+    code: "group_block",
+    severity: "degraded",
+    title: "a sync group with two lists of members",
+    explanation: "The second is ignored.",
+    fix: "Put all members in one group block.",
+  },
+  {
+    code: "syncgroup_member",
+    severity: "degraded",
+    title: "a sync group member that cannot be",
+    explanation: "There is no instance of that name, or it is in another group already: the group runs without it.",
+    fix: "Correct the name.",
+  },
+  {
+    code: "syncgroup_removed",
+    severity: "degraded",
+    title: "a sync group without members",
+    explanation: "It is removed, with its notify scripts and trackers.",
+    fix: "List at least two instances.",
+  },
+  {
+    code: "syncgroup_single",
+    severity: [
+      ["1.2.20", "degraded"],
+      ["2.2.3", "hint"],
+    ],
+    title: "a sync group with one member",
+    explanation:
+      "Up to 2.2.2 it is removed, with its notify scripts and trackers; later it is kept, and synchronises nothing.",
+    fix: "List at least two instances.",
+  },
+  {
+    code: "syncgroup_owner_mix",
+    severity: "degraded",
+    title: "priority 255 and others in one sync group",
+    explanation: "The owner is master at once and the others are not: they never agree.",
+    fix: "Give all members a priority from 1 to 254.",
+  },
+  {
+    code: "syncgroup_unlike",
+    severity: "hint",
+    title: "members of a sync group that differ",
+    explanation:
+      "A group changes together, and becomes master only when every member wants to: members that differ wait for each other, or drag each other along.",
+    fix: "Give all members the same value.",
+  },
+  {
+    code: "deprecated",
+    severity: "hint",
+    title: "a keyword with an old name",
+    explanation: "It works, and keepalived says that it will not for ever.",
+    fix: "Use the new name.",
+  },
+  {
+    code: "mail_never_sent",
+    severity: "degraded",
+    title: "mail that is never sent",
+    explanation: "Without a recipient or a server nothing is sent, and nothing is said about it.",
+    fix: "Set smtp_server and notification_email in global_defs.",
+  },
+  {
+    code: "mail_never_asked",
+    severity: "hint",
+    title: "nothing asks for mail",
+    explanation: "Recipients and server are set, but vrrp_instances send mail only with smtp_alert.",
+    fix: "Set smtp_alert in global_defs (2.0.0) or in the instances.",
+  },
 ];

@@ -1,16 +1,15 @@
+import type { Tracker } from "../election.ts";
 import type { ConfNode } from "../parser.ts";
 import { entriesOf, last, wordsOf } from "./read.ts";
-import { type Definitions, trackersOf } from "./trackers.ts";
 import type { Instance, SyncGroup } from "./types.ts";
 
-/** @param index  its place among the blocks of the top level */
-export function syncGroupOf(block: ConfNode, index: number, name: string, definitions: Definitions): SyncGroup {
+export function syncGroupOf(block: ConfNode, name: string, trackers: readonly Tracker[]): SyncGroup {
   const nodes = block.children ?? [];
   return {
     name,
     at: block.keyword.at,
     members: [...new Set(entriesOf(nodes, "group").flatMap(wordsOf))],
-    trackers: trackersOf(nodes, index, definitions),
+    trackers,
     countsWeights: last(nodes, "sync_group_tracking_weight", "global_tracking") !== undefined,
   };
 }
@@ -26,15 +25,16 @@ export function usableGroups(groups: readonly SyncGroup[], instances: ReadonlySe
 }
 
 /**
- * Trackers of the group count for each member. A member's own with a weight are dropped, unless the group counts weights;
- * so are all of an address owner.
+ * Trackers of the group count for each member. Unless the group counts weights, a member's own trackers with a weight are
+ * dropped, and its interfaces lose the weight only: their failure is a fault. An address owner has no weights either.
  */
 export function withGroup(instance: Instance, group: SyncGroup | undefined): Instance {
   const isWeightless = instance.priority === 255 || (group !== undefined && !group.countsWeights);
-  const own = instance.trackers.filter(
-    ({ kind, name, weight }) =>
-      (weight === 0 || !isWeightless) && !(kind === "interface" && name === instance.interface),
-  );
+  const own = instance.trackers.flatMap((tracker): Tracker[] => {
+    if (tracker.kind === "interface" && tracker.name === instance.interface) return [];
+    if (tracker.weight === 0 || !isWeightless) return [tracker];
+    return tracker.kind === "interface" ? [{ ...tracker, weight: 0 }] : [];
+  });
   const ofGroup = (group?.trackers ?? []).filter(
     ({ kind, name }) => !own.some((tracker) => tracker.kind === kind && tracker.name === name),
   );

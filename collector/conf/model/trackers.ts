@@ -91,7 +91,12 @@ export function trackLinesOf(nodes: readonly ConfNode[]): TrackLine[] {
 }
 
 /** The trackers of an instance or group that count: those that are defined before it, with their own or the line's weight. */
-export function trackersOf(nodes: readonly ConfNode[], index: number, definitions: Definitions): Tracker[] {
+export function trackersOf(
+  nodes: readonly ConfNode[],
+  index: number,
+  definitions: Definitions,
+  isRefused: (script: Script) => boolean,
+): Tracker[] {
   const seen = new Set<string>();
   return trackLinesOf(nodes).flatMap(({ kind, name, weight, reverse }): Tracker[] => {
     const key = `${kind} ${name}`;
@@ -99,8 +104,9 @@ export function trackersOf(nodes: readonly ConfNode[], index: number, definition
     seen.add(key);
     if (kind === "interface") return [{ kind, name, weight: weight ?? 0, reverse }];
     const defined = definitions[kind].get(name);
-    if (!defined || defined.index > index || !isRunnable(kind, defined.value)) return [];
+    if (!defined || defined.index > index || !isUsable(kind, defined.value)) return [];
     const own = defined.value;
+    if ("command" in own && isRefused(own)) return [];
     return [
       {
         kind,
@@ -112,6 +118,9 @@ export function trackersOf(nodes: readonly ConfNode[], index: number, definition
   });
 }
 
-function isRunnable(kind: TrackedKind, value: Script | TrackFile | TrackProcess | BfdInstance): boolean {
-  return kind !== "script" || !("command" in value) || value.command.words.length > 0;
+/** What has nothing to run or to watch is removed when its block ends. */
+export function isUsable(kind: TrackedKind, value: Script | TrackFile | TrackProcess | BfdInstance): boolean {
+  if (kind === "script") return "command" in value && value.command.words.length > 0;
+  if (kind === "file") return "path" in value && value.path !== undefined;
+  return kind !== "process" || ("process" in value && value.process !== undefined);
 }

@@ -1,11 +1,15 @@
 import { addressRules } from "./addresses.ts";
 import { authenticationRules } from "./authentication.ts";
 import { electionRules } from "./election.ts";
+import { groupRules } from "./groups.ts";
 import { instanceRules } from "./instances.ts";
 import { interfaceRules } from "./interfaces.ts";
+import { mailRules } from "./mail.ts";
 import type { Rule } from "./rule.ts";
+import { scriptRules } from "./scripts.ts";
 import { strictRules } from "./strict.ts";
 import { timerRules } from "./timers.ts";
+import { trackingRules } from "./tracking.ts";
 import { unicastRules } from "./unicast.ts";
 
 /** Every rule, by subject. Findings appear in this order. */
@@ -18,4 +22,8 @@ export const RULES: readonly Rule[] = [
   ...timerRules,
   ...addressRules,
   ...unicastRules,
+  ...trackingRules,
+  ...scriptRules,
+  ...groupRules,
+  ...mailRules,
 ];

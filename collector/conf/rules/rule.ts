@@ -56,7 +56,12 @@ export function placeOf(
   return (last(nodes, ...keywords) ?? block).keyword.at;
 }
 
-/** A word of the file as it may be shown: a value that stands in the wrong place may be a password. */
+/** A word of the file as it may be shown: control characters and endless words stay out of terminals. */
 export function shown(text: string): string {
-  return /^[A-Za-z0-9_.:/;,@+-]{1,40}$/.test(text) ? text : "that is written here";
+  return /^[!-~]{1,64}$/.test(text) ? text : "(not shown)";
+}
+
+/** Where a keyword of global_defs stands. */
+export function globalPlace({ globals, file }: Conf, keyword: string): SourceLocation {
+  return last(globals, keyword)?.keyword.at ?? { file, line: 1, column: 1 };
 }

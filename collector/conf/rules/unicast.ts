@@ -1,7 +1,7 @@
 import { normaliseAddress } from "../../core/address.ts";
 import { compareReleases, type Release } from "../version.ts";
 import { entriesOf, familyOf, isLinkLocal, last } from "../model/read.ts";
-import { type Conf, type Finding, placeOf, type Rule, shown } from "./rule.ts";
+import { type Conf, type Finding, globalPlace, placeOf, type Rule, shown } from "./rule.ts";
 
 /** Where adverts go to, and where they come from. */
 
@@ -159,12 +159,12 @@ function* noSourceAddress({ instances, facts }: Conf): Iterable<Finding> {
 }
 
 /** Switches and routers treat groups beyond 224.0.0.0/24 as ordinary multicast: without an IGMP querier they are not delivered. */
-function* groupScope({ running, globals, file }: Conf): Iterable<Finding> {
-  const group = running.globals.multicastGroup.ipv4;
+function* groupScope(conf: Conf): Iterable<Finding> {
+  const group = conf.running.globals.multicastGroup.ipv4;
   if (group.startsWith("224.0.0.")) return;
   yield {
     code: "multicast_group_scope",
-    at: last(globals, "vrrp_mcast_group4")?.keyword.at ?? { file, line: 1, column: 1 },
+    at: globalPlace(conf, "vrrp_mcast_group4"),
     message: `${group} is not a link-local group (224.0.0.0/24): switches that snoop IGMP stop delivering it when no querier is there, and both nodes become master`,
   };
 }

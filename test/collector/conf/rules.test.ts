@@ -23,6 +23,7 @@ const FILES: Readonly<Record<string, FileFacts>> = {
   "/bin/sh": program,
   "/bin/echo": program,
   "/bin/ps": program,
+  "/bin/pidof": program,
   "/usr": folder,
   "/usr/bin": folder,
   "/usr/bin/true": program,
@@ -31,6 +32,9 @@ const FILES: Readonly<Record<string, FileFacts>> = {
   "/etc/hosts": { kind: "file", mode: 0o644, uid: 0 },
   "/tmp": { kind: "directory", mode: 0o1777, uid: 0 },
   "/run": folder,
+  "/run/keepwatch": { kind: "directory", mode: 0o777, uid: 0, gid: 0 },
+  "/run/keepwatch/insecure.sh": program,
+  "/usr/bin/[": program,
 };
 
 /** The node the fixtures are for: two interfaces, the usual users. */
