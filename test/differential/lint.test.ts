@@ -1,0 +1,123 @@
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { checkLabCanRun } from "../../server/lab/lab.ts";
+import { INSTALLED } from "../collector/conf/real-daemon.ts";
+import { type Comparison, compare } from "./compare.ts";
+import type { CaseFiles } from "./daemon.ts";
+
+/**
+ * What keepwatch says of a configuration against what the installed keepalived does with it when it is started.
+ *
+ * `npm run differential -- lint` runs this file alone and prints the report.
+ */
+const SOURCES = [
+  "/usr/share/doc/keepalived/samples",
+  join(import.meta.dirname, "../collector/conf/mistakes"),
+  join(import.meta.dirname, "configs"),
+];
+/** Daemons started at a time. */
+const PARALLEL = 4;
+
+/** What keepalived says and lint does not, and why. */
+const LEFT_OUT: readonly (readonly [line: RegExp, reason: string])[] = [
+  [/Failed to set\/clear process event listen/, "this kernel tells no process events"],
+];
+
+/** Configurations whose verdicts differ, and why that is right. */
+const JUSTIFIED: Readonly<Record<string, string>> = {
+  "weight-zero-fault.conf": "its script fails at once: then no state is told",
+  "group-track-both.conf": "lint does not say yet that neither instance ever leaves its start",
+};
+
+const reason = await checkLabCanRun().then(
+  () => undefined,
+  (error: Error) => error.message,
+);
+if (reason !== undefined) process.stderr.write(`\nSKIPPED, the differential test of lint: ${reason}\n\n`);
+
+const cases = SOURCES.filter((path) => existsSync(path)).flatMap((folder) =>
+  readdirSync(folder)
+    .filter((name) => /^keepalived\.conf\.|\.conf$/.test(name) || statSync(join(folder, name)).isDirectory())
+    .map((name) => ({ name, files: filesOf(join(folder, name)) })),
+);
+
+/** A file is a configuration, a folder one with its includes. */
+function filesOf(path: string): CaseFiles {
+  const files = new Map<string, { text: Uint8Array; mode: number }>();
+  const add = (below: string): void => {
+    const stat = statSync(join(path, below));
+    if (!stat.isDirectory())
+      files.set(below || "keepalived.conf", { text: readFileSync(join(path, below)), mode: stat.mode & 0o777 });
+    else for (const name of readdirSync(join(path, below))) add(join(below, name));
+  };
+  add("");
+  return files;
+}
+
+/** At most this many at a time, in order. */
+function limited(most: number): <T>(task: () => Promise<T>) => Promise<T> {
+  let running = 0;
+  const waiting: (() => void)[] = [];
+  return async (task) => {
+    if (running >= most) await new Promise<void>((resolve) => waiting.push(resolve));
+    running += 1;
+    try {
+      return await task();
+    } finally {
+      running -= 1;
+      waiting.shift()?.();
+    }
+  };
+}
+
+function differencesOf({ ours, real }: Comparison): string[] {
+  const found: string[] = [];
+  if (ours.dies !== real.dies)
+    found.push(`keepalived ${real.dies ? "ends" : "runs"}, and we say that it ${ours.dies ? "ends" : "runs"}`);
+  if (real.fates && !ours.dies)
+    for (const [i, fate] of real.fates.entries()) {
+      const said = ours.fates?.[i] ?? "runs";
+      // An instance in FAULT from the start is as good as none; but what it tracks may be at fault, and not the file.
+      if (fate !== said && fate !== "fault") found.push(`vrrp_instance block ${i + 1}: keepalived ${fate}, we ${said}`);
+    }
+  return found;
+}
+
+const unexplained = ({ complaints }: Comparison): string[] =>
+  complaints
+    .filter(({ line, by }) => by === undefined && !LEFT_OUT.some(([words]) => words.test(line)))
+    .map(({ line }) => `no diagnostic says: ${line}`);
+
+const disagreementsOf = (one: Comparison): string[] => [...differencesOf(one), ...unexplained(one)];
+
+describe.skipIf(reason !== undefined)("lint and the daemon agree", () => {
+  const limit = limited(PARALLEL);
+  const results = new Map<string, Comparison>();
+
+  test.concurrent.each(cases)("$name", ({ name, files }) =>
+    limit(async () => {
+      const comparison = await compare(files, INSTALLED);
+      results.set(name, comparison);
+      if (JUSTIFIED[name] === undefined) expect(differencesOf(comparison)).toEqual([]);
+    }),
+  );
+
+  afterAll(() => {
+    const all = [...results];
+    const agreeing = all.filter(([, { ours, real }]) => ours.dies === real.dies);
+    const complaints = all.flatMap(([, one]) => one.complaints);
+    const differing = all.filter(([, one]) => disagreementsOf(one).length > 0);
+    const lines = [
+      `configurations: ${all.length}; keepalived ${INSTALLED.join(".")} ends on ${all.filter(([, one]) => one.real.dies).length}`,
+      `verdicts that agree: ${agreeing.length} of ${all.length}`,
+      `lines in which keepalived finds fault: ${complaints.length}, explained: ${complaints.filter(({ by }) => by !== undefined).length}`,
+      `disagreements: ${differing.length}, justified: ${differing.filter(([name]) => JUSTIFIED[name] !== undefined).length}`,
+      ...differing.flatMap(([name, one]) => [
+        `  ${name}${JUSTIFIED[name] ? `: ${JUSTIFIED[name]}` : ""}`,
+        ...disagreementsOf(one).map((text) => `    ${text}`),
+      ]),
+    ];
+    process.stdout.write(`\n${lines.join("\n")}\n`);
+  });
+});
