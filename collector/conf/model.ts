@@ -1,6 +1,7 @@
 import type { ConfiguredInstance, EventBody, MailSettings } from "../events/event.ts";
 import { Diagnostics } from "./diagnostics.ts";
 import type { NodeFacts } from "./facts.ts";
+import { checkKeywords } from "./keywords/check.ts";
 import { globalsOf } from "./model/globals.ts";
 import { syncGroupOf, usableGroups, withGroup } from "./model/groups.ts";
 import { instanceOf } from "./model/instance.ts";
@@ -39,10 +40,9 @@ export interface ModelOptions {
 export function modelOf(tree: ConfTree, options: ModelOptions = {}): EffectiveConfig {
   const { release = NEWEST_RELEASE, facts = {} } = options;
   const diagnostics = new Diagnostics(tree.faults, release);
-  diagnostics.checkTopLevel(tree.nodes);
   const conf = confOf(tree, { release, facts, fingerprintKey: options.fingerprintKey });
-  diagnostics.checkGlobals(conf.globals);
-  for (const { block, value } of conf.instances) diagnostics.checkInstance(block, value.name);
+  for (const { code, at, message, fix, instance } of checkKeywords(tree.nodes, release))
+    diagnostics.add(code, at, message, fix, instance);
   if (tree.unreadable === undefined) report(conf, diagnostics);
   const { routerId, mail } = conf.running.globals;
   return {

@@ -139,16 +139,4 @@ function* differences(one: Located<SyncGroup>, { name }: SyncGroup, own: Members
   }
 }
 
-function* deprecated({ groups, release }: Conf): Iterable<Finding> {
-  if (compareReleases(release, [2, 0, 0]) < 0) return;
-  for (const one of groups)
-    if (last(one.nodes, "global_tracking"))
-      yield {
-        code: "deprecated",
-        at: placeOf(one, "global_tracking"),
-        message: "global_tracking is an old name: it works as sync_group_tracking_weight",
-        fix: "Track on the vrrp_sync_group itself, or write sync_group_tracking_weight",
-      };
-}
-
-export const groupRules: readonly Rule[] = [skipped, members, unlike, deprecated];
+export const groupRules: readonly Rule[] = [skipped, members, unlike];

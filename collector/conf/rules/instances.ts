@@ -34,6 +34,19 @@ function* missingInterface({ instances }: Conf): Iterable<Finding> {
       };
 }
 
+/** A VRID that cannot be read is none; a later one that can counts. */
+function* missingVrid({ instances }: Conf): Iterable<Finding> {
+  for (const { block, nodes, value } of instances)
+    if (value.vrid === undefined)
+      yield {
+        code: "no_vrid",
+        at: last(nodes, "virtual_router_id")?.keyword.at ?? block.keyword.at,
+        message: `vrrp_instance ${value.name} has no${last(nodes, "virtual_router_id") ? " valid" : ""} virtual_router_id`,
+        fix: "Give a number from 1 to 255, the same on all nodes",
+        instance: value.name,
+      };
+}
+
 /** One id per interface and family; unicast instances may share it while no peer is the same. A VMAC changes nothing. */
 function* duplicateVrids({ instances, release }: Conf): Iterable<Finding> {
   const seen = new Map<string, Instance>();
@@ -77,4 +90,10 @@ function* nothingToRun({ roots, file }: Conf): Iterable<Finding> {
     };
 }
 
-export const instanceRules: readonly Rule[] = [instanceNames, missingInterface, duplicateVrids, nothingToRun];
+export const instanceRules: readonly Rule[] = [
+  instanceNames,
+  missingVrid,
+  missingInterface,
+  duplicateVrids,
+  nothingToRun,
+];

@@ -155,7 +155,11 @@ describe("a configuration", () => {
       ["14 fatal missing_parameter"],
     ],
     ["no virtual_router_id", GOOD.replace("  virtual_router_id 51\n", ""), ["11 fatal no_vrid"]],
-    ["an id out of range", GOOD.replace("virtual_router_id 51", "virtual_router_id 300"), ["14 fatal vrid_invalid"]],
+    [
+      "an id out of range",
+      GOOD.replace("virtual_router_id 51", "virtual_router_id 300"),
+      ["14 degraded vrid_invalid", "14 fatal no_vrid"],
+    ],
     ["no interface", GOOD.replace("  interface lo0test\n", ""), ["11 fatal unknown_interface"]],
     [
       "a misspelt keyword",

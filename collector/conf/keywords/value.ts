@@ -1,0 +1,169 @@
+import { normaliseAddress } from "../../core/address.ts";
+
+/** What keepalived does about a keyword without its value: it ends; it says so and takes nothing; nothing is wrong. */
+export type Missing = "fatal" | "told" | "allowed";
+
+/** What a keyword takes. */
+export interface Value {
+  readonly missing: Missing;
+  /** How many words are looked at; what stands behind them is ignored without a word. */
+  readonly words: number;
+  /** Undefined: every text is taken. @returns what is wrong with the words, as the end of a sentence, or undefined */
+  readonly fault?: (words: readonly string[]) => string | undefined;
+  /** Code of the fault, where it has one of its own. */
+  readonly code?: string;
+}
+
+export const U32_MAX = 4_294_967_295;
+
+/** Present or not: what stands behind it is ignored. */
+export const flag: Value = { missing: "allowed", words: 0 };
+
+/** `on`, `true`, `yes`, `off`, `false`, `no`; the keyword alone is true. */
+export const bool: Value = {
+  missing: "allowed",
+  words: 1,
+  fault: ([word = ""]) =>
+    ["on", "true", "yes", "off", "false", "no"].includes(word) ? undefined : "is none of on, true, yes, off, false, no",
+};
+
+/** Its value has a grammar of its own, which is looked at elsewhere or not at all. */
+export const anything: Value = { missing: "allowed", words: Number.POSITIVE_INFINITY };
+
+/** A block: what is in it is looked at, its own words are not. */
+export const block: Value = { ...anything };
+
+/** Any text: a name, a path, a command with its arguments. */
+export const text = (missing: Missing): Value => ({ missing, words: Number.POSITIVE_INFINITY });
+
+interface NumberOptions {
+  readonly missing: Missing;
+  /** Digits after the point; default: none. */
+  readonly decimals?: number;
+  readonly code?: string;
+}
+
+/** A decimal number within bounds. (keepalived 2.2.7, lib/parser.c) */
+export function number(min: number, max: number, { missing, decimals = 0, code }: NumberOptions): Value {
+  const what = decimals > 0 ? "a number" : "a whole number";
+  const range = max >= U32_MAX ? `${what} from ${min}` : `${what} from ${min} to ${max}`;
+  return {
+    missing,
+    words: 1,
+    fault: ([word = ""]) => {
+      const value = Number(word);
+      const isNumber = decimals > 0 ? /^-?(\d+(\.\d*)?|\.\d+)$/.test(word) : /^[-+]?\d+$/.test(word);
+      return isNumber && value >= min && value <= max ? undefined : `is not ${range}`;
+    },
+    ...(code === undefined ? {} : { code }),
+  };
+}
+
+/** `all` may stand before or behind it. */
+export function withAll(inner: Value): Value {
+  return {
+    ...inner,
+    words: inner.words + 1,
+    fault: (words) => {
+      const [first, ...rest] = words.filter((word) => word !== "all");
+      return first === undefined ? undefined : inner.fault?.([first, ...rest]);
+    },
+  };
+}
+
+/** One of a few words, in exactly this spelling. */
+export function oneOf(
+  known: readonly string[],
+  { missing, code, orNumber = false }: { missing: Missing; code?: string; orNumber?: boolean },
+): Value {
+  return {
+    missing,
+    words: 1,
+    fault: ([word = ""]) => {
+      if (known.includes(word) || (orNumber && /^\d{1,10}$/.test(word) && Number(word) <= U32_MAX)) return undefined;
+      const meant = known.find((one) => one.toLowerCase() === word.toLowerCase());
+      if (meant !== undefined) return `is not ${meant}: capital and small letters differ`;
+      return known.length === 1 ? `is not ${known[0]}` : `is none of ${known.join(", ")}`;
+    },
+    ...(code === undefined ? {} : { code }),
+  };
+}
+
+export const address = (missing: Missing): Value => ({
+  missing,
+  words: 2,
+  fault: ([word = ""]) => (normaliseAddress(word) === undefined ? "is not an IPv4 or IPv6 address" : undefined),
+});
+
+/** The name of an interface. Whether there is one is a matter of the node. */
+export const iface = (missing: Missing): Value => ({ missing, words: 1 });
+
+/** `N [reverse]` of what can be tracked: the rules of tracking look at it. */
+export const trackedWeight = (missing: Missing): Value => ({ missing, words: 2 });
+
+/** `N [reverse]`. */
+export const weight = (max: number, missing: Missing): Value => ({
+  missing,
+  words: 2,
+  fault: ([word = "", option]) =>
+    number(-max, max, { missing }).fault?.([word]) ??
+    (option === undefined || option === "reverse" || option === "noreverse"
+      ? undefined
+      : `is followed by ${JSON.stringify(option.slice(0, 40))}, and only reverse or noreverse may be`),
+});
+
+/** `NAME N` pairs. */
+export function pairs(...names: readonly string[]): Value {
+  return {
+    missing: "told",
+    words: Number.POSITIVE_INFINITY,
+    fault: (words) => {
+      for (let i = 0; i < words.length; i += 2)
+        if (!names.includes(words[i] ?? "") || !/^\d+$/.test(words[i + 1] ?? ""))
+          return `is not a list of ${names.map((name) => `${name} N`).join(", ")}`;
+      return undefined;
+    },
+  };
+}
+
+/** Octal, or names as in `S_IRUSR|S_IWUSR`. */
+export const umask: Value = {
+  missing: "fatal",
+  words: 1,
+  fault: ([word = ""]) =>
+    /^0?[0-7]{1,3}$/.test(word) || /^S_I[A-Z]{3,4}(\|S_I[A-Z]{3,4})*$/.test(word)
+      ? undefined
+      : "is neither octal from 0 to 777 nor a list such as S_IRUSR|S_IWUSR",
+};
+
+/** An MD5 sum as genhash prints it. */
+export const digest: Value = {
+  missing: "fatal",
+  words: 1,
+  fault: ([word = ""]) => {
+    if (word.length !== 32) return `has ${word.length} characters, and a digest has 32`;
+    return /^[0-9a-fA-F]*$/.test(word) ? undefined : "has characters that are no hexadecimal digits";
+  },
+};
+
+/** Status codes and ranges, `200 301-303`. */
+export const statusCodes: Value = {
+  missing: "allowed",
+  words: Number.POSITIVE_INFINITY,
+  fault: (words) => {
+    for (const word of words) {
+      const [, low, , high] = /^(\d{3})(-(\d{3}))?$/.exec(word) ?? [];
+      if (low === undefined || Number(low) < 100 || Number(high ?? low) > 599 || Number(high ?? low) < Number(low))
+        return "is not a list of codes or ranges from 100 to 599";
+    }
+    return undefined;
+  },
+};
+
+/** Hexadecimal digits, two a byte; with `mask`, bytes may be `**` or `XX/XX`. */
+export const hexBytes = (missing: Missing): Value => ({
+  missing,
+  words: Number.POSITIVE_INFINITY,
+  fault: (words) =>
+    /^([0-9a-fA-F]{2}|[0-9a-fA-F*?]{1,2})*$/.test(words.join("")) ? undefined : "is not a string of hexadecimal digits",
+});
