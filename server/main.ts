@@ -7,6 +7,25 @@ import { VERSION } from "../collector/version.ts";
 /** Raises the size of libuv's thread pool: embedded ClickHouse works on it, and four threads starve files and names. Takes effect because nothing has used the pool yet. */
 process.env["UV_THREADPOOL_SIZE"] ??= "16";
 
+const LINT_HELP = `
+Findings are grouped by file, in the order in which keepalived reads them, and in a file sorted by severity:
+  fatal          keepalived or one of its processes ends
+  instance-lost  it runs without that instance or server
+  degraded       it silently substitutes or ignores something
+  hint           it works as written, and is risky
+
+Facts of the machine (interfaces, scripts, users) count only for the configuration this machine's keepalived reads.
+
+Exit status: 0 nothing worse than a hint, 1 problems, 2 usage or an input that cannot be read.
+
+Examples:
+  keepwatch lint                                   this machine, from its unit or start script on
+  keepwatch lint --keepalived-version 1.3.5 FILE   as a CentOS 7 reads it
+  keepwatch lint lb1=lb1.conf lb2=lb2.conf         both nodes, and what does not fit between them
+  keepwatch lint lb1=copy-of-lb1/                  a copied tree with etc/ in it
+  keepwatch lint --explain auth_pass_truncated
+`;
+
 /** Everything but `collector` is loaded when it is asked for: a router installs neither the database nor the web server. */
 async function main(): Promise<void> {
   const program = new Command("keepwatch")
@@ -45,6 +64,28 @@ async function main(): Promise<void> {
     .option("--adverts", "put every advert on the timeline")
     .option("--exit-code", "end with status 1 when an incident is found")
     .action(async (inputs: string[], options) => (await import("./verbs/analyze.ts")).analyzeVerb(inputs, options));
+  program
+    .command("lint")
+    .description("what is wrong with a node's keepalived configuration, and what keepalived will do about it")
+    .argument(
+      "[file...]",
+      "FILE, NODE=FILE, or NODE=DIR with a copy of the node's etc/ (default: what this machine's keepalived reads)",
+    )
+    .option("--format <format>", "text or json", "text")
+    .option("--options <file>", "the /etc/default/keepalived or /etc/sysconfig/keepalived that belongs to FILE")
+    .option(
+      "--keepalived-version <version>",
+      "release that will read it (default: the one installed on this machine when it is its configuration, else the newest)",
+    )
+    .option(
+      "--config-id <id>",
+      "what @id lines are compared with (default: -i of the start options, NODE, or the host name)",
+    )
+    .option("--root <dir>", "a folder with a copy of a node's etc/, instead of this machine")
+    .option("--explain <code>", "tell about a code of the report, and end")
+    .option("--color <when>", "auto, always or never", "auto")
+    .addHelpText("after", LINT_HELP)
+    .action(async (files: string[], options) => (await import("./verbs/lint.ts")).lintVerb(files, options));
   program
     .command("lab")
     .description(

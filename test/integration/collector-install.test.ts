@@ -72,3 +72,13 @@ test("its other verbs say what is missing and how to get it", async () => {
   expect(server.stderr).toContain("--omit=optional");
   expect(server.stderr).not.toMatch(/^\s+at /m);
 });
+
+test("it checks a configuration, and knows the pages of what it finds", async () => {
+  const path = join(dir, "keepalived.conf");
+  writeFileSync(path, "vrrp_instance VI_1 {\n    state master\n    interface eth0\n}\n");
+  const linted = await runToEnd(bin, ["lint", "--keepalived-version", "2.2.7", path], { cwd: dir });
+  expect([linted.status, linted.stderr]).toEqual([1, ""]);
+  expect(linted.stdout).toContain("keepalived.conf:2:5: degraded state_unknown");
+  const explained = await runToEnd(bin, ["lint", "--explain", "state_unknown"], { cwd: dir });
+  expect(explained.stdout).toContain("## state_unknown");
+});

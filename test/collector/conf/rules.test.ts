@@ -1,10 +1,11 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import type { FileFacts, NodeFacts } from "../../../collector/conf/facts.ts";
+import type { NodeFacts } from "../../../collector/conf/facts.ts";
 import { modelOf } from "../../../collector/conf/model.ts";
 import { parseConf } from "../../../collector/conf/parser.ts";
 import { parseRelease } from "../../../collector/conf/version.ts";
+import { NODE } from "./node.ts";
 
 /**
  * One small configuration for each mistake. Its first lines say what is expected of it, with the line it is in:
@@ -12,43 +13,6 @@ import { parseRelease } from "../../../collector/conf/version.ts";
  */
 const MISTAKES = join(import.meta.dirname, "mistakes");
 const fixtures = readdirSync(MISTAKES).filter((name) => name.endsWith(".conf"));
-
-const program: FileFacts = { kind: "file", mode: 0o755, uid: 0 };
-const folder: FileFacts = { kind: "directory", mode: 0o755, uid: 0 };
-const FILES: Readonly<Record<string, FileFacts>> = {
-  "/": folder,
-  "/bin": folder,
-  "/bin/true": program,
-  "/bin/false": program,
-  "/bin/sh": program,
-  "/bin/echo": program,
-  "/bin/ps": program,
-  "/bin/pidof": program,
-  "/usr": folder,
-  "/usr/bin": folder,
-  "/usr/bin/true": program,
-  "/usr/bin/killall": program,
-  "/etc": folder,
-  "/etc/hosts": { kind: "file", mode: 0o644, uid: 0 },
-  "/tmp": { kind: "directory", mode: 0o1777, uid: 0 },
-  "/run": folder,
-  "/run/keepwatch": { kind: "directory", mode: 0o777, uid: 0, gid: 0 },
-  "/run/keepwatch/insecure.sh": program,
-  "/usr/bin/[": program,
-};
-
-/** The node the fixtures are for: two interfaces, the usual users. */
-const NODE: NodeFacts = {
-  hostname: "lb1",
-  interfaces: new Map([
-    ["lo", { up: true, addresses: ["127.0.0.1/8", "::1/128"] }],
-    ["eth0", { up: true, addresses: ["10.99.0.1/24", "fd99::1/64", "fe80::1:1/64"] }],
-    ["eth1", { up: true, addresses: ["10.99.1.1/24", "fe80::1:2/64"] }],
-  ]),
-  stat: (path) => FILES[path],
-  users: new Set(["root", "nobody"]),
-  groups: new Set(["root", "nogroup"]),
-};
 
 const read = (text: string, release: string, facts: NodeFacts = NODE) => {
   const found = parseRelease(release);
