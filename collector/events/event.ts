@@ -269,6 +269,11 @@ const Base = {
   /** The raw line, for log events. */
   raw: opt(text(RAW_MAX_CHARS)),
   rawTruncated: opt(Type.Boolean()),
+  /**
+   * The line stands for this many of the same that its writer gathered into one ("message repeated N times"); the one before
+   * them is an event of its own. Only when the last of them was written is known: at `ts`.
+   */
+  repeated: opt(Type.Integer({ minimum: 1, maximum: 999_999_999 })),
 };
 
 type BaseFields = {
@@ -282,6 +287,7 @@ type BaseFields = {
   at?: string;
   raw?: string;
   rawTruncated?: boolean;
+  repeated?: number;
 };
 
 type FieldsOf<K extends EventKind> = Static<TObject<(typeof EVENT_KINDS)[K]>>;

@@ -16,6 +16,7 @@ export interface Observation {
   readonly pid?: number;
   readonly at?: string;
   readonly raw?: string;
+  readonly repeated?: number;
   readonly body: EventBody;
 }
 
@@ -41,6 +42,7 @@ export function toEvent(seen: Observation, identity: Identity, observedTs: numbe
     ...(seen.at === undefined ? {} : { at: seen.at }),
     ...(raw === undefined ? {} : { raw }),
     ...(cut ? { rawTruncated: true } : {}),
+    ...(seen.repeated === undefined ? {} : { repeated: seen.repeated }),
     ...seen.body,
   } as Event;
 }

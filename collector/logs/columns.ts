@@ -19,7 +19,7 @@ interface Stamp {
 export interface ColumnsOptions {
   readonly table: GrammarTable;
   /** Reads the time of a line in full: columns add but seconds to what it answers. */
-  readonly stampOf: (line: string, reference: number) => Stamp | undefined;
+  readonly stampOf: (line: string, reference: number, previous?: number) => Stamp | undefined;
   /** @returns undefined for a tag that is not keepalived's; else the daemon, which such a tag need not say */
   readonly writerOf: (tag: string) => { readonly daemon: Daemon | undefined } | undefined;
 }
@@ -78,7 +78,7 @@ export class LineColumns {
     if (at < 0) return ASK;
     const hostFrom = at;
     while (at < end && isGraphic(bytes[at] as number)) at += 1;
-    if (at === hostFrom || at >= end || bytes[at] !== 0x20) return ASK;
+    if (at === hostFrom || at >= end || bytes[at] !== 0x20 || isNoHost(bytes, hostFrom, at)) return ASK;
     this.hostFrom = hostFrom;
     this.hostEnd = at;
     const tagFrom = at + 1;
@@ -93,7 +93,7 @@ export class LineColumns {
     if (tag === this.writers.length)
       this.writers.push(this.options.writerOf(String.fromCharCode(...bytes.subarray(tagFrom, tagEnd))));
     const writer = this.writers[tag];
-    if (writer === undefined) return NOT_OURS;
+    if (writer === undefined) return isWrapped(bytes, at) ? ASK : NOT_OURS;
     this.daemon = writer.daemon;
     this.messageFrom = at;
     this.end = end;
@@ -119,8 +119,13 @@ export class LineColumns {
 
   /** The instance in front of it, and what its words mean. */
   private message(bytes: Uint8Array, from: number, end: number): number {
-    // `message repeated N times: [ … ]`, and a console's own time within a supervisor's.
-    if (bytes[from] === 0x6d || (bytes[from + 3] === 0x20 && bytes[from + 7] === 0x20)) return ASK;
+    // `message repeated N times: [ … ]`, `Last message '…' repeated N times, …`, and a console's own time within a supervisor's.
+    if (
+      bytes[from] === 0x6d ||
+      (bytes[from] === 0x4c && bytes[from + 4] === 0x20) ||
+      (bytes[from + 3] === 0x20 && bytes[from + 7] === 0x20)
+    )
+      return ASK;
     this.instanceFrom = this.instanceEnd = -1;
     const words = this.prefix(bytes, from, end);
     if (words < 0) return ASK;
@@ -183,6 +188,9 @@ export class LineColumns {
       if (at === digits || at - digits > FRACTION_DIGITS_MAX) return -1;
     }
     const zone = at;
+    // `2026-11-24 10:53:23 +0100 lb1 …`, `… UTC lb1 …`, `… GMT lb1 …`: the zone stands apart.
+    const apart = bytes[at] === 0x20 ? bytes[at + 1] : 0;
+    if (apart === 0x2b || apart === 0x2d || apart === 0x55 || apart === 0x47 || apart === 0x5a) return -1;
     while (at < end && isGraphic(bytes[at] as number) && at - zone <= ZONE_MAX_CHARS) at += 1;
     if (bytes[at] !== 0x20) return -1;
     const minute = this.minutes[(bytes[from + 15] as number) & 15] as Minute;
@@ -207,10 +215,13 @@ export class LineColumns {
     reference: number,
   ): boolean {
     const text = (start: number, end: number): string => String.fromCharCode(...bytes.subarray(start, end));
-    const at = (second: string, latest: number): number | undefined =>
-      this.options.stampOf(`${text(from, to)}:${second}${text(zoneFrom, zoneEnd)} h Keepalived[1]: x`, latest)?.ts;
+    const at = (second: string, latest: number, previous?: number): number | undefined =>
+      this.options.stampOf(`${text(from, to)}:${second}${text(zoneFrom, zoneEnd)} h Keepalived[1]: x`, latest, previous)
+        ?.ts;
     const base = at("00", reference);
     if (base === undefined) return false;
+    // In an hour that winter time repeats, the line before has a say in each.
+    if (at("00", reference, base + PREVIOUS_PROBE_US) !== base) return false;
     const until = reference + MINUTE_HOLDS_US;
     if (at("59", reference) !== base + 59 * US_PER_SECOND || at("00", until) !== base) return false;
     if (at("59", until) !== base + 59 * US_PER_SECOND) return false;
@@ -258,6 +269,8 @@ class Minute {
 /** How many written minutes are remembered, told apart by their last digit: hosts' clocks differ, and merged logs go back and forth. */
 const MINUTES = 16;
 const MINUTE_HOLDS_US = 3600 * US_PER_SECOND;
+/** A line before that shows a later time of day by this much would make of a repeated minute its second pass. */
+const PREVIOUS_PROBE_US = 1800 * US_PER_SECOND;
 const TAGS_MAX = 256;
 /** A time and `h:`; shorter is nothing. */
 const SHORTEST = 24;
@@ -272,6 +285,17 @@ const isGraphic = (byte: number): boolean => byte > 0x20 && byte < 0x7f;
 const isPlain = (byte: number): boolean => byte >= 0x20 && byte < 0x7f;
 /** Neither white space nor one of `:[]`. */
 const isTag = (byte: number): boolean => isGraphic(byte) && byte !== 0x3a && byte !== 0x5b && byte !== 0x5d;
+
+/** A tag or `daemon.info` where a host is expected, as far as can be told at a glance: there may be none. */
+function isNoHost(bytes: Uint8Array, from: number, end: number): boolean {
+  if (bytes[end - 1] === 0x3a) return true;
+  const first = bytes[from];
+  return (first === 0x64 || first === 0x6c || first === 0x75) && (bytes[from + 6] === 0x2e || bytes[from + 4] === 0x2e);
+}
+
+/** Whether behind another program's tag there may be a line of keepalived's: a relay's, or a container's. */
+const isWrapped = (bytes: Uint8Array, at: number): boolean =>
+  bytes[at - 1] !== 0x20 || bytes[at + 1] === 0x65 || (bytes[at + 3] === 0x20 && bytes[at + 7] === 0x20);
 
 /** Two digits up to 59, or -1: a leap second is asked about. */
 function secondsAt(bytes: Uint8Array, at: number): number {

@@ -1,5 +1,5 @@
 import type { Observation } from "../events/observation.ts";
-import { daemonOf, HOST_MAX_CHARS, isKeepalived, readMessage } from "./reader.ts";
+import { daemonOf, HOST_MAX_CHARS, isKeepalived, readMessage, repeatedIn } from "./reader.ts";
 import { cut, harmless, LINE_MAX_CHARS } from "./text.ts";
 
 /** Longest cursor shown; journald's own are 150 characters. */
@@ -36,6 +36,7 @@ export function readJournalEntry(jsonLine: string): Observation | JournalFault |
   const message = harmless((field("MESSAGE") ?? "").slice(0, LINE_MAX_CHARS));
   const pid = Number(field("SYSLOG_PID") ?? field("_PID"));
   const host = field("_HOSTNAME");
+  const repeated = repeatedIn(message);
   return {
     source: "log",
     ts,
@@ -45,6 +46,7 @@ export function readJournalEntry(jsonLine: string): Observation | JournalFault |
     raw: message,
     body: readMessage(message, daemonOf(tag)),
     ...(Number.isSafeInteger(pid) && pid >= 0 && pid <= PID_MAX ? { pid } : {}),
+    ...(repeated === undefined ? {} : { repeated }),
     ...(host === undefined ? {} : { host: cut(harmless(host), HOST_MAX_CHARS) }),
   };
 }

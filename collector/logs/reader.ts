@@ -4,7 +4,15 @@ import type { Observation } from "../events/observation.ts";
 import { US_PER_SECOND } from "../core/time.ts";
 import { GrammarTable, takePrefixes, UNRECOGNISED } from "./grammar.ts";
 import { allGrammars } from "./grammars/all.ts";
-import { type Envelope, looksLikeConsole, readEnvelope, withoutConsoleEnvelope } from "./syslog.ts";
+import { CONTAINER_LINE_MAX_CHARS, takeContainer } from "./container.ts";
+import {
+  type Envelope,
+  isConsole,
+  looksLikeConsole,
+  readEnvelope,
+  readRepetition,
+  withoutConsoleEnvelope,
+} from "./syslog.ts";
 import { cut, harmless, LINE_MAX_CHARS } from "./text.ts";
 import { ZoneClock } from "./zone.ts";
 
@@ -28,7 +36,8 @@ const CHILDREN: Readonly<Record<string, Daemon>> = {
 };
 /** keepalived's own log files (`-g FILE`): one a process, `_vrrp`, `_check` or `_bfd` before the extension. */
 const CHILD_FILE = /_(vrrp|check|bfd)(?:_[^/]*)?(?:\.[^/]*)?$/;
-const REPEATED = /^message repeated \d+ times: \[ ?(.*)\]$/s;
+/** rsyslog's line for several of the same; what it says how often is the rest of them, as the first was written before. */
+const REPEATED = /^message repeated (\d{1,9}) times: \[ ?(.*)\]$/s;
 
 /** Whether a program tag is one of keepalived's. */
 export const isKeepalived = (tag: string): boolean => TAG.test(tag);
@@ -46,9 +55,15 @@ export function daemonOf(tag: string): Daemon | undefined {
  */
 export function readMessage(message: string, daemon: Daemon | undefined): EventBody {
   // rsyslog gathers repeated lines: what was repeated is worth reading once.
-  const written = withoutConsoleEnvelope(REPEATED.exec(message)?.[1] ?? message);
+  const written = withoutConsoleEnvelope(REPEATED.exec(message)?.[2] ?? message);
   const { words, context } = takePrefixes(written, daemon);
   return table.read(words, context) ?? table.read(written, { ...context, instance: undefined }) ?? unclaimed(written);
+}
+
+/** How many lines a message stands for that its writer gathered into one; undefined when it stands for itself. */
+export function repeatedIn(message: string): number | undefined {
+  const times = Number(REPEATED.exec(message)?.[1] ?? 0);
+  return times > 0 ? times : undefined;
 }
 
 /** keepalived indents what belongs to a line before it: the rest of a long one, and the whole of a configuration dump. */
@@ -95,6 +110,8 @@ export interface LogReader {
 
 const NEEDLE_TEXT = "eepalived";
 const NEEDLE = new TextEncoder().encode(NEEDLE_TEXT);
+const REPETITION_TEXT = "ast message ";
+const STREAMS: readonly string[] = ["stdout", "stderr"];
 const decoder = new TextDecoder("utf-8");
 
 /**
@@ -103,18 +120,25 @@ const decoder = new TextDecoder("utf-8");
  */
 export function createLogReader({ path, fingerprint, zone }: LogReaderOptions): LogReader {
   const clock = new ZoneClock(zone);
-  const stampOf = (text: string, reference: number): Envelope | undefined => readEnvelope(text, clock, reference);
-  const columns = new LineColumns({ table, stampOf, writerOf });
+  const columns = new LineColumns({
+    table,
+    stampOf: (text, reference, previous) => readEnvelope(text, clock, reference, previous),
+    writerOf,
+  });
   const counts = { lines: 0, keepalivedLines: 0, unrecognised: 0, malformed: 0 };
   const daemonOfFile = CHILDREN[CHILD_FILE.exec(path)?.[1] ?? ""];
   let lastTs: number | undefined;
+  /** What keepalived said in the line before, when that was keepalived's: a line that only counts repetitions is about it. */
+  let before: Observation | undefined;
+  /** Of lines that a container's runtime keeps in pieces, what has come so far, by stream. */
+  const pieces = new Map<string, { readonly stamp: string; readonly text: string }>();
 
   function observe(text: string, place: LinePlace, reference: number): Observation | undefined {
-    const envelope = stampOf(text, reference);
+    const envelope = readEnvelope(text, clock, reference, lastTs);
     if (envelope === undefined || (envelope.tag !== undefined && !isKeepalived(envelope.tag))) return undefined;
     const daemon = envelope.tag === undefined ? daemonOfFile : daemonOf(envelope.tag);
     const body = envelope.ts === undefined ? UNRECOGNISED : readMessage(envelope.message, daemon);
-    return observation(text, place, reference, envelope, body);
+    return observation(text, place, reference, envelope, body, repeatedIn(envelope.message));
   }
 
   /** The same for a line whose columns are read, without taking its text apart. @returns undefined when its text is not just its bytes */
@@ -143,6 +167,7 @@ export function createLogReader({ path, fingerprint, zone }: LogReaderOptions): 
     reference: number,
     { ts, resolutionUs, host, pid }: Pick<Envelope, "ts" | "resolutionUs" | "host" | "pid">,
     body: EventBody,
+    repeated?: number,
   ): Observation {
     counts.keepalivedLines += 1;
     if (ts === undefined) counts.malformed += 1;
@@ -158,21 +183,70 @@ export function createLogReader({ path, fingerprint, zone }: LogReaderOptions): 
       body,
       ...(host === undefined ? {} : { host: cut(host, HOST_MAX_CHARS) }),
       ...(pid === undefined ? {} : { pid }),
+      ...(repeated === undefined ? {} : { repeated }),
     };
+  }
+
+  /** The line of keepalived's just before, as often again as this one says; of when each was written only the last is known. */
+  function again(text: string, said: Observation, place: LinePlace, reference: number): Observation | undefined {
+    const repetition = readRepetition(text, clock, reference, lastTs);
+    if (!repetition || (repetition.host !== undefined && repetition.host !== said.host)) return undefined;
+    const { ts, resolutionUs, times } = repetition;
+    return observation(text, place, reference, { ts, resolutionUs, host: said.host, pid: said.pid }, said.body, times);
+  }
+
+  /** A line whose last piece never came, as another begins: it is counted and cannot be read. */
+  function abandoned(stream: string): undefined {
+    if (!pieces.delete(stream)) return undefined;
+    counts.keepalivedLines += 1;
+    counts.unrecognised += 1;
+    counts.malformed += 1;
+    return undefined;
+  }
+
+  /** Puts the pieces of a line together. @returns undefined while there are more to come */
+  function whole(text: string): string | undefined {
+    const piece = takeContainer(text);
+    if (!piece || !STREAMS.includes(piece.stream)) return text;
+    const begun = isConsole(piece.text) ? abandoned(piece.stream) : pieces.get(piece.stream);
+    if (!begun && !piece.partial) return text;
+    const stamp = begun?.stamp ?? piece.stamp ?? "";
+    const all = cut((begun?.text ?? "") + piece.text, LINE_MAX_CHARS);
+    if (piece.partial) {
+      pieces.set(piece.stream, { stamp, text: all });
+      return undefined;
+    }
+    pieces.delete(piece.stream);
+    return `${stamp} ${piece.stream} F ${all}`;
+  }
+
+  function readLine(
+    line: Uint8Array | string,
+    place: LinePlace,
+    reference: number,
+    said: Observation | undefined,
+  ): Observation | undefined {
+    const named = typeof line === "string" ? line.includes(NEEDLE_TEXT) : includesNeedle(line);
+    if (named && typeof line !== "string") {
+      const verdict = columns.read(line, 0, line.length, reference);
+      if (verdict === NOT_OURS) return undefined;
+      const seen = verdict === READ ? observeColumns(line, harmless(textOf(line)), place, reference) : undefined;
+      if (seen) return seen;
+    }
+    const mayBeOurs = named || pieces.size > 0 || looksLikeConsole(line);
+    if (!mayBeOurs && !said) return undefined;
+    const decoded = whole(textOf(line));
+    if (decoded === undefined) return undefined;
+    const text = harmless(decoded);
+    const repetition = said && text.includes(REPETITION_TEXT) ? again(text, said, place, reference) : undefined;
+    return repetition ?? (mayBeOurs ? observe(text, place, reference) : undefined);
   }
 
   return {
     read(line, place, reference) {
       counts.lines += 1;
-      const named = typeof line === "string" ? line.includes(NEEDLE_TEXT) : includesNeedle(line);
-      if (named && typeof line !== "string") {
-        const verdict = columns.read(line, 0, line.length, reference);
-        if (verdict === NOT_OURS) return undefined;
-        const seen = verdict === READ ? observeColumns(line, textOf(line), place, reference) : undefined;
-        if (seen) return seen;
-      }
-      const text = named ? textOf(line) : looksLikeConsole(line) ? textOf(line) : undefined;
-      return text === undefined ? undefined : observe(text, place, reference);
+      before = readLine(line, place, reference, before);
+      return before;
     },
     counts: () => ({ ...counts }),
   };
@@ -180,7 +254,10 @@ export function createLogReader({ path, fingerprint, zone }: LogReaderOptions): 
 
 /** What is read of a line. A file cut short under its writer (copytruncate) goes on after a hole, which reads as NULs. */
 function textOf(line: Uint8Array | string): string {
-  if (typeof line === "string") return harmless(line.replace(/^\0+/, "").slice(0, LINE_MAX_CHARS));
+  if (typeof line === "string") {
+    const text = line.replace(/^\0+/, "");
+    return text.slice(0, charsMax(text.charCodeAt(0))).replace(/\r$/, "");
+  }
   const start =
     line[0] === 0
       ? Math.max(
@@ -188,8 +265,11 @@ function textOf(line: Uint8Array | string): string {
           line.findIndex((byte) => byte !== 0),
         )
       : 0;
-  return harmless(decoder.decode(line.subarray(start, start + LINE_MAX_CHARS)).replace(/\r$/, ""));
+  return decoder.decode(line.subarray(start, start + charsMax(line[start]))).replace(/\r$/, "");
 }
+
+/** What docker keeps is JSON: it cannot be read when it is cut. @param first  the line's first character */
+const charsMax = (first: number | undefined): number => (first === 0x7b ? CONTAINER_LINE_MAX_CHARS : LINE_MAX_CHARS);
 
 /** Most lines of a system's log are not keepalived's: they are told apart before they are decoded. */
 function includesNeedle(line: Uint8Array): boolean {

@@ -17,18 +17,41 @@ export interface WallTime {
   readonly second: number;
 }
 
+/** In milliseconds. */
+interface Offset {
+  /** From UTC; of two that fit, the one that makes the earlier instant. */
+  readonly offset: number;
+  /** How much later the clock shows the same reading again; 0 when it does not. */
+  readonly repeatedAfter: number;
+}
+
+/** How far a clock may go back from one line to the next before it is the change to winter time that put it back, microseconds. */
+const STEP_US = 60_000_000;
+/** A line before is a neighbour when it is not further ahead than this, microseconds. */
+const NEIGHBOUR_US = 3 * HOUR_MS * US_PER_MS;
+
+/** What tells the two instants apart that one reading has in the hour that a change to winter time repeats; epoch microseconds. */
+export interface Neighbours {
+  /** The line before. */
+  readonly previous: number | undefined;
+  /** The line was written at or before this; a live one, at this. */
+  readonly reference: number;
+}
+
 /**
  * Turns a wall clock's readings into instants.
  *
- * In the hour that a change to winter time repeats, the first of the two instants is taken; a reading in the hour that a
- * change to summer time leaves out is taken as if the clock had not been moved yet. Both are functions of the text alone.
+ * A reading in the hour that a change to summer time leaves out is taken as if the clock had not been moved yet. In the hour
+ * that a change to winter time repeats, the first of the two instants is taken, unless the lines around say otherwise:
+ * the second one, when a line before shows a later time of day by more than a minute, or when the reference says
+ * that the line was written just now.
  */
 export class ZoneClock {
   private readonly offsetOf: (epochMs: number) => number;
-  /** Offset from UTC in milliseconds, by hour of wall time: a log asks for the same hour thousands of times. */
-  private readonly byHour = new Map<number, number>();
+  /** Offsets by hour of wall time: a log asks for the same hour thousands of times. */
+  private readonly byHour = new Map<number, Offset>();
   /** The same by minute, for the days around a change: there are zones that change at a half hour, or at 00:01. */
-  private readonly byMinute = new Map<number, number>();
+  private readonly byMinute = new Map<number, Offset>();
 
   /**
    * @param zone  IANA name, `UTC`, or a fixed offset from it such as `+02:00`
@@ -39,24 +62,37 @@ export class ZoneClock {
     this.offsetOf = fixed === undefined ? offsetsOf(zone) : () => fixed;
   }
 
-  instant({ year, month, day, hour, minute, second }: WallTime): EpochUs {
+  instant({ year, month, day, hour, minute, second }: WallTime, neighbours?: Neighbours): EpochUs {
     const wallMs = Date.UTC(year, month - 1, day, hour, minute, second);
-    return ((wallMs - this.offsetAt(wallMs)) * US_PER_MS) as EpochUs;
+    const { offset, repeatedAfter } = this.offsetAt(wallMs);
+    const first = (wallMs - offset) * US_PER_MS;
+    const again = first + repeatedAfter * US_PER_MS;
+    const isSecond = repeatedAfter > 0 && neighbours !== undefined && isSecondPass(first, again, neighbours);
+    return (isSecond ? again : first) as EpochUs;
   }
 
-  private offsetAt(wallMs: number): number {
+  private offsetAt(wallMs: number): Offset {
     const hour = Math.floor(wallMs / HOUR_MS);
     const minute = Math.floor(wallMs / MINUTE_MS);
     const known = this.byHour.get(hour) ?? this.byMinute.get(minute);
     if (known !== undefined) return known;
     const before = this.offsetOf(hour * HOUR_MS - DAY_MS);
     const after = this.offsetOf(hour * HOUR_MS + DAY_MS);
-    if (before === after) return remember(this.byHour, hour, before);
+    if (before === after) return remember(this.byHour, hour, { offset: before, repeatedAfter: 0 });
     // Of the two readings the earlier instant; in the gap neither offset leads back to the reading, and the old one holds.
     const at = minute * MINUTE_MS;
     const leadsBack = [before, after].filter((offset) => this.offsetOf(at - offset) === offset);
-    return remember(this.byMinute, minute, leadsBack.length > 0 ? Math.max(...leadsBack) : before);
+    return remember(this.byMinute, minute, {
+      offset: leadsBack.length > 0 ? Math.max(...leadsBack) : before,
+      repeatedAfter: leadsBack.length === 2 ? Math.abs(before - after) : 0,
+    });
   }
+}
+
+function isSecondPass(first: number, second: number, { previous, reference }: Neighbours): boolean {
+  if (second > reference + STEP_US) return false;
+  if (reference - second <= STEP_US) return true;
+  return previous !== undefined && previous > first + STEP_US && previous <= first + NEIGHBOUR_US;
 }
 
 /** Whether a time zone can be read under this name: see the constructor of ZoneClock. */
@@ -72,7 +108,7 @@ export function isZone(zone: string): boolean {
 /** What `isZone` takes, for whoever was refused. */
 export const ZONE_WANTED = "give an IANA name such as Europe/Berlin, UTC, or an offset such as +02:00";
 
-function remember(offsets: Map<number, number>, key: number, offset: number): number {
+function remember(offsets: Map<number, Offset>, key: number, offset: Offset): Offset {
   if (offsets.size >= OFFSETS_MAX) offsets.clear();
   offsets.set(key, offset);
   return offset;

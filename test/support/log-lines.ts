@@ -41,6 +41,14 @@ const stamp = fc
       "Feb 29 23:59",
       "Mar 29 02:30",
       "Oct 25 02:59",
+      "Oct 25 02:01",
+      "Mär 29 02:30",
+      "mar 29 02:30",
+      "11月 24 10:53",
+      "Tue Nov 24 10:53",
+      "2026-11-24 10:53",
+      "2026-10-25 02:59",
+      "2026-10-25T02:01",
       "Xov 24 10:53",
       "Nov 4 10:53",
       "2026-11-24T10:53",
@@ -61,7 +69,16 @@ const stamp = fc
       ":23,123",
       ":23.1234567891",
     ),
-    fc.constantFrom(...Array.from({ length: 9 }, () => ""), "Z", "+00:00", "-0330", "+25:00"),
+    fc.constantFrom(
+      ...Array.from({ length: 9 }, () => ""),
+      "Z",
+      "+00:00",
+      "-0330",
+      "+25:00",
+      " +0100",
+      " UTC",
+      " 2026",
+    ),
   )
   .map((parts) => parts.join(""));
 const host = fc.constantFrom(
@@ -71,6 +88,10 @@ const host = fc.constantFrom(
   "fe80::1",
   "日本",
   "lb 1",
+  "Keepalived_vrrp[15]:",
+  "daemon.info",
+  "local0.notice",
+  "stderr",
   "",
   "a".repeat(300),
 );
@@ -87,6 +108,14 @@ const tag = fc.constantFrom(
   "daemon.info Keepalived[13]: ",
   "Keepalived [1]: ",
   "Keepalivedx[1]: ",
+  "logger: Keepalived_vrrp[15]: ",
+  "kernel: Keepalived_vrrp[15]: ",
+  "docker/keepalived/1[8]: Tue Mar  5 10:00:00 2024: ",
+  "a/keepalived:2.0/b[8]: Tue Mar  5 10:00:00 2024: ",
+  "F Tue Mar  5 10:00:00 2024: ",
+  "P Keepalived[1]: ",
+  "last message repeated 3 times",
+  "Keepalived[13]: Last message 'x' repeated 3 times, suppressed by syslog-ng on lb1",
 );
 const prefix = fc.constantFrom(
   "",
