@@ -1,0 +1,72 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { LineFinder, START } from "../../../collector/logs/line-finder.ts";
+
+const finder = new LineFinder(4096);
+
+function find(text: string): { lines: number; found: string[] } {
+  const bytes = Buffer.from(text, "latin1");
+  // What stood there before, and what stands behind the end, must not matter.
+  finder.bytes.fill(0x0a, START);
+  finder.bytes.set(Buffer.from("\nTue Mar  5 10:00:00 2024: \nKeepalived\n".repeat(4)), START + bytes.length);
+  finder.bytes.set(bytes, START);
+  const count = finder.find(START + bytes.length);
+  const found = Array.from({ length: count }, (_, i) =>
+    Buffer.from(finder.bytes.subarray(finder.startOf(i), finder.endOf(i))).toString("latin1"),
+  );
+  return { lines: finder.lines(), found };
+}
+
+/** Whether the finder has to find a line; of others it may find those whose beginning is nearly a console's. */
+const named = (line: string): boolean => line.includes("eepalived");
+const consoleLike = (line: string): boolean =>
+  line[3] === " " && line[7] === " " && line[13] === ":" && line[16] === ":";
+
+describe("the line finder", () => {
+  test.each([
+    ["nothing", "", 0, []],
+    ["an empty line", "\n", 1, []],
+    ["the first line", "Keepalived\n\n", 2, ["Keepalived"]],
+    ["the last line", "\n\nxKeepalivedx\n", 3, ["xKeepalivedx"]],
+    ["a console's line", "Tue Mar  5 10:00:00 2024: x\n", 1, ["Tue Mar  5 10:00:00 2024: x"]],
+    ["a line that says it twice, once", "keepalived Keepalived\n", 1, ["keepalived Keepalived"]],
+    ["no half of it", "Keepalive\nd\neepal ived\n", 3, []],
+  ])("finds %s", (_name, text, lines, found) => {
+    expect(find(text)).toEqual({ lines, found });
+  });
+
+  test("finds the lines that a plain search finds, wherever they stand", () => {
+    const part = fc.oneof(
+      fc.constantFrom(
+        "Keepalived",
+        "eepalived",
+        "eepalive",
+        "p   v",
+        "pppvvv",
+        "Tue Mar  5 10:00:00 2024: ",
+        "Tue Mar  5 10:00",
+        "\n",
+        "\n\n",
+        "Mar  4 10:00:00 h x: ",
+        "  ",
+        "\r",
+      ),
+      fc.integer({ min: 0, max: 140 }).map((n) => "x".repeat(n)),
+      fc.string({ unit: "binary", maxLength: 20 }),
+    );
+    fc.assert(
+      fc.property(fc.array(part, { maxLength: 30 }), (parts) => {
+        const text = Buffer.from(`${parts.join("")}\n`)
+          .subarray(0, 3900)
+          .toString("latin1")
+          .replace(/[^\n]*$/, "");
+        const lines = text.split("\n").slice(0, -1);
+        expect(find(text)).toEqual({
+          lines: lines.length,
+          found: lines.filter((line) => named(line) || consoleLike(line)),
+        });
+      }),
+      { numRuns: 5000 },
+    );
+  });
+});
