@@ -21,6 +21,13 @@ export type Family = (typeof FAMILIES)[number];
 export const DAEMONS = ["parent", "vrrp", "checker", "bfd"] as const;
 export type Daemon = (typeof DAEMONS)[number];
 
+/** States of a BFD session: RFC 5880 section 6.2. */
+export const BFD_STATES = ["AdminDown", "Down", "Init", "Up"] as const;
+
+/** keepalived's health checkers. `service` where the line does not say which. */
+export const CHECKERS = ["TCP", "HTTP", "SSL", "MISC", "SMTP", "DNS", "PING", "UDP", "BFD", "service"] as const;
+export type Checker = (typeof CHECKERS)[number];
+
 /** What keepalived does about a configuration fault: DESIGN section 3. */
 export const DIAGNOSTIC_SEVERITIES = ["fatal", "instance-lost", "degraded", "hint"] as const;
 export type DiagnosticSeverity = (typeof DIAGNOSTIC_SEVERITIES)[number];
@@ -46,6 +53,11 @@ const Epoch = Type.Integer({
   description: "microseconds since the epoch, UTC",
 });
 const Addresses = Type.Array(Address, { maxItems: 512 });
+/** `[10.99.0.100]:80`, `[10.99.0.100]:53/udp`, `FWM 7`, `[group]:0`: one name for what each release writes in its own way. */
+const Service = text(255, "[address]:port, with /udp or /sctp behind it when it is not TCP; FWM n; or [group]:n");
+const Errno = Type.Integer({ minimum: 0, maximum: 4095 });
+const ExitStatus = Type.Integer({ minimum: 0, maximum: 255 });
+const Signal = Type.Integer({ minimum: 1, maximum: 64 });
 const FamilyT = oneOf(FAMILIES);
 const DaemonT = oneOf(DAEMONS);
 
@@ -115,6 +127,13 @@ const sender = {
   advertIntervalUs: Type.Integer({ minimum: 0, maximum: 255_000_000 }),
 };
 
+/** quorum + or - hysteresis against the weights of what is up. */
+const quorum = {
+  quorum: opt(Type.Integer({ minimum: 0 })),
+  hysteresis: opt(Type.Integer({ minimum: 0 })),
+  weight: opt(Type.Integer({ minimum: 0 })),
+};
+
 /** Fields of each kind of event, beyond those every event has. One row a kind. */
 export const EVENT_KINDS = {
   // --- log: the daemon and its children -------------------------------------------------------------------------
@@ -132,12 +151,14 @@ export const EVENT_KINDS = {
     childPid: opt(Pid),
     daemon: opt(DaemonT),
     permanentError: opt(text(64)),
-    signal: opt(Type.Integer({ minimum: 1, maximum: 64 })),
+    signal: opt(Signal),
     exitStatus: opt(Type.Integer()),
     respawning: Type.Boolean(),
   },
   /** A line that says why the daemon cannot run: no IPVS, already running, pid file, no configuration. */
   "daemon.error": { code: text(64), message: text(1024) },
+  /** It runs, and not as it should: limits refused, a child that had to be killed, a system call that failed. */
+  "daemon.warning": { code: text(64), message: text(1024) },
   // --- log: configuration ----------------------------------------------------------------------------------------
   "config.diagnostic": {
     code: text(64),
@@ -151,7 +172,15 @@ export const EVENT_KINDS = {
   },
   // --- log: VRRP -------------------------------------------------------------------------------------------------
   /** "Entering X STATE". keepalived 1.x's "Transition to MASTER STATE" is vrrp.transition: not mastership yet. */
-  "vrrp.state": { instance: Name, state: oneOf(STATES), initial: opt(Type.Boolean()) },
+  "vrrp.state": {
+    instance: Name,
+    state: oneOf(STATES),
+    initial: opt(Type.Boolean()),
+    /** Why it is in FAULT, as a short code (interface, script, file, process, no-address, …), when the line says. */
+    reason: opt(text(64)),
+    /** The interface, script, file or process that is the reason. */
+    subject: opt(Name),
+  },
   "vrrp.transition": { instance: Name, state: oneOf(STATES) },
   "vrrp.advert-timeout": { instance: Name },
   "vrrp.advert-higher-priority": {
@@ -168,17 +197,167 @@ export const EVENT_KINDS = {
     election: Type.Boolean(),
   },
   /** An advert keepalived refused; `reason` is a short code: auth, interval, vip-list, … */
-  "vrrp.advert-rejected": { instance: opt(Name), reason: text(64), peer: opt(Address) },
+  "vrrp.advert-rejected": {
+    instance: opt(Name),
+    reason: text(64),
+    peer: opt(Address),
+    vrid: opt(Vrid),
+    interface: opt(Name),
+    /** What stood in the advert and what should have, as the line writes it: an interval, a version, an authentication type, … */
+    received: opt(text(64)),
+    expected: opt(text(64)),
+    /** The address that one side has and the other has not. */
+    vip: opt(Address),
+  },
   "vrrp.priority-zero-sent": { instance: Name },
   "vrrp.priority-zero-received": { instance: Name },
   "vrrp.priority-changed": { instance: Name, from: Priority, to: Priority },
+  /** The new priority alone: 1.2.21 to 1.2.24, a tracked file, an address owner that gives way or comes back. */
+  "vrrp.priority-set": { instance: Name, priority: Priority },
+  "vrrp.preempt-delay": {
+    instance: Name,
+    action: oneOf(["started", "stopped", "reset"]),
+    delayUs: opt(Type.Integer({ minimum: 0 })),
+  },
+  /** `learned` from the master (VRRPv3), `configured` when this node becomes master, `mismatch` where it is only noted. */
+  "vrrp.advert-interval": {
+    instance: opt(Name),
+    cause: oneOf(["learned", "configured", "mismatch"]),
+    intervalUs: Type.Integer({ minimum: 0 }),
+    previousUs: opt(Type.Integer({ minimum: 0 })),
+  },
+  /** A backup follows this master, and did follow that one. */
+  "vrrp.master-changed": { instance: Name, peer: Address, previousPeer: opt(Address) },
+  "vrrp.group-state": { group: Name, state: oneOf(STATES), instance: opt(Name) },
+  /** A sync group's members are made to elect anew. */
+  "vrrp.election": { instance: Name },
+  /** Another node that was address owner too has stopped. */
+  "vrrp.owner-conflict-over": { instance: Name },
+  /** An advert could not be sent: the peers hear nothing of this master. */
+  "vrrp.advert-not-sent": { instance: opt(Name), peer: opt(Address), error: opt(text(255)) },
+  /** `vrrp_startup_delay`: instances wait until it is over. */
+  "vrrp.startup-delay": { over: Type.Boolean(), delayUs: opt(Type.Integer({ minimum: 0 })) },
   /** VIPs set or removed, as the log says; the kernel source says what came of it. */
   "vrrp.vips": { instance: Name, action: oneOf(["setting", "removing"]) },
   /** Gratuitous ARP or unsolicited NA: tells which VIPs and interface an instance has. */
   "vrrp.garp": { instance: opt(Name), interface: Name, vips: Addresses },
+  /** Gratuitous ARP or unsolicited NA that could not be sent: the neighbours keep the old master's address. */
+  "vrrp.garp-failed": { interface: Name, address: opt(Address), error: opt(text(255)) },
+  /** An address that a reload took out of the configuration. */
+  "vrrp.vip-removed": {
+    instance: opt(Name),
+    address: Address,
+    prefixLength: Type.Integer({ minimum: 0, maximum: 128 }),
+    interface: Name,
+  },
+  /** The macvlan or ipvlan interface of an instance. */
+  "vrrp.vmac": { instance: opt(Name), interface: Name, action: oneOf(["created", "updated", "removed"]) },
   "vrrp.interface": { interface: Name, up: Type.Boolean() },
   /** "A thread timer expired N seconds ago": the daemon did not run for that long. */
   "vrrp.scheduler-stall": { lateUs: Type.Integer({ minimum: 0 }) },
+  /** What the VRRP process could not do: a socket, a multicast membership, a macvlan interface, a route. */
+  "vrrp.error": { code: text(64), message: text(1024), instance: opt(Name), interface: opt(Name) },
+  // --- log: scripts and trackers -------------------------------------------------------------------------------------
+  /** A track script's new result. Its effect on the priority is a line of its own. */
+  "script.result": {
+    script: Name,
+    outcome: oneOf(["success", "failure", "timeout"]),
+    exitStatus: opt(ExitStatus),
+    signal: opt(Signal),
+  },
+  /** A script that could not be run, run with its user, or ended. */
+  "script.error": { code: text(64), message: text(1024), script: opt(text(1024)) },
+  /** A notify script is started. Up to 1.4.5 only, and of the checkers only. */
+  "script.notify": { script: text(1024), virtualServer: Service, realServer: opt(Service) },
+  "track.process": {
+    process: Name,
+    quorum: opt(Type.Boolean()),
+    from: opt(Type.Integer({ minimum: 0 })),
+    to: opt(Type.Integer({ minimum: 0 })),
+  },
+  "track.file": { instance: Name, file: Name, fault: Type.Boolean() },
+  "track.bfd": { bfd: Name, up: Type.Boolean(), instance: opt(Name) },
+  // --- log: BFD ------------------------------------------------------------------------------------------------------
+  "bfd.state": {
+    bfd: Name,
+    state: oneOf(BFD_STATES),
+    localDiagnostic: opt(text(64)),
+    remoteDiagnostic: opt(text(64)),
+  },
+  /** Nothing heard of the neighbour for its detection time. */
+  "bfd.expired": { bfd: Name, afterUs: Type.Integer({ minimum: 0 }), overdueUs: Type.Integer({ minimum: 0 }) },
+  "bfd.packet-discarded": { reason: text(64), peer: opt(Address) },
+  "bfd.error": { code: text(64), message: text(1024), bfd: opt(Name) },
+  // --- log: health checkers and IPVS -----------------------------------------------------------------------------------
+  /** The checkers hold a real server for well: it takes connections. `enabled`: its weight is back (inhibit_on_failure). */
+  "check.server-up": { virtualServer: Service, realServer: Service, action: oneOf(["added", "enabled"]) },
+  /** The checkers hold it for ill. Up to 1.4.5 an orderly stop writes the same words. */
+  "check.server-down": { virtualServer: Service, realServer: Service, action: oneOf(["removed", "disabled"]) },
+  /** Not ill: the daemon stops, or a reload took it out of the configuration. */
+  "check.server-gone": {
+    realServer: Service,
+    reason: oneOf(["shutdown", "reload"]),
+    virtualServer: opt(Service),
+  },
+  "check.weight-changed": {
+    virtualServer: Service,
+    realServer: Service,
+    from: Type.Integer(),
+    to: Type.Integer(),
+    active: Type.Boolean(),
+  },
+  "check.quorum-gained": { virtualServer: Service, ...quorum },
+  "check.quorum-lost": { virtualServer: Service, ...quorum, initial: Type.Boolean() },
+  "check.sorry-server": {
+    virtualServer: Service,
+    sorryServer: Service,
+    action: oneOf(["added", "enabled", "removed", "disabled"]),
+  },
+  /** All real servers that are up are put into the pool, or taken out of it, as the quorum comes and goes. */
+  "check.pool": { virtualServer: Service, action: oneOf(["adding", "removing"]) },
+  "check.virtual-server": { virtualServer: Service, action: oneOf(["removed"]) },
+  /** An entry of a virtual server group. */
+  "check.group-entry": { group: Name, entry: text(255), action: oneOf(["added", "removed"]) },
+  /** A checker begins, or pauses while this node does not have the address. */
+  "check.activation": { service: Service, active: Type.Boolean(), virtualServer: opt(Service) },
+  /** What one checker found. `down`: its retries are used up; `failure`: it may try again. */
+  "check.result": {
+    checker: oneOf(CHECKERS),
+    outcome: oneOf(["success", "failure", "down"]),
+    service: opt(Service),
+    /** Of a MISC_CHECK up to 1.4.5, which writes no port. */
+    address: opt(Address),
+    virtualServer: opt(Service),
+    /** Short code: timeout, connect, status, digest, … */
+    reason: opt(text(64)),
+    retries: opt(Type.Integer({ minimum: 0 })),
+    /** HTTP status, or exit status of a script. */
+    status: opt(Type.Integer({ minimum: 0, maximum: 999 })),
+    signal: opt(Signal),
+    url: opt(text(1024)),
+    script: opt(text(1024)),
+  },
+  /** What the checker process could not do: a socket, a TLS context, a regular expression. */
+  "check.error": { code: text(64), message: text(1024), service: opt(Service) },
+  /** The kernel refused a command of IPVS. */
+  "ipvs.error": { message: text(1024), command: opt(text(64)), errno: opt(Errno) },
+  // --- log: e-mail -----------------------------------------------------------------------------------------------------
+  "mail.sent": {},
+  "mail.failed": {
+    reason: text(64),
+    server: opt(text(255)),
+    command: opt(text(16)),
+    status: opt(Type.Integer({ minimum: 0, maximum: 999 })),
+  },
+  // --- log: what keepalived hears of the kernel --------------------------------------------------------------------------
+  "netlink.address": { address: Address, present: Type.Boolean(), interface: opt(Name) },
+  "netlink.interface": {
+    interface: Name,
+    action: oneOf(["added", "deleted", "renamed", "mac-changed"]),
+    to: opt(Name),
+  },
+  /** A request that failed, or events that were lost: what keepalived believes of the kernel may be wrong. */
+  "netlink.error": { code: text(64), message: text(1024), errno: opt(Errno) },
   // --- log: what is known to be of no consequence, and what is not known -------------------------------------------
   "log.notice": { code: text(64) },
   /** A keepalived line no grammar row claims. Kept, counted, never dropped. */

@@ -1,30 +1,54 @@
 import type { LineGrammar } from "../grammar.ts";
 import { cut } from "../text.ts";
-import { CONFIG_MESSAGES, type ConfigMessage } from "./config-messages.ts";
+import { bfdMessages } from "./config/bfd.ts";
+import { checkersMessages } from "./config/checkers.ts";
+import { filesMessages } from "./config/files.ts";
+import { globalMessages } from "./config/global.ts";
+import { interfacesMessages } from "./config/interfaces.ts";
+import type { ConfigMessage } from "./config/message.ts";
+import { routesMessages } from "./config/routes.ts";
+import { scriptsMessages } from "./config/scripts.ts";
+import { serversMessages } from "./config/servers.ts";
+import { trackingMessages } from "./config/tracking.ts";
+import { vrrpMessages } from "./config/vrrp.ts";
+import { MESSAGE_MAX, NAME_MAX } from "./fields.ts";
+import { samplesOf } from "./rows.ts";
 
 /** `… for vrrp_instance VI_1 doesn't exist`: the instance is named in the words instead of in front of them. */
 const NAMED_IN_WORDS = /\b(?:vrrp_instance|vrrp instance|VRRP instance)[ [](?<name>[^\s\]]+)/;
 
-function grammarOf({ code, severity, source, since, templates }: ConfigMessage): LineGrammar {
+/** Longest path: Linux's PATH_MAX. */
+const PATH_MAX = 4096;
+
+function grammarOf({ code, severity, ...row }: ConfigMessage): LineGrammar {
   return {
     id: `config.${code}.${severity}`,
-    source,
-    since,
-    samples: templates.map((template) => template.replaceAll("{*}", "x").replace(/\{\w+:d\}/g, "7")),
-    templates,
+    ...row,
+    samples: samplesOf(row.templates),
     toEvent: (_words, { message, file, line, instance }) => {
       const named = instance ?? NAMED_IN_WORDS.exec(message)?.groups?.["name"];
       return {
         kind: "config.diagnostic",
         code,
         severity,
-        message: cut(message, 1024),
-        ...(file === undefined ? {} : { file: cut(file, 4096) }),
+        message: cut(message, MESSAGE_MAX),
+        ...(file === undefined ? {} : { file: cut(file, PATH_MAX) }),
         ...(line === undefined || line < 1 ? {} : { line }),
-        ...(named === undefined ? {} : { instance: cut(named, 255) }),
+        ...(named === undefined ? {} : { instance: cut(named, NAME_MAX) }),
       };
     },
   };
 }
 
-export const configGrammars: readonly LineGrammar[] = CONFIG_MESSAGES.map(grammarOf);
+export const configGrammars: readonly LineGrammar[] = [
+  ...filesMessages,
+  ...globalMessages,
+  ...vrrpMessages,
+  ...interfacesMessages,
+  ...trackingMessages,
+  ...routesMessages,
+  ...serversMessages,
+  ...checkersMessages,
+  ...bfdMessages,
+  ...scriptsMessages,
+].map(grammarOf);

@@ -13,6 +13,9 @@ function childOf(text: string): Daemon | undefined {
   return CHILD_WORDS.find(([pattern]) => pattern.test(text))?.[1];
 }
 
+/** As the parent calls them when they die. */
+const CHILD_NAMES = ["VRRP", "Healthcheck", "BFD", "{child}"];
+
 function pidOf(words: Words): number | undefined {
   const pid = words.number("pid");
   return pid !== undefined && pid >= 0 ? pid : undefined;
@@ -20,9 +23,10 @@ function pidOf(words: Words): number | undefined {
 
 function exited(
   words: Words,
+  message: string,
   fields: { permanentError?: string; signal?: number; exitStatus?: number; respawning?: boolean },
 ): EventBody {
-  const daemon = childOf(words.text("child"));
+  const daemon = childOf(words.text("child") || message);
   const childPid = pidOf(words);
   return {
     kind: "daemon.child-exited",
@@ -32,22 +36,6 @@ function exited(
     ...fields,
   };
 }
-
-/** The daemon cannot run, or not as it should, and says why. */
-const failure = (
-  id: string,
-  source: string,
-  since: string,
-  sample: string,
-  ...templates: readonly string[]
-): LineGrammar => ({
-  id: `daemon.error.${id}`,
-  source,
-  since,
-  samples: [sample],
-  templates,
-  toEvent: (_words, { message }) => ({ kind: "daemon.error", code: id, message: cut(message, 1024) }),
-});
 
 export const daemonGrammars: readonly LineGrammar[] = [
   {
@@ -70,12 +58,12 @@ export const daemonGrammars: readonly LineGrammar[] = [
   },
   {
     id: "daemon.child-starting",
-    source: "vrrp/vrrp_daemon.c, check/check_daemon.c, bfd/bfd_daemon.c",
+    source: "bfd/bfd_daemon.c, check/check_daemon.c, vrrp/vrrp_daemon.c",
     since: "1.2.2",
     samples: ["Starting VRRP child process, pid=15", "Starting Healthcheck child process, pid=26"],
-    templates: ["Starting {child} child process, pid={pid:d}"],
-    toEvent: (words) => {
-      const [daemon, childPid] = [childOf(words.text("child")), pidOf(words)];
+    templates: ["VRRP", "Healthcheck", "BFD"].map((child) => `Starting ${child} child process, pid={pid:d}`),
+    toEvent: (words, { message }) => {
+      const [daemon, childPid] = [childOf(message), pidOf(words)];
       return daemon === undefined || childPid === undefined
         ? UNRECOGNISED
         : { kind: "daemon.child-starting", daemon, childPid };
@@ -110,7 +98,7 @@ export const daemonGrammars: readonly LineGrammar[] = [
   },
   {
     id: "daemon.stopped.child",
-    source: "vrrp/vrrp_daemon.c, check/check_daemon.c, bfd/bfd_daemon.c",
+    source: "lib/utils.c",
     since: "1.3.0",
     samples: ["Stopped - used 0.007168 user time, 0.000000 system time", "Stopped"],
     templates: ["Stopped", "Stopped - used {*}"],
@@ -122,18 +110,19 @@ export const daemonGrammars: readonly LineGrammar[] = [
   },
   {
     id: "daemon.stopped.child-on-signal",
-    source: "vrrp/vrrp_daemon.c, check/check_daemon.c",
+    source: "check/check_daemon.c, vrrp/vrrp_daemon.c",
     since: "1.2.2",
+    until: "1.2.3",
     samples: ["Terminating VRRP child process on signal"],
-    templates: ["Terminating {child} child process on signal"],
-    toEvent: (words) => {
-      const daemon = childOf(words.text("child"));
-      return daemon === undefined ? UNRECOGNISED : { kind: "daemon.stopped", daemon };
-    },
+    templates: ["Terminating VRRP child process on signal", "Terminating Healthchecker child process on signal"],
+    toEvent: (_words, { message }) => ({
+      kind: "daemon.stopped",
+      daemon: message.includes(" VRRP ") ? "vrrp" : "checker",
+    }),
   },
   {
     id: "daemon.reloading",
-    source: "core/main.c, vrrp/vrrp_daemon.c, check/check_daemon.c",
+    source: "check/check_daemon.c, vrrp/vrrp_daemon.c, core/main.c",
     since: "1.2.2",
     samples: [
       "Reloading ...",
@@ -145,13 +134,14 @@ export const daemonGrammars: readonly LineGrammar[] = [
       "Reloading ...",
       "Reloading",
       "Got SIGHUP, reloading checker configuration",
-      "Reloading {child} child process({pid:d}) on signal",
+      "Reloading VRRP child process({pid:d}) on signal",
+      "Reloading Healthchecker child process({pid:d}) on signal",
     ],
     toEvent: () => ({ kind: "daemon.reloading" }),
   },
   {
     id: "daemon.child-exited.permanent",
-    source: "core/main.c",
+    source: "lib/scheduler.c",
     since: "1.2.24",
     samples: [
       "pid 20 exited with permanent error CONFIG. Terminating",
@@ -161,22 +151,22 @@ export const daemonGrammars: readonly LineGrammar[] = [
       "pid {pid:d} exited with permanent error {error}. Terminating",
       "{child} exited with permanent error {error}. Terminating",
     ],
-    toEvent: (words) => exited(words, { permanentError: cut(words.text("error"), 64) }),
+    toEvent: (words, { message }) => exited(words, message, { permanentError: cut(words.text("error"), 64) }),
   },
   {
     id: "daemon.child-exited.status",
-    source: "core/main.c",
+    source: "lib/scheduler.c",
     since: "1.2.20",
     samples: ["pid 20 exited with status 3"],
     templates: ["pid {pid:d} exited with status {status:d}", "{child} exited with status {status:d}"],
-    toEvent: (words) => {
+    toEvent: (words, { message }) => {
       const exitStatus = words.number("status");
-      return exited(words, exitStatus === undefined ? {} : { exitStatus });
+      return exited(words, message, exitStatus === undefined ? {} : { exitStatus });
     },
   },
   {
     id: "daemon.child-exited.signal",
-    source: "core/main.c",
+    source: "lib/scheduler.c",
     since: "1.2.20",
     samples: ["pid 15 exited due to signal 9 (Killed)", "Keepalived_vrrp exited due to segmentation fault (SIGSEGV)."],
     templates: [
@@ -187,115 +177,24 @@ export const daemonGrammars: readonly LineGrammar[] = [
     ],
     toEvent: (words, { message }) => {
       const signal = words.number("signal") ?? (message.includes("SIGSEGV") ? 11 : undefined);
-      return exited(words, signal !== undefined && signal >= 1 && signal <= 64 ? { signal } : {});
+      return exited(words, message, signal !== undefined && signal >= 1 && signal <= 64 ? { signal } : {});
     },
   },
   {
     id: "daemon.child-exited.respawning",
-    source: "vrrp/vrrp_daemon.c, check/check_daemon.c, bfd/bfd_daemon.c",
+    source: "bfd/bfd_daemon.c, check/check_daemon.c, lib/scheduler.c, vrrp/vrrp_daemon.c",
     since: "1.2.2",
     samples: ["VRRP child process(15) died: Respawning"],
-    templates: ["{child} child process({pid:d}) died: Respawning"],
-    toEvent: (words) => exited(words, { respawning: true }),
+    templates: CHILD_NAMES.map((child) => `${child} child process({pid:d}) died: Respawning`),
+    toEvent: (words, { message }) => exited(words, message, { respawning: true }),
   },
   {
     id: "daemon.child-exited.exiting",
-    source: "vrrp/vrrp_daemon.c, check/check_daemon.c, bfd/bfd_daemon.c",
+    source: "bfd/bfd_daemon.c, check/check_daemon.c, vrrp/vrrp_daemon.c",
     since: "1.2.8",
     samples: ["VRRP child process(15) died: Exiting"],
-    templates: ["{child} child process({pid:d}) died: Exiting"],
+    templates: CHILD_NAMES.map((child) => `${child} child process({pid:d}) died: Exiting`),
     // Under --dont-respawn: the daemon ends too, and says so in a line of its own.
-    toEvent: (words) => exited(words, {}),
+    toEvent: (words, { message }) => exited(words, message, {}),
   },
-  failure("already-running", "core/main.c", "1.2.2", "daemon is already running", "daemon is already running"),
-  failure(
-    "pidfile",
-    "core/pidfile.c",
-    "1.2.2",
-    "pidfile_write : Cannot open /run/keepalived.pid pidfile",
-    "pidfile_write : Can not open {*} pidfile",
-    "pidfile_write : Cannot open {*} pidfile",
-    "Error opening pid file {*}",
-    "Error reading pid file {*}",
-    "Another process has pid file {*} locked",
-    "Locking pid file {*} error {*}",
-    "ftruncate error {*}",
-  ),
-  failure(
-    "child-pidfile",
-    "vrrp/vrrp_daemon.c",
-    "1.2.2",
-    "VRRP child process: cannot write pidfile",
-    "{*} child process: cannot write pidfile",
-  ),
-  failure(
-    "fork",
-    "core/daemon.c",
-    "1.2.2",
-    "xdaemon: fork error",
-    "xdaemon: {*} error",
-    "{*} child process: fork error({*})",
-    "Failed fork process",
-  ),
-  failure(
-    "namespace",
-    "core/main.c",
-    "1.2.24",
-    "Unable to set network namespace blue - exiting",
-    "Unable to set network namespace {*} - exiting",
-    "setns() failed with error {*}",
-    "Failed to open namespace fds{*}",
-  ),
-  failure(
-    "no-configuration",
-    "core/main.c",
-    "2.0.7",
-    "Warning - keepalived has no configuration to run",
-    "Warning - keepalived has no configuration to run",
-  ),
-  failure(
-    "ipvs-unavailable",
-    "check/ipvswrapper.c",
-    "1.2.2",
-    "IPVS: Can't initialize ipvs: No such file or directory",
-    "IPVS: Can't initialize ipvs: {*}",
-    "IPVS: Can't initialize ipvs",
-  ),
-  failure(
-    "event-loop",
-    "lib/scheduler.c",
-    "2.0.8",
-    "scheduler: epoll_wait error: 9 (Bad file descriptor)",
-    "scheduler: epoll_wait {*}",
-  ),
-  failure(
-    "cpu-limit",
-    "lib/signals.c",
-    "2.0.0",
-    "vrrp process has used too much CPU time, vrrp_rlimit_rttime may need to be increased",
-    "{*} process has used too much CPU time, {*} may need to be increased",
-  ),
-  failure(
-    "netlink-unavailable",
-    "core/keepalived_netlink.c",
-    "1.2.2",
-    "Error while registering Kernel netlink reflector channel",
-    "Error while registering Kernel netlink {*} channel",
-  ),
-  failure(
-    "garp-unavailable",
-    "vrrp/vrrp_arp.c, vrrp/vrrp_ndisc.c",
-    "1.2.3",
-    "Error 1 while registering gratuitous ARP shared channel",
-    "Error while registering gratuitous {*} shared channel",
-    "Error {*} while registering gratuitous {*} shared channel",
-  ),
-  failure(
-    "reload-refused",
-    "core/main.c",
-    "1.2.24",
-    "Cannot change network namespace at a reload - please restart Keepalived v2.2.7 (01/16,2022)",
-    "Cannot change {*} at a reload - please restart {*}",
-    "New config failed validation, see {*} for details",
-  ),
 ];

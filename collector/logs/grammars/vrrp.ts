@@ -1,151 +1,207 @@
 import type { EventBody, VrrpState } from "../../events/event.ts";
-import { normaliseAddress } from "../../core/address.ts";
 import { US_PER_SECOND } from "../../core/time.ts";
 import { type LineContext, type LineGrammar, UNRECOGNISED, type Words } from "../grammar.ts";
 import { cut } from "../text.ts";
+import { address, between, instanceOf, known, name, NAME_MAX, priority } from "./fields.ts";
 
-const instanceOf = ({ instance }: LineContext): string => cut(instance ?? "", 255);
+/** States, priorities and adverts of VRRP instances and sync groups. */
 
-function priority(words: Words, name: string): number | undefined {
-  const value = words.number(name);
-  return value !== undefined && value >= 0 && value <= 255 ? value : undefined;
+const INT_MAX = 2 ** 31 - 1;
+const US_PER_MS = 1000;
+
+/** A time in the unit keepalived writes it in. @returns undefined for what is none, or is longer than an int of microseconds */
+function duration(text: string, unitUs: number): number | undefined {
+  const us = /^\d{1,10}(?:\.\d{1,9})?$/.test(text) ? Math.round(Number(text) * unitUs) : undefined;
+  return us !== undefined && Number.isSafeInteger(us) ? us : undefined;
 }
 
-/** Only what is written as an address is one: a wording without it leaves the field out. */
-function address(text: string): string | undefined {
-  return /^[0-9a-fA-F:.]{2,45}$/.test(text) ? normaliseAddress(text) : undefined;
+interface StateRow extends Pick<LineGrammar, "since" | "samples" | "templates"> {
+  readonly id: string;
+  readonly to: VrrpState;
+  readonly until?: string;
+  readonly initial?: true;
+  readonly reason?: string;
 }
 
-function heard(words: Words): { peer?: string; priority?: number; ownPriority?: number } {
-  const peer = address(words.text("peer"));
-  const theirs = priority(words, "priority");
-  const ours = priority(words, "own");
-  return {
-    ...(peer === undefined ? {} : { peer }),
-    ...(theirs === undefined ? {} : { priority: theirs }),
-    ...(ours === undefined ? {} : { ownPriority: ours }),
-  };
-}
-
-const state = (
-  id: string,
-  to: VrrpState,
-  since: string,
-  samples: readonly string[],
-  templates: readonly string[],
-  initial = false,
-): LineGrammar => ({
+const state = ({ id, to, initial, reason, ...row }: StateRow): LineGrammar => ({
   id: `vrrp.state.${id}`,
   source: "vrrp/vrrp.c, vrrp/vrrp_scheduler.c",
-  since,
-  samples,
+  ...row,
   needsInstance: true,
-  templates,
-  toEvent: (_words, context) => ({
+  toEvent: (words, context) => ({
     kind: "vrrp.state",
     instance: instanceOf(context),
     state: to,
-    ...(initial ? { initial: true } : {}),
+    ...known({ initial, reason, subject: words.text("subject") === "" ? undefined : name(words, "subject") }),
   }),
 });
 
-/** An advert the daemon refused. Up to 2.3.2 one line an advert, from 2.3.3 one line an instance and master. */
-const rejected = (
-  reason: string,
-  since: string,
-  samples: readonly string[],
-  templates: readonly string[],
-): LineGrammar => ({
-  id: `vrrp.advert-rejected.${reason}`,
+interface SimpleRow extends Pick<LineGrammar, "since" | "samples" | "templates"> {
+  readonly kind:
+    | "vrrp.advert-timeout"
+    | "vrrp.priority-zero-sent"
+    | "vrrp.priority-zero-received"
+    | "vrrp.election"
+    | "vrrp.owner-conflict-over";
+  readonly until?: string;
+}
+
+const simple = ({ kind, ...row }: SimpleRow): LineGrammar => ({
+  id: kind,
+  source: "vrrp/vrrp.c, vrrp/vrrp_scheduler.c",
+  ...row,
+  needsInstance: true,
+  toEvent: (_words, context): EventBody => ({ kind, instance: instanceOf(context) }),
+});
+
+interface GroupRow extends Pick<LineGrammar, "since" | "samples" | "templates"> {
+  readonly to: VrrpState;
+  readonly until?: string;
+}
+
+const group = ({ to, ...row }: GroupRow): LineGrammar => ({
+  id: `vrrp.group-state.${to.toLowerCase()}`,
+  source: "vrrp/vrrp_sync.c, vrrp/vrrp_track.c",
+  ...row,
+  toEvent: (words) => ({
+    kind: "vrrp.group-state",
+    group: name(words, "group"),
+    state: to,
+    ...known({ instance: words.text("instance") === "" ? undefined : name(words, "instance") }),
+  }),
+});
+
+function heard(words: Words): { peer?: string; priority?: number; ownPriority?: number } {
+  return known({
+    peer: address(words, "peer"),
+    priority: priority(words, "priority"),
+    ownPriority: priority(words, "own"),
+  });
+}
+
+/** An interval that changes: `cause` says who decides. */
+interface IntervalRow extends Pick<LineGrammar, "since" | "samples" | "templates"> {
+  readonly cause: "learned" | "configured" | "mismatch";
+  readonly until?: string;
+  /** What the numbers are written in. Up to 2.1.5 a version says milliseconds and may mean another unit: it is taken at its word. */
+  readonly unitUs: number;
+}
+
+const interval = ({ cause, unitUs, ...row }: IntervalRow): LineGrammar => ({
+  id: `vrrp.advert-interval.${cause}`,
   source: "vrrp/vrrp.c",
-  since,
-  samples,
-  templates,
+  ...row,
   toEvent: (words, { instance }) => {
-    const peer = address(words.text("peer"));
-    return {
-      kind: "vrrp.advert-rejected",
-      reason,
-      ...(instance === undefined ? {} : { instance: cut(instance, 255) }),
-      ...(peer === undefined ? {} : { peer }),
-    };
+    const [to, from] = [between(words, "to", 0, INT_MAX), between(words, "from", 0, INT_MAX)];
+    return to === undefined
+      ? UNRECOGNISED
+      : {
+          kind: "vrrp.advert-interval",
+          cause,
+          intervalUs: to * unitUs,
+          ...known({
+            instance: instance === undefined ? undefined : cut(instance, NAME_MAX),
+            previousUs: from === undefined ? undefined : from * unitUs,
+          }),
+        };
   },
 });
 
-const simple = (
-  id: "vrrp.advert-timeout" | "vrrp.priority-zero-sent" | "vrrp.priority-zero-received",
-  since: string,
-  samples: readonly string[],
-  templates: readonly string[],
-): LineGrammar => ({
-  id,
-  source: "vrrp/vrrp.c, vrrp/vrrp_scheduler.c",
-  since,
-  samples,
-  needsInstance: true,
-  templates,
-  toEvent: (_words, context): EventBody => ({ kind: id, instance: instanceOf(context) }),
-});
+const delayed = (action: "started" | "stopped" | "reset", words: Words, context: LineContext): EventBody => {
+  const written = words.text("delay");
+  const delayUs = duration(written, US_PER_SECOND);
+  return written !== "" && delayUs === undefined
+    ? UNRECOGNISED
+    : { kind: "vrrp.preempt-delay", instance: instanceOf(context), action, ...known({ delayUs }) };
+};
 
 export const vrrpGrammars: readonly LineGrammar[] = [
-  state(
-    "master",
-    "MASTER",
-    "1.2.2",
-    ["(VI_1) Entering MASTER STATE", "VRRP_Instance(VI_1) Entering MASTER STATE"],
-    ["Entering MASTER STATE"],
-  ),
-  state(
-    "backup",
-    "BACKUP",
-    "1.2.2",
-    [
+  state({
+    id: "master",
+    to: "MASTER",
+    since: "1.2.2",
+    samples: ["(VI_1) Entering MASTER STATE", "VRRP_Instance(VI_1) Entering MASTER STATE"],
+    templates: ["Entering MASTER STATE"],
+  }),
+  state({
+    id: "backup",
+    to: "BACKUP",
+    since: "1.2.2",
+    samples: [
       "(VI_1) Entering BACKUP STATE",
       "VRRP_Instance(VI_1): Entering BACKUP STATE",
       "VRRP_Instance(VI_1) Now in BACKUP state",
     ],
-    ["Entering BACKUP STATE", "Now in BACKUP state"],
-  ),
-  state(
-    "backup-init",
-    "BACKUP",
-    "2.0.0",
-    ["(VI_1) Entering BACKUP STATE (init)"],
-    ["Entering BACKUP STATE (init)"],
-    true,
-  ),
-  state(
-    "fault",
-    "FAULT",
-    "1.2.2",
+    templates: ["Entering BACKUP STATE", "Now in BACKUP state"],
+  }),
+  state({
+    id: "backup-init",
+    to: "BACKUP",
+    since: "2.0.0",
+    samples: ["(VI_1) Entering BACKUP STATE (init)"],
+    templates: ["Entering BACKUP STATE (init)"],
+    initial: true,
+  }),
+  state({
+    id: "fault",
+    to: "FAULT",
+    since: "1.2.2",
+    samples: ["(VI_1) Entering FAULT STATE", "VRRP_Instance(VI_1) Now in FAULT state"],
+    templates: ["Entering FAULT STATE", "Now in FAULT state"],
+  }),
+  state({
+    id: "fault-init",
+    to: "FAULT",
+    since: "2.0.0",
+    samples: ["(VI_1) Entering FAULT STATE (init)", "(VI_1) entering FAULT state"],
+    templates: ["Entering FAULT STATE (init)", "entering FAULT state"],
+    initial: true,
+  }),
+  ...(
     [
-      "(VI_1) Entering FAULT STATE",
-      "VRRP_Instance(VI_1) Now in FAULT state",
-      "(VI_1): entering FAULT state (interface eth0 down)",
-    ],
-    [
-      "Entering FAULT STATE",
-      "Now in FAULT state",
-      "entering FAULT state",
-      "entering FAULT state due to script {*}",
-      "entering FAULT state ({*})",
-    ],
+      ["script", "2.0.19", "due to script {subject}", "due to script chk_haproxy"],
+      ["interface", "2.0.19", "(interface {subject} down)", "(interface eth0 down)"],
+      ["file", "2.0.19", "(tracked file {subject} has status {*})", "(tracked file maintenance has status -254)"],
+      [
+        "process",
+        "2.0.19",
+        "(tracked process {subject} quorum not achieved)",
+        "(tracked process haproxy quorum not achieved)",
+      ],
+      ["no-address", "2.0.19", "(no IPv{*} address for interface)", "(no IPv4 address for interface)"],
+      ["source-address", "2.1.0", "(src address not configured)", "(src address not configured)"],
+    ] as const
+  ).map(([reason, since, template, sample]) =>
+    state({
+      id: `fault-init.${reason}`,
+      to: "FAULT",
+      since,
+      samples: [`(VI_1): entering FAULT state ${sample}`],
+      templates: [`entering FAULT state ${template}`],
+      initial: true,
+      reason,
+    }),
   ),
-  state("fault-init", "FAULT", "2.0.0", ["(VI_1) Entering FAULT STATE (init)"], ["Entering FAULT STATE (init)"], true),
   {
     // Up to 1.4 an advert is sent and the addresses follow one interval later, with "Entering MASTER STATE".
     id: "vrrp.transition",
-    source: "vrrp/vrrp_scheduler.c",
+    source: "vrrp/vrrp.c, vrrp/vrrp_scheduler.c",
     since: "1.2.2",
+    until: "1.4.5",
     samples: ["VRRP_Instance(VI_1) Transition to MASTER STATE"],
     needsInstance: true,
     templates: ["Transition to MASTER STATE"],
     toEvent: (_words, context) => ({ kind: "vrrp.transition", instance: instanceOf(context), state: "MASTER" }),
   },
-  simple("vrrp.advert-timeout", "2.0.3", ["(VI_1) Receive advertisement timeout"], ["Receive advertisement timeout"]),
+  simple({
+    kind: "vrrp.advert-timeout",
+    since: "2.0.3",
+    samples: ["(VI_1) Receive advertisement timeout"],
+    templates: ["Receive advertisement timeout"],
+  }),
   {
     id: "vrrp.advert-higher-priority",
-    source: "vrrp/vrrp.c",
+    source: "vrrp/vrrp.c, vrrp/vrrp_scheduler.c",
     since: "1.2.2",
     samples: [
       "(VI_1) Master received advert from 10.99.0.11 with higher priority 150, ours 100",
@@ -161,6 +217,7 @@ export const vrrpGrammars: readonly LineGrammar[] = [
       "Received higher prio advert",
       "Master received advert from {peer} with same priority {priority:d} but higher IP address than ours",
       "Master received advert with same priority {priority:d} but higher IP address than ours ({peer})",
+      "prio is higher than received advert",
     ],
     toEvent: (words, context) => ({
       kind: "vrrp.advert-higher-priority",
@@ -181,7 +238,8 @@ export const vrrpGrammars: readonly LineGrammar[] = [
     needsInstance: true,
     templates: [
       "received lower priority ({priority:d}) advert from {peer} - discarding",
-      "Received advert from {peer} with lower priority {priority:d}, ours {own:d}{*}",
+      "Received advert from {peer} with lower priority {priority:d}, ours {own:d}",
+      "Received advert from {peer} with lower priority {priority:d}, ours {own:d}, forcing new election",
       "Received advert with lower priority {priority:d}, ours {own:d}, forcing new election",
       "Received lower prio advert {priority:d}, forcing new election",
       "Received lower prio advert, forcing new election",
@@ -194,25 +252,25 @@ export const vrrpGrammars: readonly LineGrammar[] = [
       election: context.message.includes("forcing new election"),
     }),
   },
-  simple(
-    "vrrp.priority-zero-sent",
-    "1.2.6",
-    ["(VI_1) sent 0 priority", "VRRP_Instance(VI_1) sending 0 priority"],
-    ["sent 0 priority", "sending 0 priority"],
-  ),
-  simple(
-    "vrrp.priority-zero-received",
-    "2.0.0",
-    ["(VI_1) Backup received priority 0 advertisement", "(VI_1) Master received priority 0 message"],
-    [
+  simple({
+    kind: "vrrp.priority-zero-sent",
+    since: "1.2.6",
+    samples: ["(VI_1) sent 0 priority", "VRRP_Instance(VI_1) sending 0 priority"],
+    templates: ["sent 0 priority", "sending 0 priority"],
+  }),
+  simple({
+    kind: "vrrp.priority-zero-received",
+    since: "2.0.0",
+    samples: ["(VI_1) Backup received priority 0 advertisement", "(VI_1) Master received priority 0 message"],
+    templates: [
       "Backup received priority 0 advertisement",
       "Master received priority 0 message",
       "Master received priority 0 or lower priority advert",
     ],
-  ),
+  }),
   {
     id: "vrrp.priority-changed",
-    source: "vrrp/vrrp_track.c",
+    source: "vrrp/vrrp_scheduler.c, vrrp/vrrp_track.c",
     since: "1.3.0",
     samples: ["(VI_1) Changing effective priority from 100 to 80"],
     needsInstance: true,
@@ -225,259 +283,196 @@ export const vrrpGrammars: readonly LineGrammar[] = [
     },
   },
   {
-    id: "vrrp.vips",
-    source: "vrrp/vrrp.c",
-    since: "1.2.2",
+    id: "vrrp.priority-set",
+    source: "vrrp/vrrp.c, trackers/track_file.c, vrrp/vrrp_scheduler.c",
+    since: "1.2.21",
     samples: [
-      "(VI_1) setting VIPs.",
-      "(VI_1) removing VIPs.",
-      "VRRP_Instance(VI_1) removing protocol VIPs.",
-      "(VI_1) setting E-VIPs.",
+      "(VI_1) Setting effective priority to 90",
+      "VRRP_Instance(VI_1) Effective priority = 90",
+      "(VI_1) Restoring our priority to 255 since other address owner has disappeared",
     ],
     needsInstance: true,
     templates: [
-      "setting protocol {*}VIPs.",
-      "removing protocol {*}VIPs.",
-      "setting {*}VIPs.",
-      "removing {*}VIPs.",
-      "setting VIPs",
-      "removing VIPs",
+      "Setting effective priority to {priority:d}",
+      "Effective priority = {priority:d}",
+      "Restoring our priority to {priority:d} since other address owner has disappeared",
+      "Restoring our priority to {priority:d} since received advert with lower priority",
     ],
-    toEvent: (_words, context) => ({
-      kind: "vrrp.vips",
-      instance: instanceOf(context),
-      action: context.message.includes("setting") ? "setting" : "removing",
-    }),
+    toEvent: (words, context) => {
+      const set = priority(words, "priority");
+      return set === undefined
+        ? UNRECOGNISED
+        : { kind: "vrrp.priority-set", instance: instanceOf(context), priority: set };
+    },
+  },
+  simple({
+    kind: "vrrp.owner-conflict-over",
+    since: "2.3.3",
+    samples: ["(VI_1): rogue address owner appears to have stopped advertising"],
+    templates: ["rogue address owner appears to have stopped advertising"],
+  }),
+  simple({
+    kind: "vrrp.election",
+    since: "1.2.2",
+    until: "1.4.5",
+    samples: ["VRRP_Instance(VI_1) forcing a new MASTER election"],
+    templates: ["forcing a new MASTER election"],
+  }),
+  {
+    id: "vrrp.preempt-delay.started",
+    source: "vrrp/vrrp.c",
+    since: "1.2.17",
+    samples: ["(VI_1) start preempt delay (30.000000)", "VRRP_Instance(VI_1) start preempt delay(30)"],
+    needsInstance: true,
+    templates: ["start preempt delay({delay})", "start preempt delay ({delay})"],
+    toEvent: (words, context) => delayed("started", words, context),
   },
   {
-    id: "vrrp.garp",
-    source: "vrrp/vrrp_arp.c, vrrp/vrrp_ndisc.c",
-    since: "1.2.2",
+    id: "vrrp.preempt-delay.stopped",
+    source: "vrrp/vrrp.c",
+    since: "2.0.0",
+    samples: ["(VI_1) stop preempt delay"],
+    needsInstance: true,
+    templates: ["stop preempt delay"],
+    toEvent: (words, context) => delayed("stopped", words, context),
+  },
+  {
+    id: "vrrp.preempt-delay.reset",
+    source: "vrrp/vrrp.c",
+    since: "1.2.17",
+    until: "1.4.5",
+    samples: ["VRRP_Instance(VI_1) reset preempt delay"],
+    needsInstance: true,
+    templates: ["reset preempt delay"],
+    toEvent: (words, context) => delayed("reset", words, context),
+  },
+  interval({
+    cause: "configured",
+    unitUs: US_PER_MS,
+    since: "1.2.17",
     samples: [
-      "(VI_1) Sending/queueing gratuitous ARPs on eth0 for 10.99.0.100",
-      "Sending gratuitous ARP on eth0 for 10.99.0.100",
-      "VRRP_Instance(VI_1) Sending gratuitous ARPs on eth0 for 10.99.0.100",
-      "Sending unsolicited Neighbour Advert on eth0 for 2001:db8::1",
+      "(VI_1) changing advert interval from 2000ms to locally configured 1000ms",
+      "VRRP_Instance(VI_1) using locally configured advertisement interval (1000 milli-sec)",
     ],
     templates: [
-      "Sending/queueing {*} on {interface} for {vip}",
-      "Sending gratuitous ARP on {interface} for {vip}",
-      "Sending gratuitous ARPs on {interface} for {vip}",
-      "Sending unsolicited Neighbour Advert{*} on {interface} for {vip}",
-      "Sending unsolicited Neighbour Adverts on {interface} for {vip}",
-      "Sending Unsolicited Neighbour Adverts on {interface} for {vip}",
+      "using locally configured advertisement interval ({to:d} milli-sec)",
+      "changing advert interval from {from:d}ms to locally configured {to:d}ms",
     ],
-    toEvent: (words, { instance }) => {
-      const vip = address(words.text("vip"));
-      return {
-        kind: "vrrp.garp",
-        interface: cut(words.text("interface"), 255),
-        vips: vip === undefined ? [] : [vip],
-        ...(instance === undefined ? {} : { instance: cut(instance, 255) }),
-      };
+  }),
+  interval({
+    cause: "learned",
+    unitUs: US_PER_MS,
+    since: "1.2.17",
+    samples: [
+      "(VI_1) advertisement interval updated from 1000ms to 2000ms by master",
+      "VRRP_Instance(VI_1) advertisement interval updated to 2000 milli-sec",
+      "(VI_1) advertisement interval updated to 2000 milli-sec from 1000 milli-sec",
+      "(VI_1) advertisement interval changed: mine=1000 milli-sec, rcved=2000 milli-sec",
+    ],
+    templates: [
+      "advertisement interval updated to {to:d} milli-sec",
+      "advertisement interval updated to {to:d} milli-sec from higher priority master",
+      "advertisement interval updated to {to:d} milli-sec from {from:d} milli-sec",
+      "advertisement interval updated from {from:d} to {to:d} milli-sec from higher priority master",
+      "advertisement interval changed: mine={from:d} milli-sec, rcved={to:d} milli-sec",
+      "advertisement interval updated from {from:d}ms to {to:d}ms by master",
+      "advertisement interval updated from {from:d}ms to {to:d}ms by new master",
+    ],
+  }),
+  interval({
+    // VRRPv3 takes the master's interval over; it refuses nothing.
+    cause: "mismatch",
+    unitUs: 10 * US_PER_MS,
+    since: "2.3.3",
+    samples: ["(VI_1) advertisement interval mismatch ours = 100 centi-sec rcv'd=200 centi-sec"],
+    templates: ["advertisement interval mismatch ours = {from:d} centi-sec rcv'd={to:d} centi-sec"],
+  }),
+  {
+    id: "vrrp.master-changed",
+    source: "vrrp/vrrp.c",
+    since: "2.3.3",
+    samples: ["(VI_1) master changed from 10.99.0.11 to 10.99.0.12", "(VI_1) master set to 10.99.0.11"],
+    needsInstance: true,
+    templates: ["master set to {peer}", "master changed from {previous} to {peer}"],
+    toEvent: (words, context) => {
+      const peer = address(words, "peer");
+      return peer === undefined
+        ? UNRECOGNISED
+        : {
+            kind: "vrrp.master-changed",
+            instance: instanceOf(context),
+            peer,
+            ...known({ previousPeer: address(words, "previous") }),
+          };
+    },
+  },
+  group({
+    to: "BACKUP",
+    since: "1.2.2",
+    samples: ["VRRP_Group(VG_1) Syncing instances to BACKUP state"],
+    templates: ["VRRP_Group({group}) Syncing instances to BACKUP state"],
+  }),
+  group({
+    to: "MASTER",
+    since: "1.2.2",
+    samples: ["VRRP_Group(VG_1) Syncing instances to MASTER state", "VRRP_Group(VG_1) Transition to MASTER state"],
+    templates: [
+      "VRRP_Group({group}) Syncing instances to MASTER state",
+      "VRRP_Group({group}) Transition to MASTER state",
+    ],
+  }),
+  group({
+    to: "FAULT",
+    since: "1.2.2",
+    samples: [
+      "VRRP_Group(VG_1) Syncing instances to FAULT state",
+      "VRRP_Group(VG_1): Syncing instances to FAULT state",
+      "VRRP_Group(VG_1): Syncing VI_2 to FAULT state",
+    ],
+    templates: [
+      "VRRP_Group({group}) Syncing instances to FAULT state",
+      "VRRP_Group({group}): Syncing instances to FAULT state",
+      "VRRP_Group({group}): Syncing {instance} to FAULT state",
+    ],
+  }),
+  {
+    // All members' interfaces are up again: what comes next is a line of its own.
+    id: "vrrp.group-state.up",
+    source: "vrrp/vrrp_sync.c",
+    since: "1.2.2",
+    until: "1.4.5",
+    samples: ["Kernel is reporting: Group(VG_1) UP", "VRRP_Group(VG_1) Leaving FAULT state"],
+    templates: ["Kernel is reporting: Group({group}) UP", "VRRP_Group({group}) Leaving FAULT state"],
+    toEvent: (words) => ({ kind: "vrrp.group-state", group: name(words, "group"), state: "INIT" }),
+  },
+  {
+    id: "vrrp.startup-delay.begun",
+    source: "vrrp/vrrp_daemon.c",
+    since: "2.0.14",
+    samples: ["Delaying startup for 5 seconds", "Delaying startup for a further 2.5 seconds"],
+    templates: ["Delaying startup for {delay} seconds", "Delaying startup for a further {delay} seconds"],
+    toEvent: (words) => {
+      const delayUs = duration(words.text("delay"), US_PER_SECOND);
+      return delayUs === undefined ? UNRECOGNISED : { kind: "vrrp.startup-delay", over: false, delayUs };
     },
   },
   {
-    id: "vrrp.interface",
-    source: "vrrp/vrrp_if.c, core/keepalived_netlink.c",
-    since: "1.2.2",
-    samples: ["Netlink reports eth0 down", "Netlink reports eth0 up", "Kernel is reporting: interface eth0 DOWN"],
-    templates: [
-      "Netlink reports {interface} down",
-      "Netlink reports {interface} up",
-      "Kernel is reporting: interface {interface} UP",
-      "Kernel is reporting: interface {interface} DOWN",
-      "Linkbeat reports {interface} up",
-      "Linkbeat reports {interface} down",
-      "interface {interface} is down",
-    ],
-    toEvent: (words, { message }) => ({
-      kind: "vrrp.interface",
-      interface: cut(words.text("interface"), 255),
-      up: / up$/i.test(message),
-    }),
+    id: "vrrp.startup-delay.over",
+    source: "vrrp/vrrp_daemon.c",
+    since: "2.2.8",
+    samples: ["Delayed start completed", "Reduced delayed start passed"],
+    templates: ["Delayed start completed", "Reduced delayed start passed"],
+    toEvent: () => ({ kind: "vrrp.startup-delay", over: true }),
   },
   {
     id: "vrrp.scheduler-stall",
-    source: "lib/scheduler.c",
+    source: "lib/scheduler.c, vrrp/vrrp.c",
     since: "2.1.0",
-    samples: ["A thread timer expired 12.345678 seconds ago"],
+    samples: ["A thread timer expired 12.345678 seconds ago", "VRRP thread timer expired 0.300000 seconds ago"],
     templates: ["A thread timer expired {seconds} seconds ago", "VRRP thread timer expired {seconds} seconds ago"],
     toEvent: (words) => {
-      const lateUs = Math.round(Number(words.text("seconds")) * US_PER_SECOND);
-      return Number.isSafeInteger(lateUs) && lateUs >= 0 ? { kind: "vrrp.scheduler-stall", lateUs } : UNRECOGNISED;
+      const lateUs = duration(words.text("seconds"), US_PER_SECOND);
+      return lateUs === undefined ? UNRECOGNISED : { kind: "vrrp.scheduler-stall", lateUs };
     },
   },
-  rejected(
-    "auth",
-    "1.2.2",
-    ["(VI_1) received an invalid passwd!", "(VI_1) received a 0 auth, expecting 1!", "receive an invalid passwd!"],
-    [
-      "received an invalid passwd!",
-      "receive an invalid passwd!",
-      "received an invalid passwd from {peer}!",
-      "receive a {*} auth, expecting {*}!",
-      "received a {*} auth, expecting {*}!",
-      "received a {*} auth from {peer}, expecting {*}!",
-      "Invalid auth type: {*}",
-      "Invalid auth type from {peer}: {*}",
-      "IPSEC-AH : invalid IPSEC HMAC-MD5 value. {*}",
-      "IPSEC-AH : sequence number {*}",
-      "IPSEC AH : invalid IPSEC SPI value. {*}",
-      "Received AH header but auth type not AH",
-      "No AH header but auth type is AH",
-      "Received AH header but auth type not AH from {peer}",
-      "No AH header but auth type is AH from {peer}",
-      "missing authentication trailer from {peer}",
-      "malformed authentication trailer from {peer}",
-      "unknown authentication key id {*} from {peer}",
-      "invalid authentication MAC from {peer}",
-      "invalid authentication HMAC from {peer}",
-      "stale authentication trailer from {peer}, {*}",
-      "replayed authentication trailer from {peer}",
-    ],
-  ),
-  rejected(
-    "interval",
-    "1.2.2",
-    [
-      "(VI_1) advertisement interval mismatch mine=1 sec rcv'd=2 sec",
-      "advertissement interval mismatch mine=1 rcved=2",
-    ],
-    [
-      "advertissement interval mismatch {*}",
-      "advertisement interval mismatch mine={*}",
-      "advertisement interval mismatch: {*}",
-      "advertisement interval mismatch with {peer} mine={*}",
-    ],
-  ),
-  rejected(
-    "vip-list",
-    "1.2.2",
-    [
-      "(VI_1) received an unexpected ip number count 2, expected 1!",
-      "(VI_1) ip address associated with VRID 51 not present in MASTER advert: 10.99.0.100",
-    ],
-    [
-      "receive an invalid ip number count associated with VRID!",
-      "received an invalid ip number count {*}, expected {*}!",
-      "received an unexpected ip number count {*}, expected {*}!",
-      "expected {*} VIPs but received {*}",
-      "ip address associated with VRID not present in {*}",
-      "ip address associated with VRID  not present in {*}",
-      "ip address associated with VRID {*} not present in {*}",
-      "one or more VIP associated with VRID mismatch actual MASTER advert",
-    ],
-  ),
-  rejected(
-    "version",
-    "1.2.2",
-    ["(VI_1) wrong version. Received 3 and expect 2"],
-    ["invalid version. {*}", "wrong version. {*}", "wrong VRRP version from {peer}. {*}"],
-  ),
-  rejected(
-    "checksum",
-    "1.2.2",
-    ["(VI_1) Invalid VRRPv2 checksum"],
-    [
-      "Invalid vrrp checksum",
-      "Invalid VRRPv2 checksum",
-      "Invalid VRRPv3 checksum",
-      "Invalid VRRPv2 checksum from {peer}",
-      "Invalid VRRPv3 checksum from {peer}",
-    ],
-  ),
-  rejected(
-    "ttl",
-    "1.2.2",
-    ["(VI_1) invalid TTL/HL. Received 64 and expect 255"],
-    [
-      "invalid ttl. {*}",
-      "invalid TTL/HL. {*}",
-      "invalid TTL/HL from {peer}. {*}",
-      "TTL/HL {*} not in range {*}",
-      "TTL/HL {*} from {peer} not in range {*}",
-    ],
-  ),
-  rejected(
-    "length",
-    "1.2.2",
-    ["(VI_1) vrrp packet too long, length 24 and expect 20"],
-    [
-      "ip payload too short. {*}",
-      "ip/vrrp header too short. {*}",
-      "vrrp header too short. {*}",
-      "Received packet length mismatch against expected. {*}",
-      "ip_tot_len mismatch against received length{*}",
-      "IPv4 VRRP packet too short {*}",
-      "IPv4 VRRP packet with AH too short {*}",
-      "IPv6 VRRP packet too short {*}",
-      "vrrp packet too {*}",
-      "vrrp packet from {peer} too {*}",
-    ],
-  ),
-  rejected(
-    "type",
-    "1.2.17",
-    ["(VI_1) Invalid packet type. 2 and expect 1"],
-    ["Invalid packet type. {*}", "Invalid packet type from {peer}. {*}"],
-  ),
-  rejected(
-    "vrid",
-    "1.2.2",
-    ["Unknown VRID(52) received on interface(eth0). ignoring..."],
-    [
-      "received VRID mismatch. {*}",
-      "Unknown VRID({*}) received on interface({*}). ignoring...",
-      "Unknown VRID({*}) received on interface({*}) from {peer}. ignoring...",
-    ],
-  ),
-  rejected(
-    "unicast-source",
-    "1.2.20",
-    ["(VI_1) unicast source address 10.99.0.13 not a unicast peer"],
-    ["unicast source address {peer} not a unicast peer"],
-  ),
-  rejected(
-    "cast",
-    "2.0.12",
-    ["(VI_1) Expected unicast packet but received multicast packet"],
-    [
-      "Expected {*}icast packet but received {*}icast packet",
-      "Expected {*}icast packet but received {*}icast packet from {peer}",
-      "discarding {*}icast packet on {*}icast instance",
-    ],
-  ),
-  rejected(
-    "owner",
-    "2.3.3",
-    ["(VI_1) Dropping packet(s) from 10.99.0.13 since we are address owner"],
-    ["Dropping packet(s) from {peer} since we are address owner"],
-  ),
-  rejected(
-    "own-address",
-    "1.2.22",
-    ["(VI_1) WARNING - equal priority advert received from remote host with our IP address."],
-    [
-      "WARNING - advert received from remote host with our IP address.",
-      "WARNING - equal priority advert received from remote host with our IP address.",
-    ],
-  ),
-  rejected(
-    "two-owners",
-    "1.2.22",
-    [
-      "(VI_1) CONFIGURATION ERROR: local instance and a remote instance are both configured as address owner, please fix - reducing local priority",
-    ],
-    [
-      "CONFIGURATION ERROR: local instance and {*} both configured as address owner, {*}",
-      "{peer} is still advertising as address owner, please resolve - reducing our priority",
-    ],
-  ),
-  rejected(
-    "unspecified",
-    "1.2.2",
-    ["VRRP_Instance(VI_1) ignoring received advertisment..."],
-    ["ignoring received advertisment...", "Dropping received VRRP packet...", "bogus VRRP packet received on {*} !!!"],
-  ),
 ];

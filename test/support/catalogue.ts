@@ -1,0 +1,139 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+/**
+ * keepalived's messages from 1.2.2 to 2.4.3, one row a printf format: test/golden/logs/catalogue.jsonl.
+ * Facts only; what a message means is said by the row of the grammar that reads it.
+ */
+export interface CatalogueRow {
+  readonly id: string;
+  /** Formats of one message in several wordings share it. */
+  readonly event: string;
+  /** a daemon, b configuration, c VRRP and BFD, d checkers and IPVS, e mail, f netlink and interfaces. */
+  readonly group: "a" | "b" | "c" | "d" | "e" | "f";
+  /** Read by a person in keepalived's source, not only found there. */
+  readonly curated: boolean;
+  readonly format: string;
+  /** `1.2.2-1.2.19`, `1.2.20-` for one that is still printed, `2.0.0` for one release; `any` where releases do not matter. */
+  readonly releases: readonly string[];
+  readonly level: string;
+  readonly source: string;
+  /** What ends because of it, when something does. */
+  readonly consequence?: "daemon" | "process" | "instance" | "tolerated";
+  /** keepalived may write `(FILE: Line N) ` in front of it. */
+  readonly placed?: true;
+  /** What each conversion holds: a name out of VALUES, or the only words it can hold. */
+  readonly holes?: readonly (string | readonly string[])[];
+  /** Whole messages, where the format is not one keepalived's printf would take. */
+  readonly examples?: readonly string[];
+}
+
+export const catalogue: readonly CatalogueRow[] = readFileSync(
+  join(import.meta.dirname, "../golden/logs/catalogue.jsonl"),
+  "utf8",
+)
+  .split("\n")
+  .filter(Boolean)
+  .map((line) => JSON.parse(line) as CatalogueRow);
+
+const CONVERSION = /%(?:%|\d*\$?[-+ #0]*(?:\*|\d+)?(?:\.(?:\*|\d+))*(?:hh|h|ll|l|z)?(?:l[^\W\d_]|[a-zA-Z]))/g;
+
+/** What keepalived writes where, by the name of the hole. Names that are not here go by the conversion. */
+const VALUES: Readonly<Record<string, readonly string[]>> = {
+  instance: ["VI_1", "web-v6", "51"],
+  addr: ["10.99.0.11", "2001:db8::11", "10.99.0.12"],
+  peer: ["10.99.0.11", "2001:db8::11", "10.99.0.12"],
+  old_addr: ["10.99.0.13", "2001:db8::13", "10.99.0.14"],
+  vs_addr: ["10.99.0.100", "2001:db8::100", "web"],
+  rs_addr: ["10.99.0.12", "2001:db8::12", "10.99.0.13"],
+  rs: ["[10.99.0.12]:tcp:80", "[2001:db8::12]:udp:53", "[10.99.0.12]:80"],
+  vs: ["[10.99.0.100]:tcp:80", "FWM 7", "[web]:0"],
+  group: ["VG_1", "web", "G2"],
+  bfd: ["bfd1", "to-lb2", "b"],
+  iface: ["eth0", "bond0.100", "vrrp.51"],
+  old_iface: ["eth1", "ens3", "wlan0"],
+  vrid: ["51", "1", "255"],
+  priority: ["100", "254", "1"],
+  our_priority: ["150", "100", "90"],
+  port: ["80", "25", "65535"],
+  pid: ["1234", "15", "4194303"],
+  errno: ["2", "110", "101"],
+  error: ["No such file or directory", "Connection timed out", "Network is unreachable"],
+  file: ["/etc/keepalived/keepalived.conf", "/etc/keepalived/conf.d/web.conf", "a"],
+  path: ["/etc/keepalived/keepalived.conf", "/run/keepalived.pid", "/tmp/x y"],
+  script: ["/usr/local/bin/check", "chk_haproxy", "/etc/keepalived/notify.sh"],
+  process: ["haproxy", "vrrp", "named"],
+  version: ["Keepalived v2.2.7 (01/16,2022)", "Keepalived v1.2.20 (04/03,2016)", "Keepalived v2.4.3 (05/05,2026)"],
+  seconds: ["12", "0", "3"],
+  micros: ["345678", "000001", "000000"],
+  status: ["1", "127", "0"],
+  from: ["100", "150", "80"],
+  to: ["80", "100", "150"],
+  weight: ["10", "1", "253"],
+  state: ["Up", "Down", "Init"],
+};
+const BY_CONVERSION: Readonly<Record<string, readonly string[]>> = {
+  s: ["bogus", "web-1", "10x"],
+  d: ["7", "0", "12"],
+  i: ["7", "0", "12"],
+  u: ["7", "0", "51"],
+  x: ["1f", "0", "deadbeef"],
+  p: ["0x55d0c0de", "(nil)", "0x1"],
+  f: ["1.500000", "0.010000", "300.000000"],
+  g: ["1.5", "0", "300"],
+  c: ["x", "}", "'"],
+  m: ["No such file or directory", "Permission denied", "Network is unreachable"],
+};
+
+/** Messages as keepalived would write them: every format with several values, and in all the places it may name. */
+export function messagesOf(row: CatalogueRow): string[] {
+  if (row.examples) return [...row.examples];
+  const count = Math.max(3, ...(row.holes ?? []).map((hole) => (typeof hole === "string" ? 0 : hole.length)));
+  return Array.from({ length: count }, (_, i) => {
+    const message = written(row, i);
+    if (!row.placed) return message;
+    return i === 0 ? message : `${i === 1 ? "(Line 12) " : "(/etc/keepalived/keepalived.conf: Line 12) "}${message}`;
+  });
+}
+
+function written({ format, holes }: CatalogueRow, i: number): string {
+  let hole = 0;
+  return format.replace(CONVERSION, (conversion) => {
+    if (conversion === "%%") return "%";
+    const of = holes?.[hole] ?? "arg";
+    const kind = conversion.at(-1) ?? "s";
+    // Two of one kind in a message are told apart.
+    const at = i + (typeof of === "string" && holes?.indexOf(of) !== hole ? 1 : 0);
+    hole += 1;
+    const named = typeof of === "string" ? VALUES[of] : of;
+    const values = named && (typeof of !== "string" || isOf(named, kind)) ? named : (BY_CONVERSION[kind] ?? ["?"]);
+    return values[at % values.length] ?? "";
+  });
+}
+
+/** A hole's name says what it means, its conversion what it can hold. */
+const isOf = (values: readonly string[], kind: string): boolean =>
+  "duix".includes(kind) ? values.every((value) => /^\d+$/.test(value)) : true;
+
+/** The first release of a range, and the last unless it is still printed; undefined where releases do not matter. */
+export function releasesOf({ releases }: CatalogueRow): { since: string; until: string | undefined } | undefined {
+  if (releases.includes("any")) return undefined;
+  const ends = releases.map((range) => {
+    const [since = "", until = since] = range.split("-");
+    return { since, until: range.endsWith("-") ? undefined : until };
+  });
+  const [since = ""] = ends.map((end) => end.since).sort(compareReleases);
+  const until = ends.some((end) => end.until === undefined)
+    ? undefined
+    : ends
+        .map((end) => end.until ?? "")
+        .sort(compareReleases)
+        .at(-1);
+  return { since, until };
+}
+
+export function compareReleases(a: string, b: string): number {
+  const [x, y] = [a.split(".").map(Number), b.split(".").map(Number)];
+  for (let i = 0; i < 3; i++) if (x[i] !== y[i]) return (x[i] ?? 0) - (y[i] ?? 0);
+  return 0;
+}
