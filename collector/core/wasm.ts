@@ -91,7 +91,7 @@ export const wasm = {
   addPairs8: simd(0x7d),
   addPairs16: simd(0x7f),
   lane32: (vector: Code, lane: number): Code => [...vector, 0xfd, 0x1b, lane],
-  zeroVector: [0xfd, 0x0c, ...new Array<number>(16).fill(0)] as Code,
+  zeroVector: [0xfd, 0x0c, ...Array.from({ length: 16 }, () => 0)] as Code,
   block: (...body: readonly Code[]): Code => [0x02, NO_RESULT, ...flat(body), 0x0b],
   loop: (...body: readonly Code[]): Code => [0x03, NO_RESULT, ...flat(body), 0x0b],
   when: (condition: Code, ...body: readonly Code[]): Code => [...condition, 0x04, NO_RESULT, ...flat(body), 0x0b],
@@ -142,8 +142,15 @@ export function moduleOf(
   const name = (text: string): Code => [text.length, ...new TextEncoder().encode(text)];
   const code = [...locals.declared(parameters), ...flat(body), 0x0b];
   return Uint8Array.from([
-    ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
-    ...section(1, [1, 0x60, parameters, ...new Array<number>(parameters).fill(TYPES.i32), 1, TYPES.i32]),
+    0x00,
+    0x61,
+    0x73,
+    0x6d,
+    1,
+    0,
+    0,
+    0,
+    ...section(1, [1, 0x60, parameters, ...Array.from({ length: parameters }, () => TYPES.i32), 1, TYPES.i32]),
     ...section(3, [1, 0]),
     ...section(5, [1, 0, ...unsigned(pages)]),
     ...section(7, [2, ...name("run"), 0, 0, ...name("memory"), 2, 0]),

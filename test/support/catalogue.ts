@@ -102,6 +102,11 @@ function written({ format, holes }: CatalogueRow, i: number): string {
     if (conversion === "%%") return "%";
     const of = holes?.[hole] ?? "arg";
     const kind = conversion.at(-1) ?? "s";
+    // A width that is handed in: keepalived indents with it.
+    if (conversion === "%*s") {
+      hole += 1;
+      return " ".repeat(6 + i);
+    }
     // Two of one kind in a message are told apart.
     const at = i + (typeof of === "string" && holes?.indexOf(of) !== hole ? 1 : 0);
     hole += 1;

@@ -99,8 +99,12 @@ const ERRORS: readonly TableRow[] = [
     source: "lib/signals.c",
     since: "2.0.0",
     templates: [
-      "{*} process has used too much CPU time, {*}_rlimit_rtime may need to be increased",
-      "{*} process has used too much CPU time, {*}_rlimit_rttime may need to be increased",
+      "vrrp process has used too much CPU time, {*}_rlimit_rtime may need to be increased",
+      "checker process has used too much CPU time, {*}_rlimit_rtime may need to be increased",
+      "bfd process has used too much CPU time, {*}_rlimit_rtime may need to be increased",
+      "vrrp process has used too much CPU time, {*}_rlimit_rttime may need to be increased",
+      "checker process has used too much CPU time, {*}_rlimit_rttime may need to be increased",
+      "bfd process has used too much CPU time, {*}_rlimit_rttime may need to be increased",
     ],
   },
   {
@@ -206,7 +210,6 @@ const WARNINGS: readonly TableRow[] = [
       "vrrp process failed to die - forcing termination",
       "checker process failed to die - forcing termination",
       "bfd process failed to die - forcing termination",
-      "{*} process failed to die - forcing termination",
     ],
   },
   {

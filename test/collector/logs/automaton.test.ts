@@ -42,22 +42,23 @@ describe("the automaton of all templates", () => {
     expect(own.match(bytes, 0, bytes.length, Uint8Array.of(0, 0))).toBe(-1);
   });
 
-  /** Steps are looks at a byte of the message: time would be the machine's. */
+  /** Steps are looks at a byte of the message: time would be the machine's. Where each template is linear, all of them are. */
   test("looks at ten times the text at most twelve times as often, whatever the text", () => {
     const steep = [...new Set(templates)].filter((template) => {
       const literals = template.split(/\{[^}]*\}/);
       const rest = literals.slice(1);
       const between = `${rest.join("7") || "x"}7 `;
       const ends = [`${rest.join("7")}\u0001`, `\u0001${literals.at(-1)}`, rest.join("77")];
+      const own = new Matcher(compileAutomaton([template]));
       const looks = (length: number, end: string): number =>
-        looksAt(`${literals[0]}${between.repeat(Math.ceil(length / between.length))}${end}`);
-      return ends.some((end) => looks(2_000, end) > 12 * looks(200, end));
+        looksAt(own, `${literals[0]}${between.repeat(Math.ceil(length / between.length))}${end}`);
+      return ends.some((end) => looks(10_000, end) > 12 * looks(1_000, end));
     });
     expect(steep).toEqual([]);
   });
 });
 
-function looksAt(text: string): number {
+function looksAt(own: Matcher, text: string): number {
   let looks = 0;
   const bytes = new Proxy(Buffer.from(text), {
     get: (target, key) => {
@@ -65,6 +66,6 @@ function looksAt(text: string): number {
       return target[key as keyof Buffer];
     },
   });
-  matcher.match(bytes, 0, Buffer.byteLength(text), always);
+  own.match(bytes, 0, Buffer.byteLength(text), Uint8Array.of(1));
   return looks;
 }

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import type { Daemon, EventBody } from "../../../collector/events/event.ts";
-import { GrammarTable, type LineGrammar, takePrefixes } from "../../../collector/logs/grammar.ts";
+import { GrammarTable, takePrefixes } from "../../../collector/logs/grammar.ts";
 import { allGrammars } from "../../../collector/logs/grammars/all.ts";
 import { readMessage } from "../../../collector/logs/reader.ts";
-import { compileTemplate } from "../../../collector/logs/template.ts";
+import { claimsIn, lettersOf } from "../../support/claims.ts";
 import { type CatalogueRow, catalogue, compareReleases, messagesOf, releasesOf } from "../../support/catalogue.ts";
 
 /**
@@ -55,14 +55,13 @@ const HARMLESS: readonly string[] = [
 
 interface Reading {
   readonly message: string;
-  readonly row: LineGrammar | undefined;
+  /** The row that is meant. */
+  readonly row: string | undefined;
   /** How much of the row's own words the message has, and of the best other row's. */
   readonly letters: number;
   readonly others: number;
   readonly body: EventBody;
 }
-
-const lettersOf = (template: string): number => template.replace(/\{[^}]*\}/g, "").length;
 
 const daemonOf = (source: string): Daemon =>
   source.startsWith("vrrp/")
@@ -75,13 +74,15 @@ const daemonOf = (source: string): Daemon =>
 
 function readingOf(message: string, daemon: Daemon): Reading {
   const { words, context } = takePrefixes(message, daemon);
-  const inner = table.claims(words, context);
-  const text = inner.length > 0 ? words : message;
-  const rows = inner.length > 0 ? inner : table.claims(message, { ...context, instance: undefined });
-  const [letters = 0, others = 0] = rows.map((row) =>
-    Math.max(...row.templates.filter((one) => compileTemplate(one).match(text)).map((one) => lettersOf(one))),
-  );
-  return { message, row: rows[0], letters, others, body: readMessage(message, daemon) };
+  const inner = claimsIn(table, words, context.instance !== undefined);
+  const [meant, ...others] = inner.length > 0 ? inner : claimsIn(table, message, false);
+  return {
+    message,
+    row: meant?.id,
+    letters: meant?.letters ?? 0,
+    others: Math.max(0, ...others.map(({ letters }) => letters)),
+    body: readMessage(message, daemon),
+  };
 }
 
 const readings = new Map<CatalogueRow, Reading[]>(
@@ -146,8 +147,8 @@ describe("of keepalived's messages", () => {
             .replace(/^(?:VRRP_Instance)?\(%s\):? /, "")
             .replace(/%[-+ #0-9.*$]*(?:hh|h|ll|l|z)?[a-zA-Z]/g, ""),
         );
-        if (letters <= others) return [`${by?.id ?? "nothing"} is not alone with ${message}`];
-        return row.examples || letters >= 0.7 * own ? [] : [`${by?.id ?? "nothing"} does not mean ${message}`];
+        if (letters <= others) return [`${by ?? "nothing"} is not alone with ${message}`];
+        return row.examples || letters >= 0.7 * own ? [] : [`${by ?? "nothing"} does not mean ${message}`];
       }),
     );
     expect(faults).toEqual([]);
@@ -157,7 +158,7 @@ describe("of keepalived's messages", () => {
     const faults = ours
       .filter(({ holes, examples }) => !examples && !holes?.some((hole) => typeof hole !== "string"))
       .flatMap((row) => {
-        const by = new Set((readings.get(row) ?? []).map((reading) => reading.row?.id));
+        const by = new Set((readings.get(row) ?? []).map((reading) => reading.row));
         return by.size === 1 ? [] : [`${row.id}: ${[...by].join(", ")}`];
       });
     expect(faults).toEqual([]);
@@ -175,7 +176,7 @@ describe("of keepalived's messages", () => {
     const printed = new Map<string, Released>();
     for (const [row, all] of readings) {
       const released = releasesOf(row);
-      for (const id of new Set(all.map((reading) => reading.row?.id))) {
+      for (const id of new Set(all.map((reading) => reading.row))) {
         if (!released || id === undefined) continue;
         const so = printed.get(id);
         printed.set(id, so ? spanning(so, released) : released);
@@ -188,7 +189,7 @@ describe("of keepalived's messages", () => {
 
   test("each becomes this event", async () => {
     const lines = [...readings].map(
-      ([{ id }, [reading]]) => `${id} ${reading?.row?.id ?? "-"} ${JSON.stringify(reading?.body)}`,
+      ([{ id }, [reading]]) => `${id} ${reading?.row ?? "-"} ${JSON.stringify(reading?.body)}`,
     );
     await expect(`${lines.join("\n")}\n`).toMatchFileSnapshot("../../golden/logs/catalogue.events.txt");
   });

@@ -312,7 +312,11 @@ export const trackingMessages: readonly ConfigMessage[] = [
     severity: "degraded",
     source: "vrrp/vrrp_parser.c",
     since: "2.0.16",
-    templates: ["{*}delay ({*}) for vrrp_track_process {*} must be between [0.000001..3600] inclusive. Ignoring..."],
+    templates: [
+      "delay ({*}) for vrrp_track_process {*} must be between [0.000001..3600] inclusive. Ignoring...",
+      "terminate_delay ({*}) for vrrp_track_process {*} must be between [0.000001..3600] inclusive. Ignoring...",
+      "fork_delay ({*}) for vrrp_track_process {*} must be between [0.000001..3600] inclusive. Ignoring...",
+    ],
   },
   {
     code: "tprocess_end_invalid",

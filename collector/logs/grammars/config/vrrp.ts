@@ -129,6 +129,7 @@ export const vrrpMessages: readonly ConfigMessage[] = [
       "VRRP Error : Debug interval not valid !",
       "Debug value not valid! must be between 0-4",
       "Debug value '{*}' not valid; must be between 0-4",
+      "must be between 0-4",
     ],
   },
   {
@@ -157,7 +158,11 @@ export const vrrpMessages: readonly ConfigMessage[] = [
     severity: "degraded",
     source: "vrrp/vrrp_parser.c",
     since: "1.2.17",
-    templates: ["VRRP Error : Version not valid !", "Version must be either 2 or 3"],
+    templates: [
+      "VRRP Error : Version not valid !",
+      "Version must be either 2 or 3",
+      "must be between either 2 or 3. reconfigure !",
+    ],
   },
   {
     code: "version_conflict",
@@ -453,6 +458,8 @@ export const vrrpMessages: readonly ConfigMessage[] = [
     templates: [
       "Specifying lvs_sync_daemon_interface against a vrrp is deprecated.",
       "lvs_sync_daemon_interface has already been specified as {*} - ignoring",
+      "{*}Please use global lvs_sync_daemon_interface and lvs_sync_daemon_vrrp",
+      "{*}Please use global lvs_sync_daemon",
     ],
   },
   {
