@@ -1,7 +1,9 @@
 import type { StartChain } from "../../collector/chain/chain.ts";
 import { describeChain } from "../../collector/chain/describe.ts";
+import { codeOf, severityOf } from "../../collector/conf/codes/registry.ts";
 import { type EffectiveConfig, modelOf } from "../../collector/conf/model.ts";
 import { type ConfTree, parseConf } from "../../collector/conf/parser.ts";
+import type { Release } from "../../collector/conf/version.ts";
 import type { OperatorError } from "../../collector/core/errors.ts";
 import type { DiagnosticSeverity } from "../../collector/events/event.ts";
 import { type LintRequest, type Subject, subjectsOf } from "./subject.ts";
@@ -19,6 +21,8 @@ export interface LintDiagnostic {
   readonly fix?: string;
   /** It is about no line: file, line and column only say whose configuration it is. */
   readonly hasNoLine?: true;
+  /** The vrrp_instance it is about. */
+  readonly instance?: string;
 }
 
 export interface LintedNode {
@@ -42,17 +46,21 @@ export const SEVERITIES: readonly DiagnosticSeverity[] = ["fatal", "instance-los
 
 export function lint(request: LintRequest): LintReport {
   const { subjects, errors } = subjectsOf(request);
-  const nodes = subjects.map(lintNode);
+  const nodes = subjects.map(lintSubject);
   return { nodes, diagnostics: nodes.flatMap(({ diagnostics }) => diagnostics), errors };
 }
 
-function lintNode(subject: Subject): LintedNode {
+/** All that is wrong with one node's configuration, without looking at other nodes. */
+export function lintSubject(subject: Subject): LintedNode {
   const { path, release, chain, facts } = subject;
   const tree = parseConf(path, subject.files, subject.configId, { release, allConfig: subject.allConfig });
   const config = modelOf(tree, { release, facts });
   const named = subject.node === undefined ? {} : { node: subject.node };
-  const found = [
-    ...config.diagnostics.map(({ code, severity, message, fix, file = path, line = 1, column = 1 }) => ({
+  const found: LintDiagnostic[] = [
+    ...(chain === undefined && tree.unreadable !== undefined
+      ? [{ ...unreadableMain(subject, tree.unreadable), ...named }]
+      : []),
+    ...config.diagnostics.map(({ code, severity, message, fix, file = path, line = 1, column = 1, instance }) => ({
       code,
       severity,
       ...named,
@@ -61,6 +69,7 @@ function lintNode(subject: Subject): LintedNode {
       column,
       message,
       ...(fix === undefined ? {} : { fix }),
+      ...(instance === undefined ? {} : { instance }),
     })),
     ...chainDiagnostics(subject).map(({ code, severity, message, fix, at }) => ({
       code,
@@ -81,6 +90,22 @@ function lintNode(subject: Subject): LintedNode {
     files: tree.files,
     chain: chain ? describeChain(chain).text.trimEnd().split("\n") : [],
     diagnostics: sorted(distinct(found), order),
+  };
+}
+
+/** The main file by itself cannot be read: where there is a start chain, that says so. */
+function unreadableMain({ path, release }: Subject, why: string): LintDiagnostic {
+  const code = "config_file_missing";
+  const message = `keepalived does not read this file: ${why}`;
+  return {
+    code,
+    severity: severityOf(code, release),
+    file: path,
+    line: 1,
+    column: 1,
+    message,
+    fix: codeOf(code).fix,
+    hasNoLine: true,
   };
 }
 

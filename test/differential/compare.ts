@@ -1,13 +1,15 @@
 import type { SourceLocation } from "../../collector/core/errors.ts";
 import type { EventBody } from "../../collector/events/event.ts";
-import { modelOf } from "../../collector/conf/model.ts";
-import { type ConfFiles, parseConf } from "../../collector/conf/parser.ts";
+import { type ChainFiles, ChainTree } from "../../collector/chain/files.ts";
+import { parseConf } from "../../collector/conf/parser.ts";
 import { decodeBytes } from "../../collector/conf/text.ts";
 import type { Release } from "../../collector/conf/version.ts";
 import { readMessage } from "../../collector/logs/reader.ts";
 import { type CaseFiles, CONF_DIR, FACTS, HOSTNAME, type Start, startKeepalived } from "./daemon.ts";
+import { type LintDiagnostic, lintSubject } from "../../server/lint/lint.ts";
+import type { Subject } from "../../server/lint/subject.ts";
 
-type Diagnostic = EventBody<"config.diagnostic">;
+const CONF_PATH = `${CONF_DIR}/keepalived.conf`;
 
 /** What becomes of a vrrp_instance block: it tells states, it tells FAULT and stays there, it tells nothing. */
 type Fate = "runs" | "fault" | "lost";
@@ -32,7 +34,7 @@ export interface Comparison {
   readonly ours: Verdict;
   readonly real: Verdict;
   readonly complaints: readonly Complaint[];
-  readonly diagnostics: readonly Diagnostic[];
+  readonly diagnostics: readonly LintDiagnostic[];
 }
 
 /** Codes of keepalived's lines for which we have another word, or that sum up what other lines have said. */
@@ -56,11 +58,26 @@ const OUR_CODES: Readonly<Record<string, readonly string[]>> = {
 
 /** Starts keepalived on a configuration, and holds what it does and says against what we say. */
 export async function compare(files: CaseFiles, release: Release): Promise<Comparison> {
-  const tree = parseConf(`${CONF_DIR}/keepalived.conf`, confFiles(files), HOSTNAME, { release });
-  const { diagnostics } = modelOf(tree, { release, facts: FACTS });
+  const subject: Subject = {
+    title: CONF_PATH,
+    path: CONF_PATH,
+    files: new ChainTree(chainFiles(files)).confFiles(),
+    configId: HOSTNAME,
+    allConfig: false,
+    release,
+    releaseWhy: "installed",
+    facts: FACTS,
+    isCopy: false,
+    textOf: () => undefined,
+  };
+  const tree = parseConf(CONF_PATH, subject.files, HOSTNAME, { release });
+  const { diagnostics } = lintSubject(subject);
   const blocks = tree.nodes
     .filter(({ keyword, children }) => keyword.text === "vrrp_instance" && children !== undefined)
-    .map(({ keyword, values }) => ({ at: keyword.at, name: values[0]?.text ?? "" }));
+    .map(({ keyword, values }, i, all) => {
+      const name = values[0]?.text ?? "";
+      return { at: keyword.at, name, isAgain: all.slice(0, i).some((other) => other.values[0]?.text === name) };
+    });
   const starts = await startKeepalived(files, (lines) => {
     const states = statesIn(lines);
     return blocks.every(({ name }) => states.has(name));
@@ -110,14 +127,21 @@ function statesIn(lines: readonly string[]): Map<string, string> {
   );
 }
 
-function isAbout(one: Diagnostic, { at, name }: { at: SourceLocation; name: string }): boolean {
-  // The place of a block that is passed over for its name is its own; others are about the block of that name.
-  if (one.code === "instance_duplicate" || one.code === "instance_no_name")
-    return one.line === at.line && one.file === at.file;
-  return one.instance === name;
+interface Block {
+  readonly at: SourceLocation;
+  readonly name: string;
+  /** A block before it has the same name. */
+  readonly isAgain: boolean;
 }
 
-function complaintOf(line: string, body: EventBody, diagnostics: readonly Diagnostic[]): Complaint[] {
+function isAbout(one: LintDiagnostic, { at, name, isAgain }: Block): boolean {
+  // The place of a block that is passed over for its name is its own; others are about the block of that name.
+  const isHere = one.line === at.line && one.file === at.file;
+  if (one.code === "instance_duplicate") return isAgain && isHere;
+  return one.code === "instance_no_name" ? isHere : one.instance === name;
+}
+
+function complaintOf(line: string, body: EventBody, diagnostics: readonly LintDiagnostic[]): Complaint[] {
   if (body.kind === "log.unrecognised") {
     const place = /\((?:([^() ]+): )?Line (\d+)\)/.exec(line);
     const by = place && diagnostics.find((one) => one.line === Number(place[2]) && isFile(one, place[1]));
@@ -132,7 +156,8 @@ function complaintOf(line: string, body: EventBody, diagnostics: readonly Diagno
   return [{ line, code, by: by?.code }];
 }
 
-const isFile = (one: Diagnostic, file: string | undefined): boolean => file === undefined || one.file === file;
+const isFile = (one: LintDiagnostic, file: string | undefined): boolean =>
+  file === undefined || one.file === file || one.file.endsWith(`/${file}`);
 
 const withoutTime = (line: string): string => line.replace(/^\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}: /, "");
 
@@ -140,14 +165,20 @@ function distinct(complaints: readonly Complaint[]): Complaint[] {
   return [...new Map(complaints.map((one) => [one.line, one])).values()];
 }
 
-function confFiles(files: CaseFiles): ConfFiles {
+function chainFiles(files: CaseFiles): ChainFiles {
+  const paths = [...files.keys()].map((name) => `${CONF_DIR}/${name}`);
+  const below = (folder: string): string[] => paths.filter((path) => path.startsWith(`${folder.replace(/\/$/, "")}/`));
+  const fileAt = (path: string): ReturnType<CaseFiles["get"]> => files.get(path.slice(CONF_DIR.length + 1));
   return {
-    read(path) {
-      const file = files.get(path.slice(CONF_DIR.length + 1));
-      if (!file) return { unreadable: `${path} does not exist` };
-      if ((file.mode & 0o111) !== 0) return { unreadable: `${path} has an execute bit, and keepalived ignores it` };
-      return decodeBytes(file.text);
+    read: (path) => decodeBytes(fileAt(path)?.text ?? new Uint8Array()),
+    stat(path) {
+      const file = fileAt(path);
+      if (file) return { kind: "file", mode: file.mode, size: file.text.length };
+      return below(path).length > 0 ? { kind: "directory", mode: 0o755, size: 0 } : undefined;
     },
-    glob: (pattern) => [...files.keys()].map((name) => `${CONF_DIR}/${name}`).filter((path) => path === pattern),
+    readlink: () => undefined,
+    list: (path) => [
+      ...new Set(below(path).map((one) => one.slice(path.replace(/\/$/, "").length + 1).split("/", 1)[0] ?? "")),
+    ],
   };
 }

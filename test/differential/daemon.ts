@@ -45,6 +45,8 @@ ip addr add 10.99.0.1/24 dev eth0
 ip addr add fd99::1/64 dev eth0 nodad
 ip addr add 10.98.0.1/24 dev eth1
 shift 2
+# As services get by default: an endless include ends at it.
+ulimit -n 1024
 echo ${READY}
 exec "$@"
 `;
