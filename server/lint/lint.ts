@@ -3,7 +3,6 @@ import { describeChain } from "../../collector/chain/describe.ts";
 import { codeOf, severityOf } from "../../collector/conf/codes/registry.ts";
 import { type EffectiveConfig, modelOf } from "../../collector/conf/model.ts";
 import { type ConfTree, parseConf } from "../../collector/conf/parser.ts";
-import type { Release } from "../../collector/conf/version.ts";
 import type { OperatorError } from "../../collector/core/errors.ts";
 import type { DiagnosticSeverity } from "../../collector/events/event.ts";
 import { type LintRequest, type Subject, subjectsOf } from "./subject.ts";
