@@ -1,8 +1,11 @@
+import { randomBytes } from "node:crypto";
 import type { StartChain } from "../../collector/chain/chain.ts";
 import { describeChain } from "../../collector/chain/describe.ts";
+import { checkCluster, type VirtualRouterProof } from "../../collector/conf/check-cluster.ts";
 import { codeOf, severityOf } from "../../collector/conf/codes/registry.ts";
 import { type EffectiveConfig, modelOf } from "../../collector/conf/model.ts";
 import { type ConfTree, parseConf } from "../../collector/conf/parser.ts";
+import { NEWEST_RELEASE } from "../../collector/conf/version.ts";
 import type { OperatorError } from "../../collector/core/errors.ts";
 import type { DiagnosticSeverity } from "../../collector/events/event.ts";
 import { type LintRequest, type Subject, subjectsOf } from "./subject.ts";
@@ -35,6 +38,9 @@ export interface LintedNode {
 
 export interface LintReport {
   readonly nodes: readonly LintedNode[];
+  /** What does not fit between the nodes, and what their election is bound to end in. */
+  readonly between: readonly LintDiagnostic[];
+  readonly routers: readonly VirtualRouterProof[];
   /** All of them: every node's, and those between nodes. */
   readonly diagnostics: readonly LintDiagnostic[];
   /** Inputs that could not be read. */
@@ -45,15 +51,43 @@ export const SEVERITIES: readonly DiagnosticSeverity[] = ["fatal", "instance-los
 
 export function lint(request: LintRequest): LintReport {
   const { subjects, errors } = subjectsOf(request);
-  const nodes = subjects.map(lintSubject);
-  return { nodes, diagnostics: nodes.flatMap(({ diagnostics }) => diagnostics), errors };
+  // Of this run alone: passwords can be told apart, and nothing can be tried against it afterwards.
+  const fingerprintKey = randomBytes(32).toString("hex");
+  const nodes = subjects.map((subject) => lintSubject(subject, fingerprintKey));
+  const { findings, routers } = checkCluster(
+    nodes.map(({ subject, config }) => ({
+      node: subject.node ?? subject.title,
+      file: subject.path,
+      running: config.running,
+      diagnostics: config.diagnostics,
+    })),
+    nodes[0]?.subject.release ?? NEWEST_RELEASE,
+  );
+  const between = findings.map((found): LintDiagnostic => {
+    const rows = nodes.find(({ subject }) => (subject.node ?? subject.title) === found.node)?.files;
+    const row =
+      rows
+        ?.find(({ path }) => path === found.file)
+        ?.text.split("\n", found.line)
+        .at(-1) ?? "";
+    const { code, severity, node, file, line, message, fix, instance } = found;
+    const column = row.length - row.trimStart().length + 1;
+    return { code, severity, node, file, line, column, message, fix, ...(instance === undefined ? {} : { instance }) };
+  });
+  return {
+    nodes,
+    between,
+    routers: nodes.length > 1 ? routers : [],
+    diagnostics: [...nodes.flatMap(({ diagnostics }) => diagnostics), ...between],
+    errors,
+  };
 }
 
 /** All that is wrong with one node's configuration, without looking at other nodes. */
-export function lintSubject(subject: Subject): LintedNode {
-  const { path, release, chain, facts } = subject;
+export function lintSubject(subject: Subject, fingerprintKey?: string): LintedNode {
+  const { path, release, chain, facts, isCopy } = subject;
   const tree = parseConf(path, subject.files, subject.configId, { release, allConfig: subject.allConfig });
-  const config = modelOf(tree, { release, facts });
+  const config = modelOf(tree, { release, facts, ...(fingerprintKey === undefined ? {} : { fingerprintKey }) });
   const named = subject.node === undefined ? {} : { node: subject.node };
   const found: LintDiagnostic[] = [
     ...(chain === undefined && tree.unreadable !== undefined
@@ -87,7 +121,8 @@ export function lintSubject(subject: Subject): LintedNode {
     subject,
     config,
     files: tree.files,
-    chain: chain ? describeChain(chain).text.trimEnd().split("\n") : [],
+    // Of a copy without a unit nothing is known about the start.
+    chain: chain && !(isCopy && chain.launcher.kind === "none") ? describeChain(chain).text.trimEnd().split("\n") : [],
     diagnostics: sorted(distinct(found), order),
   };
 }

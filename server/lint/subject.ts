@@ -80,6 +80,10 @@ export function subjectsOf(request: LintRequest): { subjects: readonly Subject[]
   if (root !== undefined) add(() => treeSubject(root, undefined, request));
   else if (request.specs.length === 0) add(() => machineSubject(machine(), request, {}));
   const named = request.specs.map(parseSpec);
+  const names = named.flatMap(({ node }) => node ?? []);
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined)
+    throw new OperatorError("USAGE", `two inputs are called ${twice}`, { remedy: "Give each node a name of its own" });
   for (const { node, path } of named) add(() => namedSubject(path, node, request));
   return { subjects: withNames(subjects, named.length), errors };
 }

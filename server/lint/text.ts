@@ -1,3 +1,5 @@
+import type { VirtualRouterProof } from "../../collector/conf/check-cluster.ts";
+import { nameOf } from "../../collector/conf/election.ts";
 import type { DiagnosticSeverity } from "../../collector/events/event.ts";
 import { columnsOf, frameOf, harmless, secretNames } from "./frame.ts";
 import { type LintDiagnostic, type LintedNode, type LintReport, SEVERITIES } from "./lint.ts";
@@ -6,6 +8,8 @@ import { type LintDiagnostic, type LintedNode, type LintReport, SEVERITIES } fro
 const WIDTH = 100;
 /** Findings of one code that are shown in full, a file; the rest is named by its lines. JSON has them all. */
 const SHOWN_MAX = 5;
+/** Single failures that are listed, a virtual router. */
+const FAILURES_MAX = 20;
 /** Lines that are named of the rest. */
 const LINES_MAX = 12;
 
@@ -30,11 +34,12 @@ export function printText(report: LintReport, options: { readonly colour: boolea
   const paint = options.colour ? inColour : plain;
   const isCluster = report.nodes.length > 1;
   const parts = report.nodes.map((node) => printNode(node, isCluster, paint));
+  if (isCluster) parts.push(printBetween(report, paint));
   return `${[...parts, summary(report, paint)].join("\n")}\n`;
 }
 
 function printNode(node: LintedNode, isCluster: boolean, paint: Paint): string {
-  const { subject, chain, files } = node;
+  const { subject, chain } = node;
   const { release, releaseWhy } = subject;
   const name = isCluster && subject.node !== undefined && subject.node !== subject.title ? `${subject.node}: ` : "";
   const lines = [
@@ -43,22 +48,71 @@ function printNode(node: LintedNode, isCluster: boolean, paint: Paint): string {
     ...chain.flatMap((line) => wrapped(line, "  ", "      ")).map((line) => paint("dim", line)),
     "",
   ];
+  lines.push(...printAll(node.diagnostics, sourcesOf(node), paint));
+  return lines.join("\n");
+}
+
+/** What concerns several nodes: who will be master, and what does not fit. */
+function printBetween({ nodes, between, routers }: LintReport, paint: Paint): string {
+  const lines = [paint("bold", "between the nodes")];
+  for (const router of routers) lines.push(...printRouter(router, paint));
+  lines.push("");
+  for (const node of nodes) {
+    const name = node.subject.node ?? node.subject.title;
+    const found = between.filter((one) => one.node === name);
+    lines.push(...printAll(found, sourcesOf(node), paint, name === node.subject.title ? "" : `${name}: `));
+  }
+  return lines.join("\n");
+}
+
+/** Single failures in full; of the others only how many were tried. */
+function printRouter({ vrid, vips, members, election }: VirtualRouterProof, paint: Paint): string[] {
+  const addresses = vips.length > 3 ? `${vips.slice(0, 3).join(", ")} and ${vips.length - 3} more` : vips.join(", ");
+  const nodes = members.map(({ node, priority }) => `${node} ${priority}`).join(", ");
+  const lines = wrapped(`virtual router ${vrid} (${addresses || "no address"}): ${nodes}`, "  ", "    ");
+  if (members.length < 2) return lines;
+  const singles = election.rows.filter(({ failed }) => failed.length < 2);
+  const texts = singles.slice(0, FAILURES_MAX).map(({ failed, master, undecided }) => ({
+    what: failed.length === 0 ? "nothing fails" : `${failed.map(nameOf).join(", ")} fails`,
+    who: undecided.length > 0 ? `${undecided.join(" or ")} is master` : `${master ?? "nobody"} is master`,
+  }));
+  const width = Math.min(Math.max(...texts.map(({ what }) => what.length)), 60);
+  for (const { what, who } of texts) lines.push(...wrapped(`${what.padEnd(width)}  ${who}`, "    ", "      "));
+  const tried = election.complete
+    ? `all ${election.rows.length} combinations of failures were tried`
+    : `${election.rows.length} combinations were tried: all of up to ${election.failuresMax} failures at a time, not those of more`;
+  return [...lines, `    ${paint("dim", tried)}`];
+}
+
+interface Sources {
+  readonly rowsOf: (file: string) => readonly string[];
+  readonly names: ReadonlySet<string>;
+}
+
+function sourcesOf({ subject, files }: LintedNode): Sources {
   const texts = new Map(files.map(({ path, text }) => [path, text]));
-  const names = new Set(files.flatMap(({ text }) => [...secretNames(text)]));
-  const textOf = (file: string): string | undefined => texts.get(file) ?? subject.textOf(file);
-  for (const [file, diagnostics] of byFile(node.diagnostics)) {
-    const rows = linesOf(textOf(file));
+  return {
+    rowsOf: (file) => linesOf(texts.get(file) ?? subject.textOf(file)),
+    names: new Set(files.flatMap(({ text }) => [...secretNames(text)])),
+  };
+}
+
+/** @param prefix  in front of each file's name */
+function printAll(all: readonly LintDiagnostic[], { rowsOf, names }: Sources, paint: Paint, prefix = ""): string[] {
+  const lines: string[] = [];
+  for (const [file, diagnostics] of byFile(all)) {
+    const source = { rows: rowsOf(file), names, shownAs: `${prefix}${file}` };
     const shown = new Map<string, number>();
     const rest = new Map<string, LintDiagnostic[]>();
     for (const one of diagnostics) {
       const count = (shown.get(one.code) ?? 0) + 1;
       shown.set(one.code, count);
       if (count > SHOWN_MAX) rest.set(one.code, [...(rest.get(one.code) ?? []), one]);
-      else lines.push(...printOne(one, { rows, names }, paint), "");
+      else lines.push(...printOne(one, source, paint), "");
     }
-    for (const [code, more] of rest) lines.push(...printRest(file, code, more, paint), "");
+    for (const [code, more] of rest) lines.push(...printRest(source.shownAs, code, more, paint), "");
   }
-  return lines.join("\n");
+  return lines;
 }
 
 /** The file a finding is in. */
@@ -66,11 +120,12 @@ interface Source {
   readonly rows: readonly string[];
   /** Definitions whose values are secrets. */
   readonly names: ReadonlySet<string>;
+  readonly shownAs: string;
 }
 
 function printOne(one: LintDiagnostic, source: Source, paint: Paint): string[] {
-  const { file, line, column, severity, code, message, fix, hasNoLine } = one;
-  const place = hasNoLine ? file : `${file}:${line}:${column}`;
+  const { line, column, severity, code, message, fix, hasNoLine } = one;
+  const place = hasNoLine ? source.shownAs : `${source.shownAs}:${line}:${column}`;
   const head = `${harmless(place)}: ${paint(severity, severity)} ${paint("bold", code)}`;
   const row = hasNoLine ? undefined : source.rows[line - 1];
   const gutter = String(line).length;

@@ -83,6 +83,7 @@ describe("exit status", () => {
     ["options that are not there", ["--options", "none", "good.conf"], /none does not exist/],
     ["an unknown format", ["--format", "yaml", "good.conf"], /--format yaml is not known\. Choose one of text, json/],
     ["an unknown colour", ["--color", "red", "good.conf"], /--color red is not known/],
+    ["one name for two nodes", ["a=good.conf", "a=good.conf"], /two inputs are called a/],
     ["a release that is none", ["--keepalived-version", "newest", "good.conf"], /newest is not a release/],
     ["a code that is none", ["--explain", "auth_pas"], /there is no code "auth_pas"\. Perhaps auth_pass_truncated/],
   ])("2 for %s", async (_name, args, told) => {
@@ -129,6 +130,21 @@ test("hundreds of one fault are summed up in the text, and all there in JSON", a
     diagnostics: unknown[];
   };
   expect(diagnostics.length).toBe(300);
+});
+
+test("passwords of two nodes are told apart without being told", async () => {
+  const secret = (pass: string): string =>
+    GOOD.replace(
+      "    priority",
+      `    authentication {\n        auth_type PASS\n        auth_pass ${pass}\n    }\n    priority`,
+    );
+  const nodes = [`a=${file("a.conf", secret("hunter1"))}`, `b=${file("b.conf", secret("hunter2"))}`];
+  for (const format of ["text", "json"]) {
+    const { status, stdout } = await keepwatch(["lint", "--format", format, ...RELEASE, ...nodes]);
+    expect(status).toBe(1);
+    expect(stdout).toContain("drift_auth_pass");
+    expect(stdout).not.toContain("hunter");
+  }
 });
 
 test("colour is for terminals, or for who asks for it", async () => {
