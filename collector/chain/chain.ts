@@ -10,7 +10,7 @@ import type { Facility, ParsedOptions } from "./options.ts";
 import type { NodeProcess, RunningDaemon } from "./process.ts";
 import type { StartScript } from "./script.ts";
 import type { SyslogRules } from "./syslog.ts";
-import type { Command, Condition, Unit } from "./unit.ts";
+import type { Command, Condition, RefusedCommand, Unit } from "./unit.ts";
 
 /** What is known of the node beside its files. A field that is undefined is not known, and nothing is concluded from it. */
 export interface ChainFacts {
@@ -43,6 +43,7 @@ export type Launcher =
       readonly unit: Unit;
       readonly command?: Command;
       readonly commands: readonly Command[];
+      readonly refused: readonly RefusedCommand[];
       readonly conditions: readonly Condition[];
       /** The copy has no unit file: this is what the distribution's package has. */
       readonly isAssumed: boolean;

@@ -81,13 +81,16 @@ class Diagnosis {
   // --- the unit -------------------------------------------------------------------------------------------------
 
   private unit(launcher: Extract<Launcher, { kind: "systemd" }>): void {
-    const { unit, commands, command, conditions, isAssumed } = launcher;
+    const { unit, commands, command, conditions, isAssumed, refused } = launcher;
     const place = { file: unit.path ?? unit.dropIns[0] ?? "", line: 1, column: 1 };
     if (unit.maskedBy !== undefined)
       return this.add("unit_masked", `${unit.name} is masked by ${unit.maskedBy}: systemd refuses to start it`, place);
     const type = settingOf(unit, "Service", "Type")?.value.text.trim();
-    if (!command) this.add("unit_no_exec_start", `${unit.name} has no ExecStart= that is left`, place);
-    else if (commands.length > 1 && type !== "oneshot")
+    for (const { at, why } of refused)
+      this.add("unit_exec_start_invalid", `systemd refuses ${unit.name} for this ExecStart=: ${why}`, at);
+    if (!command) {
+      if (refused.length === 0) this.add("unit_no_exec_start", `${unit.name} has no ExecStart= that is left`, place);
+    } else if (commands.length > 1 && type !== "oneshot")
       this.add(
         "unit_several_exec_start",
         `${unit.name} has ${commands.length} ExecStart= commands, and systemd refuses to load it`,

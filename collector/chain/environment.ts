@@ -1,4 +1,4 @@
-import { type Located, LocatedText } from "./located.ts";
+import { isContinued, type Located, LocatedText } from "./located.ts";
 import type { Variable } from "./systemd-text.ts";
 import type { SourceLocation } from "../core/errors.ts";
 
@@ -31,10 +31,11 @@ export function readEnvironmentFile(path: string, text: string): EnvironmentText
     if (start < 0) continue;
     if (row[start] === "#" || row[start] === ";") {
       // A comment whose line ends with a backslash goes on.
-      while ((rows[i] ?? "").endsWith("\\") && i + 1 < rows.length) i += 1;
+      while (isContinued(rows[i] ?? "") && i + 1 < rows.length) i += 1;
       continue;
     }
-    const equals = row.indexOf("=", start);
+    // An equals sign that begins the line is taken for the name's first character.
+    const equals = row.indexOf("=", start + 1);
     if (equals < 0) continue;
     const name = row.slice(start, equals).trimEnd();
     const value = new ValueReader(path, rows, i, equals + 1);
@@ -86,6 +87,10 @@ class ValueReader {
         if (i >= line.length) {
           // The line end is eaten up, and the value goes on.
           if (this.row + 1 >= rows.length) break;
+          if (quote === "") {
+            this.keep("", i);
+            inValue = true;
+          }
           this.row += 1;
           i = 0;
           continue;
@@ -112,7 +117,7 @@ class ValueReader {
   private keep(char: string, column: number): void {
     for (const [blank, line, at] of this.blanks) this.value.push(blank, line, at);
     this.blanks = [];
-    this.value.push(char, this.row + 1, column);
+    if (char !== "") this.value.push(char, this.row + 1, column);
   }
 }
 

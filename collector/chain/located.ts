@@ -62,3 +62,10 @@ export function visible(text: string): string {
   const clean = text.slice(0, VISIBLE_MAX + 1).replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, "?");
   return clean.length > VISIBLE_MAX ? `${clean.slice(0, VISIBLE_MAX)}…` : clean;
 }
+
+/** Whether a line ends with a backslash that is not itself escaped. */
+export function isContinued(row: string): boolean {
+  let from = row.length;
+  while (row[from - 1] === "\\") from -= 1;
+  return (row.length - from) % 2 === 1;
+}

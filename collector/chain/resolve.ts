@@ -20,7 +20,16 @@ import { daemonsOf, type RunningDaemon } from "./process.ts";
 import { loadStartScript } from "./script.ts";
 import { readSyslog } from "./syslog.ts";
 import { expandSpecifiers, expandVariables, systemdWords, type Variable } from "./systemd-text.ts";
-import { commandsOf, conditionsOf, listOf, loadUnit, parseUnit, settingOf, type Unit } from "./unit.ts";
+import {
+  commandsOf,
+  conditionsOf,
+  type RefusedCommand,
+  listOf,
+  loadUnit,
+  parseUnit,
+  settingOf,
+  type Unit,
+} from "./unit.ts";
 
 /**
  * Which file the daemon really reads, what it starts, and where it logs: from a living daemon's own command line, or
@@ -141,7 +150,8 @@ function assumedUnit(tree: ChainTree, name: string, dropIns: Unit | undefined): 
 }
 
 function launchUnit(tree: ChainTree, unit: Unit, hostname: string | undefined, isAssumed: boolean): Launch {
-  const commands = commandsOf(unit, "ExecStart", hostname);
+  const refused: RefusedCommand[] = [];
+  const commands = commandsOf(unit, "ExecStart", hostname, (one) => refused.push(one));
   const command = commands.at(-1);
   const variables = new Map<string, Variable>();
   const traps: EnvironmentTrap[] = [];
@@ -174,12 +184,13 @@ function launchUnit(tree: ChainTree, unit: Unit, hostname: string | undefined, i
       kind: "systemd",
       unit,
       commands,
+      refused,
       conditions: conditionsOf(unit, tree, hostname),
       isAssumed,
       ...(command ? { command } : {}),
     },
     environment,
-    argv: unit.maskedBy === undefined ? argv : [],
+    argv: unit.maskedBy === undefined && refused.length === 0 ? argv : [],
     workingDirectory: directory?.startsWith("/") ? directory : directory === "~" ? "/root" : "/",
     usedVariables,
     variables,

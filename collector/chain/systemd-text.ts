@@ -22,6 +22,8 @@ const NUMERIC_ESCAPES: Readonly<Record<string, number>> = { x: 2, u: 4, U: 8 };
 /** A word of a value; a `;` by itself ends one command and begins the next. */
 export interface SystemdWord extends Located {
   readonly separates?: true;
+  /** A quote that is never closed. */
+  readonly isOpen?: true;
 }
 
 /** Splits a value into words, with quotes and C escapes taken off. An unknown escape stays as it is written. */
@@ -54,7 +56,7 @@ export function systemdWords(value: LocatedText): SystemdWord[] {
       else if (SPACE.test(char)) break;
       else word += char;
     }
-    words.push({ text: word, at: value.at(start) });
+    words.push({ text: word, at: value.at(start), ...(quote === "" ? {} : { isOpen: true }) });
   }
   return words;
 }

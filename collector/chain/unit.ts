@@ -1,6 +1,6 @@
 import type { SourceLocation } from "../core/errors.ts";
 import { baseName, byText, type ChainTree, matches } from "./files.ts";
-import { type Located, LocatedText } from "./located.ts";
+import { isContinued, type Located, LocatedText } from "./located.ts";
 import { expandSpecifiers, systemdWords } from "./systemd-text.ts";
 
 /** Where the system manager looks for units, first wins (systemd.unit(5)). */
@@ -40,10 +40,10 @@ export interface Unit {
 }
 
 /** @returns undefined when systemd knows no such unit */
-export function loadUnit(tree: ChainTree, name: string): Unit | undefined {
+export function loadUnit(tree: ChainTree, name: string, directories = UNIT_PATH): Unit | undefined {
   const names = namesOf(name);
-  const path = names.flatMap((one) => UNIT_PATH.map((dir) => `${dir}/${one}`)).find((one) => present(tree, one));
-  const dropIns = dropInsOf(tree, name, path === undefined ? undefined : tree.real(path));
+  const path = names.flatMap((one) => directories.map((dir) => `${dir}/${one}`)).find((one) => present(tree, one));
+  const dropIns = dropInsOf(tree, name, path === undefined ? undefined : tree.real(path), directories);
   if (path === undefined && dropIns.length === 0) return undefined;
   if (path !== undefined && isMask(tree, path)) return { name, path, dropIns, maskedBy: path, settings: [] };
   const settings: UnitSetting[] = [];
@@ -82,7 +82,7 @@ function isMask(tree: ChainTree, path: string): boolean {
 }
 
 /** `NAME.d/*.conf` of every directory, the unit's own before `service.d`; of two with one file name the first counts. */
-function dropInsOf(tree: ChainTree, name: string, real: string | undefined): string[] {
+function dropInsOf(tree: ChainTree, name: string, real: string | undefined, directories: readonly string[]): string[] {
   const suffix = name.slice(name.lastIndexOf("."));
   const stem = name.slice(0, name.length - suffix.length);
   const names = namesOf(name);
@@ -94,7 +94,7 @@ function dropInsOf(tree: ChainTree, name: string, real: string | undefined): str
   const byName = new Map<string, string>();
   const seen = new Set<string>();
   for (const one of names)
-    for (const dir of UNIT_PATH) {
+    for (const dir of directories) {
       const folder = `${dir}/${one}.d`;
       const where = tree.real(folder) ?? folder;
       if (seen.has(where)) continue;
@@ -146,9 +146,9 @@ export function parseUnit(file: string, text: string): UnitSetting[] {
 
 /** @returns whether the line goes on; a backslash that continues stands for a blank */
 function addChunk(logical: LocatedText, row: string, line: number, start: number): boolean {
-  const isContinued = /(^|[^\\])(\\\\)*\\$/.test(row);
-  logical.add(isContinued ? `${row.slice(start, -1)} ` : row.slice(start), line, start + 1);
-  return isContinued;
+  const continues = isContinued(row);
+  logical.add(continues ? `${row.slice(start, -1)} ` : row.slice(start), line, start + 1);
+  return continues;
 }
 
 function rest(logical: LocatedText, whole: string, from: number): LocatedText {
@@ -194,21 +194,49 @@ export interface Command {
   readonly ignoresFailure: boolean;
 }
 
-/** The commands of `ExecStart=` and its like: after the last empty assignment, each `;` by itself beginning another. */
-export function commandsOf(unit: Unit, key: string, hostname: string | undefined): Command[] {
+/** A command for which systemd refuses to load the unit, and why. */
+export interface RefusedCommand {
+  readonly at: SourceLocation;
+  readonly why: string;
+}
+
+/**
+ * The commands of `ExecStart=` and its like: after the last empty assignment, each `;` by itself beginning another.
+ * @param refused  is told of a command that makes systemd refuse the unit; one with `-` before it is only left out
+ */
+export function commandsOf(
+  unit: Unit,
+  key: string,
+  hostname: string | undefined,
+  refused: (command: RefusedCommand) => void = () => undefined,
+): Command[] {
   return listOf(unit, "Service", key).flatMap(({ value, at }) => {
     const commands: Command[] = [];
     let words: Located[] = [];
-    const end = (): void => {
+    let isCut = false;
+    const end = (openQuoteAt?: SourceLocation): void => {
       const [first, ...others] = words;
       words = [];
-      if (!first) return;
+      if (!first || isCut) return;
       const prefix = /^[-@:+!|]*/.exec(first.text)?.[0] ?? "";
+      const program = first.text.slice(prefix.length);
+      const why =
+        openQuoteAt !== undefined
+          ? "a quote is not closed"
+          : program === "" || (program.includes("/") && !program.startsWith("/"))
+            ? "the program's path is not absolute"
+            : undefined;
+      if (why !== undefined) {
+        isCut = true;
+        // Where the program itself should stand, an open quote only ends the line.
+        if (!prefix.includes("-") && first.at !== openQuoteAt) refused({ at: openQuoteAt ?? first.at ?? at, why });
+        return;
+      }
       // `@` makes the second word the name that the program sees of itself.
       const args = prefix.includes("@") ? others.slice(1) : others;
       commands.push({
         at,
-        words: [{ ...first, text: first.text.slice(prefix.length) }, ...args].map((word) => ({
+        words: [{ ...first, text: program }, ...args].map((word) => ({
           ...word,
           text: expandSpecifiers(word.text, unit.name, hostname),
         })),
@@ -219,6 +247,7 @@ export function commandsOf(unit: Unit, key: string, hostname: string | undefined
     for (const word of systemdWords(value)) {
       if (word.separates) end();
       else words.push(word);
+      if (word.isOpen) end(word.at ?? at);
     }
     end();
     return commands;

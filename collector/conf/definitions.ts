@@ -77,6 +77,7 @@ export interface SubstitutionFault {
     | "definition_not_delimited"
     | "definition_not_last"
     | "definition_params"
+    | "random_not_last"
     | "definition_recursive"
     | "definition_hangs"
     | "expanded_line_too_long";
@@ -124,6 +125,7 @@ export function substitute(
       );
       break;
     }
+    if (params.length > 0 && dollar + length < line.text.length) fault("random_not_last");
     const origin: Origin = { kind: "definition", name: definition.name, at, from };
     const next = join([slice(line, 0, dollar), through(value, origin), slice(line, dollar + length)]);
     if (!spend(next.text.length)) break;

@@ -1,15 +1,24 @@
 import type { SourceLocation } from "../core/errors.ts";
-import { builtInDefinition, type Definition, LINE_BYTES_MAX, substitute } from "./definitions.ts";
+import {
+  builtInDefinition,
+  type Definition,
+  LINE_BYTES_MAX,
+  type SubstitutionFault,
+  substitute,
+} from "./definitions.ts";
 import { type IncludeChecks, Includes, includeOf } from "./includes.ts";
 import { parseList, parseSequence, type Sequence } from "./sequences.ts";
 import { type Fragment, join, locate, slice } from "./text.ts";
-import type { ConfFiles } from "./parser.ts";
+import type { ConfFiles, UnreadableFile } from "./parser.ts";
+import type { Report } from "./tree.ts";
 import { compareReleases, type Release } from "./version.ts";
 
 /** Most lines that sequences may repeat in one configuration; keepalived itself has no bound. */
 const REPEATS_MAX = 100_000;
 /** Most characters that definitions may put in, in one configuration; keepalived itself has no bound. */
-const EXPANDED_CHARACTERS_MAX = 32_000_000;
+const EXPANDED_CHARACTERS_MAX = 4_000_000;
+/** What a definition counts beside its text: putting an empty one in is work as well. */
+const SUBSTITUTION_CHARACTERS = 32;
 /** Most characters of one configuration with everything it includes. */
 const CHARACTERS_MAX = 64_000_000;
 /** Deepest nesting of definitions of several lines in one another. */
@@ -24,7 +33,7 @@ export interface ExpandOptions {
   readonly environment: ((name: string) => string | undefined) | undefined;
   /** `-e`: every include is checked. */
   readonly includeChecks: IncludeChecks;
-  readonly report: (code: string, at: SourceLocation, message: string, fix?: string) => void;
+  readonly report: Report;
   /** Called with each file before its first line. */
   readonly onFile: (path: string, text: string, includedAt: SourceLocation | undefined) => void;
 }
@@ -74,7 +83,7 @@ export class Expansion {
   }
 
   /** @returns why the file cannot be read */
-  open(path: string): string | undefined {
+  open(path: string): UnreadableFile | undefined {
     return this.includes.openMain(path);
   }
 
@@ -299,7 +308,7 @@ export class Expansion {
   }
 
   private spend(characters: number): boolean {
-    this.expanded += characters;
+    this.expanded += characters + SUBSTITUTION_CHARACTERS;
     this.steps += characters;
     return this.expanded <= EXPANDED_CHARACTERS_MAX;
   }
@@ -436,6 +445,12 @@ export class Expansion {
     if ("problem" in parsed)
       this.report("sequence_malformed", locate(line, parsed.offset), `${name} is refused: ${parsed.problem}`);
     else {
+      if (opensBlock(parsed.text.text))
+        this.report(
+          "sequence_opens_block",
+          at,
+          `${name} repeats this line only, and the line opens a block: the blocks open in one another, and the body is read once`,
+        );
       if (parsed.text.text === "")
         this.report("sequence_empty", at, `nothing follows ${name}(…) on its line: there is nothing to repeat`);
       this.sequences.push(parsed);
@@ -526,7 +541,8 @@ export class Expansion {
     );
   }
 
-  private reportSubstitution({ code, name, at, hasBraces }: Parameters<Parameters<typeof substitute>[2]>[0]): void {
+  private reportSubstitution({ code, name, at, hasBraces }: SubstitutionFault): void {
+    if (code === "random_not_last" && this.has(2, 4, 0)) return;
     const written = hasBraces ? `\${${name}}` : `$${name}`;
     const messages: Record<typeof code, string> = {
       undefined_definition: hasBraces
@@ -537,6 +553,7 @@ export class Expansion {
         : `${written} is not put in: a blank, a comma, a ) or the end of the line must follow the name`,
       definition_not_last: `${written} is not put in: it has several lines, and may only stand at the end of a line`,
       definition_params: `${written} is not put in: it does not take these parameters`,
+      random_not_last: `the text behind ${written} with its numbers is garbled`,
       definition_recursive: `${written} holds itself, and is put in until the line is full`,
       definition_hangs: `${written} holds itself, and is put in for ever: keepalived hangs at this line`,
       expanded_line_too_long: `with ${written} put in, the line would be longer than ${LINE_BYTES_MAX - 1} bytes: it is used half done`,
@@ -554,6 +571,20 @@ function trimmed(line: Fragment, from: number): Fragment {
   while (start < end && isBlank(start)) start += 1;
   while (end > start && isBlank(end - 1)) end -= 1;
   return slice(line, start, end);
+}
+
+/** Whether a line has more `{` than `}`, those of `${NAME}` and in quotes aside. */
+function opensBlock(text: string): boolean {
+  let depth = 0;
+  for (let i = 0; i < text.length; i++) {
+    const c = text.charAt(i);
+    if (c === '"') {
+      i = text.indexOf('"', i + 1);
+      if (i < 0) break;
+    } else if (c === "{") depth += 1;
+    else if (c === "}") depth -= 1;
+  }
+  return depth > 0;
 }
 
 /** Whether the last character is a backslash that none before it escapes. */

@@ -1,6 +1,7 @@
 import type { SourceLocation } from "../core/errors.ts";
 import { LINE_BYTES_MAX } from "./definitions.ts";
 import type { ExpandOptions, SourceLine } from "./expand.ts";
+import type { UnreadableFile } from "./parser.ts";
 import { byteLength, type Fragment, locate, type Origin, originAt, written } from "./text.ts";
 import { compareReleases } from "./version.ts";
 
@@ -52,6 +53,8 @@ interface OpenFile {
   readonly directory: string;
   readonly origin: Origin | undefined;
   offset: number;
+  /** Of the next line feed, or the length of the text. */
+  newline: number;
   line: number;
   column: number;
   /** Files of the same include that follow. */
@@ -77,7 +80,7 @@ export class Includes {
   }
 
   /** @returns why the file cannot be read */
-  openMain(path: string): string | undefined {
+  openMain(path: string): UnreadableFile | undefined {
     if (this.source) return undefined;
     return this.read(path, undefined, undefined, []);
   }
@@ -110,13 +113,17 @@ export class Includes {
   private lineOf(file: OpenFile): Fragment | undefined {
     const { text, offset } = file;
     if (offset >= text.length) return undefined;
-    const newline = text.indexOf("\n", offset);
-    let end = newline < 0 ? text.length : newline;
-    let next = newline < 0 ? end : end + 1;
+    if (file.newline < offset) file.newline = indexOfNewline(text, offset);
+    let end = file.newline;
+    let next = Math.min(end + 1, text.length);
     const at = { file: file.path, line: file.line, column: file.column };
     let isCut = false;
     // With its line end, a line has room for one byte less than the buffer.
-    if ((next - offset) * 3 >= LINE_BYTES_MAX && byteLength(text.slice(offset, next)) >= LINE_BYTES_MAX) {
+    const length = next - offset;
+    const isLong =
+      length >= LINE_BYTES_MAX ||
+      (length * 3 >= LINE_BYTES_MAX && byteLength(text.slice(offset, next)) >= LINE_BYTES_MAX);
+    if (isLong) {
       end = cutAtBytes(text, offset, LINE_BYTES_MAX - 1);
       next = end;
       isCut = true;
@@ -203,7 +210,7 @@ export class Includes {
       this.options.report(
         isChecked ? "file_unreadable_checked" : "file_unreadable",
         origin?.at ?? { file: path, line: 1, column: 1 },
-        `${path}, which is included here, is skipped: ${why}`,
+        `${path}, which is included here, is skipped: ${why.unreadable}`,
       );
     }
   }
@@ -213,13 +220,24 @@ export class Includes {
     origin: Origin | undefined,
     includedAt: SourceLocation | undefined,
     siblings: readonly string[],
-  ): string | undefined {
+  ): UnreadableFile | undefined {
     const text = this.options.files.read(path);
-    if (typeof text !== "string") return text.unreadable;
+    if (typeof text !== "string") return text;
     this.opened += 1;
     this.options.onFile(path, text, includedAt);
     const directory = path.replace(/[^/]*$/, "");
-    this.open_.push({ path, text, directory, origin, offset: 0, line: 1, column: 1, siblings, checks: this.checks });
+    this.open_.push({
+      path,
+      text,
+      directory,
+      origin,
+      offset: 0,
+      newline: -1,
+      line: 1,
+      column: 1,
+      siblings,
+      checks: this.checks,
+    });
     return undefined;
   }
 }
@@ -230,6 +248,11 @@ const CHECK_NAMES: Readonly<Record<string, keyof IncludeChecks>> = {
   wildcard_match: "wildcard",
   brace_match: "brace",
 };
+
+function indexOfNewline(text: string, from: number): number {
+  const found = text.indexOf("\n", from);
+  return found < 0 ? text.length : found;
+}
 
 /** Largest end such that the text from `from` has at most that many bytes. */
 function cutAtBytes(text: string, from: number, bytes: number): number {

@@ -2,8 +2,9 @@ import type { SourceLocation } from "../core/errors.ts";
 import { Expansion, type SourceLine } from "./expand.ts";
 import { ALL_CHECKS, NO_CHECKS } from "./includes.ts";
 import { type Word, wordsOf } from "./lexer.ts";
+import { checkSpelling, type SwallowedBrace } from "./spelling.ts";
 import { type Fragment, locate } from "./text.ts";
-import { TreeBuilder } from "./tree.ts";
+import { type Report, TreeBuilder } from "./tree.ts";
 import { compareReleases, NEWEST_RELEASE, type Release } from "./version.ts";
 
 /** A keyword with its values, and for a block what stands in it. */
@@ -27,10 +28,18 @@ export interface ConfFault {
 
 /** Where the bytes come from: files at the edge, a table in a test. */
 export interface ConfFiles {
-  /** @returns a sentence that says why not, when the file cannot be read */
-  read: (path: string) => string | { readonly unreadable: string };
+  /**
+   * @returns the text as `decodeBytes` makes it; when the file cannot be read a sentence that says why not, and whether
+   *   that is its execute bit
+   */
+  read: (path: string) => string | UnreadableFile;
   /** Paths that a pattern matches, in glob order; relative patterns are relative to `directory`. */
   glob: (pattern: string, directory: string) => readonly string[];
+}
+
+export interface UnreadableFile {
+  readonly unreadable: string;
+  readonly isExecutable?: boolean;
 }
 
 export interface ConfFile {
@@ -82,41 +91,64 @@ export function parseConf(
   const faults = new Faults();
   const read: ConfFile[] = [];
   const seen = new Set<string>();
+  const swallowed: SwallowedBrace[] = [];
+  const report: Report = (code, at, message, fix) => faults.add(code, at, message, fix);
   const options = {
     files,
     configId,
     release,
     environment,
     includeChecks: allConfig ? ALL_CHECKS : NO_CHECKS,
-    report: (code: string, at: SourceLocation, message: string, fix?: string) => faults.add(code, at, message, fix),
+    report,
     onFile: (name: string, text: string, includedAt: SourceLocation | undefined) => {
       if (seen.has(name)) return;
       seen.add(name);
       read.push({ path: name, text, ...(includedAt === undefined ? {} : { includedAt }) });
+      swallowed.push(...checkSpelling(name, text, report));
     },
   };
   const isCopied = compareReleases(release, [2, 2, 0]) >= 0;
   const copy: SourceLine[] = [];
   const parent = new Expansion(options, undefined, isCopied ? copy : undefined);
   const unreadable = parent.open(path);
-  const first = buildTree(parent, faults, path);
-  let { nodes } = first;
-  let steps = parent.steps;
+  let tree = buildTree(parent, report, path);
+  let { steps } = parent;
   if (isCopied) {
     const child = new Expansion(options, copy, undefined);
-    nodes = buildTree(child, faults, path).nodes;
+    tree = buildTree(child, report, path);
     steps += child.steps;
   }
-  return { nodes, faults: faults.list, files: read, steps, ...(unreadable === undefined ? {} : { unreadable }) };
+  reportSwallowed(swallowed, tree, report);
+  for (const { name, at } of parent.unused())
+    if (at) report("definition_unused", at, `$${name} is defined here, and nothing uses it`);
+  if (unreadable !== undefined)
+    report(
+      unreadable.isExecutable ? "file_executable" : "main_file_unreadable",
+      { file: path, line: 1, column: 1 },
+      `keepalived does not start: ${unreadable.unreadable}`,
+    );
+  return {
+    nodes: tree.nodes,
+    faults: faults.list,
+    files: read,
+    steps,
+    ...(unreadable === undefined ? {} : { unreadable: unreadable.unreadable }),
+  };
 }
 
-function buildTree(expansion: Expansion, faults: Faults, path: string): { nodes: ConfNode[] } {
-  const builder = new TreeBuilder((code, at, message, fix) => faults.add(code, at, message, fix));
+interface Tree {
+  readonly nodes: ConfNode[];
+  readonly missing: number;
+  readonly extra: number;
+}
+
+function buildTree(expansion: Expansion, report: Report, path: string): Tree {
+  const builder = new TreeBuilder(report);
   let count = 0;
   for (let line = expansion.next(); line !== undefined; line = expansion.next()) {
     const { words, openQuote } = wordsOf(line);
     if (openQuote !== undefined)
-      faults.add(
+      report(
         "unterminated_quote",
         locate(line, openQuote),
         "a double quote is not closed on its line: from here on the line is lost",
@@ -125,13 +157,24 @@ function buildTree(expansion: Expansion, faults: Faults, path: string): { nodes:
     if (!first) continue;
     count += words.length;
     if (count > WORDS_MAX) {
-      faults.add("expansion_too_large", first.at, `the rest is not looked at: there are more than ${WORDS_MAX} words`);
+      report("expansion_too_large", first.at, `the rest is not looked at: there are more than ${WORDS_MAX} words`);
       break;
     }
     if (first.text === "include_check" && !first.quoted) expansion.setIncludeChecks(values.map(({ text }) => text));
     builder.add(first, values, line);
   }
-  return { nodes: builder.end(path) };
+  const { imbalance } = builder;
+  return { nodes: builder.end(path), ...imbalance };
+}
+
+function reportSwallowed(swallowed: readonly SwallowedBrace[], { missing, extra }: Tree, report: Report): void {
+  for (const { at, surplus } of swallowed)
+    if (surplus < 0 ? missing > 0 : extra > 0)
+      report(
+        "brace_in_comment",
+        at,
+        `the comment that begins here holds a ${surplus < 0 ? "}" : "{"}, and the file lacks one`,
+      );
 }
 
 /** Each fault once, though the file is read twice. */

@@ -39,6 +39,7 @@ export class TreeBuilder {
   private readonly suspects: WrittenBlock[] = [];
   /** First `}` that stands deeper than the block it closes. */
   private earlyClose: SourceLocation | undefined;
+  private extra = 0;
   private last: Word | undefined;
   private lastLine = { file: "", line: 0 };
   private readonly report: Report;
@@ -77,9 +78,9 @@ export class TreeBuilder {
     return this.root;
   }
 
-  /** Whether braces are missing so far: then a comment that holds some is suspect. */
-  get isUnbalanced(): boolean {
-    return this.written.length > 0;
+  /** Closing braces that are missing, before `end`, and those that are too many. */
+  get imbalance(): { readonly missing: number; readonly extra: number } {
+    return { missing: this.written.length, extra: this.extra };
   }
 
   private siblings(): ConfNode[] {
@@ -129,6 +130,7 @@ export class TreeBuilder {
     if (isBrace) {
       const closed = this.written.pop();
       if (!closed) {
+        this.extra += 1;
         const early = this.earlyClose;
         this.report(
           "extra_brace_close",

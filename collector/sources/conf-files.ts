@@ -15,7 +15,10 @@ export const systemConfFiles: ConfFiles = {
       if (!stat.isFile()) return { unreadable: `${path} is not a regular file` };
       // keepalived 1.3.2 and newer pass such a file over, as a rule against scripts given for configurations.
       if ((stat.mode & 0o111) !== 0)
-        return { unreadable: `${path} has an execute bit, and keepalived ignores it (chmod a-x ${path})` };
+        return {
+          unreadable: `${path} has an execute bit, and keepalived ignores it (chmod a-x ${path})`,
+          isExecutable: true,
+        };
       if (stat.size > FILE_BYTES_MAX) return { unreadable: `${path} is larger than ${FILE_BYTES_MAX} bytes` };
       return decodeBytes(readFileSync(path));
     } catch (error) {

@@ -33,6 +33,14 @@ export const chainCodes: readonly DiagnosticCode[] = [
     fix: "Put an empty ExecStart= before the new one in the drop-in.",
   },
   {
+    code: "unit_exec_start_invalid",
+    severity: "fatal",
+    title: "an ExecStart= that systemd cannot read",
+    explanation:
+      "A quote that is not closed, or a program without an absolute path: systemd notes it in its own log and refuses the whole unit.",
+    fix: "Close the quote, or give the program's absolute path.",
+  },
+  {
     code: "unit_no_exec_start",
     severity: "fatal",
     title: "no command that starts keepalived",

@@ -196,6 +196,14 @@ export const syntaxCodes: readonly DiagnosticCode[] = [
     fix: "chmod a-x the file.",
   },
   {
+    code: "main_file_unreadable",
+    severity: "fatal",
+    title: "the configuration file cannot be read",
+    explanation:
+      "keepalived ends at once when the file is missing or no regular file; keepalived -t says so in a line, and still ends with success.",
+    fix: "Check the path that the service gives with -f, and that root can read the file.",
+  },
+  {
     code: "include_depth",
     severity: "degraded",
     title: "files include each other without end",
@@ -375,10 +383,7 @@ export const syntaxCodes: readonly DiagnosticCode[] = [
   },
   {
     code: "random_not_last",
-    severity: [
-      ["2.0.15", "degraded"],
-      ["2.4.0", "hint"],
-    ],
+    severity: "degraded",
     title: "text after ${_RANDOM MIN MAX}",
     explanation: "Up to 2.3.4 the rest of the line is garbled when ${_RANDOM} has parameters, and braces may appear.",
     fix: "Let the line end with it, or put it into a definition of its own.",

@@ -85,8 +85,11 @@ describe("the watch over the configuration", () => {
   test("tells each fault with its place", async () => {
     write(path, instance(150).replace("virtual_router_id 51", "virtual_router_id"));
     await watch();
-    expect(told.filter((body) => body.kind === "config.diagnostic")).toEqual([
-      expect.objectContaining({ code: "missing_parameter", severity: "fatal", file: path, line: 3, instance: "VI_1" }),
+    const place = { file: path, line: 3, instance: "VI_1" };
+    const fatal = told.filter((body) => body.kind === "config.diagnostic" && body.severity === "fatal");
+    expect(fatal).toEqual([
+      expect.objectContaining({ code: "missing_parameter", ...place }),
+      expect.objectContaining({ code: "no_vrid", ...place }),
     ]);
   });
 });
