@@ -51,7 +51,22 @@ const OUR_CODES: Readonly<Record<string, readonly string[]>> = {
   track_own_interface: ["track_own_interface_lost"],
   firewall_nft_default: ["strict_firewall", "no_accept"],
   // Without a user of that name the scripts run as root.
-  user_problem: ["script_security_violation", "script_user_failed", "notify_user_failed", "notify_disabled"],
+  user_problem: [
+    "script_security_violation",
+    "script_user_failed",
+    "notify_user_failed",
+    "notify_disabled",
+    "track_script_disabled",
+  ],
+  script_invalid: ["notify_disabled", "notify_user_failed", "track_script_disabled", "script_user_failed"],
+  // A script that is refused, or that nobody could track for another reason told before.
+  track_not_found: ["track_script_disabled", "script_user_failed"],
+  script_unused: ["track_not_found", "track_weight_dropped", "script_duplicate"],
+  track_file_invalid: ["track_file_no_folder"],
+  track_file_end_invalid: ["track_file_no_path"],
+  tprocess_end_invalid: ["track_process_empty"],
+  file_executable: ["config_file_missing"],
+  vmac_name: ["duplicate_vrid"],
   script_security_startstop: ["script_security_violation"],
   group_block: ["syncgroup_removed"],
 };
