@@ -5,12 +5,14 @@ import { chainCodes } from "./chain.ts";
 import type { DiagnosticCode } from "./code.ts";
 import { keywordCodes } from "./keywords.ts";
 import { ruleCodes } from "./rules.ts";
+import { serverCodes } from "./servers.ts";
 import { syntaxCodes } from "./syntax.ts";
 
 export const ALL_CODES: readonly DiagnosticCode[] = [
   ...syntaxCodes,
   ...keywordCodes,
   ...ruleCodes,
+  ...serverCodes,
   ...clusterCodes,
   ...chainCodes,
 ];

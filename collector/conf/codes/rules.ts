@@ -577,6 +577,17 @@ export const ruleCodes: readonly DiagnosticCode[] = [
     fix: "Remove it from the instance.",
   },
   {
+    code: "track_script_double",
+    severity: [
+      ["1.2.2", "hint"],
+      ["2.2.7", "instance-lost"],
+    ],
+    title: "a script with weight 0 tracked by an instance and by its sync group",
+    explanation:
+      "2.2.7, tried: after the script's success is logged, no member of the group ever gets a state, neither BACKUP nor FAULT; older releases only warn.",
+    fix: "Remove it from the instance: the group's counts for every member.",
+  },
+  {
     code: "track_own_interface",
     severity: "hint",
     title: "an instance tracks its own interface",

@@ -49,6 +49,8 @@ function placeIn({ keyword, values }: ConfNode, { instance, compared }: Place): 
   return { outer: keyword.text, instance: keyword.text === "vrrp_instance" ? values[0]?.text : instance, compared };
 }
 
+const IS_COMMAND = /^(?:notify|quorum_(?:up|down)$|script$|misc_path$)/;
+
 function* checkLine(
   node: ConfNode,
   row: Keyword,
@@ -70,6 +72,8 @@ function* checkLine(
     };
   yield* repeated(node, row, seen);
   if (values.length === 0 && node.children === undefined) {
+    // Commands are cut from the line once more: with a quote that is not closed, which is told, there is only no command.
+    if (row.value.missing === "fatal" && IS_COMMAND.test(row.name) && node.line?.text.includes('"')) return;
     if (row.value.missing === "fatal")
       yield {
         code: "missing_parameter",

@@ -5,8 +5,10 @@ import { groupRules } from "./groups.ts";
 import { instanceRules } from "./instances.ts";
 import { interfaceRules } from "./interfaces.ts";
 import { mailRules } from "./mail.ts";
+import { routeRules } from "./routes.ts";
 import type { Rule } from "./rule.ts";
 import { scriptRules } from "./scripts.ts";
+import { serverRules } from "./servers.ts";
 import { strictRules } from "./strict.ts";
 import { timerRules } from "./timers.ts";
 import { trackingRules } from "./tracking.ts";
@@ -22,6 +24,8 @@ export const RULES: readonly Rule[] = [
   ...timerRules,
   ...addressRules,
   ...unicastRules,
+  ...routeRules,
+  ...serverRules,
   ...trackingRules,
   ...scriptRules,
   ...groupRules,

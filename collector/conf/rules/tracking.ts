@@ -1,3 +1,4 @@
+import type { SourceLocation } from "../../core/errors.ts";
 import { OWNER_PRIORITY } from "../model/instance.ts";
 import { blocks, integer, last, valueOf } from "../model/read.ts";
 import { WEIGHT_MAX } from "../model/scripts.ts";
@@ -73,14 +74,37 @@ function* duplicates(conf: Conf): Iterable<Finding> {
     if (!group) continue;
     const ofGroup = trackLinesOf(group.nodes);
     for (const { kind, name, node } of trackLinesOf(one.nodes))
-      if (ofGroup.some((other) => other.kind === kind && other.name === name))
-        yield {
-          code: "track_double",
-          at: node.keyword.at,
-          message: `${shown(name)} is tracked by ${named(group)} as well, which is enough for vrrp_instance ${one.value.name}`,
-          instance: one.value.name,
-        };
+      if (ofGroup.some((other) => other.kind === kind && other.name === name)) {
+        const tracker = group.value.trackers.find((other) => other.kind === kind && other.name === name);
+        if (kind === "script" && tracker?.weight === 0)
+          yield* neverStarts(conf, group.value, one.value.name, name, node.keyword.at);
+        else
+          yield {
+            code: "track_double",
+            at: node.keyword.at,
+            message: `${shown(name)} is tracked by ${named(group)} as well, which is enough for vrrp_instance ${one.value.name}`,
+            instance: one.value.name,
+          };
+      }
   }
+}
+
+/** The group waits for the script of a member that waits for the group's: no member is ever initialised. */
+function* neverStarts(
+  conf: Conf,
+  group: SyncGroup,
+  tracking: string,
+  script: string,
+  at: SourceLocation,
+): Iterable<Finding> {
+  for (const member of group.members)
+    yield {
+      code: "track_script_double",
+      at:
+        member === tracking ? at : (conf.instances.find(({ value }) => value.name === member)?.block.keyword.at ?? at),
+      message: `${shown(script)} is tracked by vrrp_instance ${tracking} and by its vrrp_sync_group ${shown(group.name)}: vrrp_instance ${shown(member)} never leaves its start, even when the script succeeds`,
+      instance: member,
+    };
 }
 
 function* ownInterface({ instances }: Conf): Iterable<Finding> {

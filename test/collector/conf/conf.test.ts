@@ -55,6 +55,8 @@ vrrp_instance VI_1 {
 }
 virtual_server 10.99.0.100 80 {
   delay_loop 6
+  lb_algo rr
+  lb_kind NAT
   protocol TCP
   real_server 10.99.0.11 80 {
     TCP_CHECK {

@@ -1,0 +1,125 @@
+import type { DiagnosticCode } from "./code.ts";
+
+/** Faults of virtual servers and of what looks after them; and of routes and rules. */
+export const serverCodes: readonly DiagnosticCode[] = [
+  {
+    code: "vs_invalid",
+    severity: "instance-lost",
+    title: "a virtual_server whose address or port is none",
+    explanation: "The whole block is passed over; everything else runs.",
+    fix: "Write `virtual_server ADDRESS PORT`, `virtual_server fwmark NUMBER` or `virtual_server group NAME`.",
+  },
+  {
+    code: "rs_invalid",
+    severity: "instance-lost",
+    title: "a real_server whose address or port is none",
+    explanation: "The block is passed over: this server gets no connection, and is not checked.",
+    fix: "Write `real_server ADDRESS PORT`.",
+  },
+  {
+    code: "family_mismatch",
+    severity: "instance-lost",
+    title: "a real server of another address family than its virtual server",
+    explanation: "It is passed over. Only tunnels carry the one family in the other.",
+    fix: "Give the real server an address of the virtual server's family.",
+  },
+  {
+    code: "rs_duplicate",
+    severity: "degraded",
+    title: "a real server twice in one virtual server",
+    explanation: "The second block is removed with its checkers and its weight (2.0.20).",
+    fix: "Keep one of them.",
+  },
+  {
+    code: "vs_no_rs",
+    severity: "instance-lost",
+    title: "a virtual server without real servers",
+    explanation: "The whole virtual server is ignored, its sorry_server too: nothing answers there.",
+    fix: "Add a real_server.",
+  },
+  {
+    code: "vs_adjusted",
+    severity: "degraded",
+    title: "a virtual server that lacks a setting, or has one that cannot be",
+    explanation:
+      "keepalived takes a default, and says so in one line (1.3.6): UDP for no protocol, wlc for no scheduler, NAT for no forwarding method, persistence for port 0. For a firewall mark a protocol is ignored.",
+    fix: "Write protocol, lb_algo and lb_kind into each virtual_server.",
+  },
+  {
+    code: "quorum_adjusted",
+    severity: "degraded",
+    title: "a quorum or hysteresis that cannot be reached",
+    explanation:
+      "A quorum above the weights of all real servers is lowered to their sum, and a hysteresis that is not below the quorum is set to one less. With a quorum of 0 that becomes 4294967295.",
+    fix: "Keep hysteresis below quorum, and quorum not above the sum of the weights.",
+  },
+  {
+    code: "vsg_problem",
+    severity: "instance-lost",
+    title: "a virtual server of a group that is not there",
+    explanation: "The virtual server is ignored.",
+    fix: "Define the virtual_server_group, or correct its name.",
+  },
+  {
+    code: "misc_config",
+    severity: "degraded",
+    title: "a MISC_CHECK without misc_path",
+    explanation: "The check is passed over: the real server counts as up, unchecked.",
+    fix: "Give it a misc_path.",
+  },
+  {
+    code: "http_no_url",
+    severity: [
+      ["1.2.2", "degraded"],
+      ["2.2.7", "fatal"],
+    ],
+    title: "an HTTP_GET or SSL_GET without a url",
+    explanation:
+      "The check is announced to be ignored. 2.2.7, tried, crashes over it: the health checker ends and is started again without end, and no real server is checked.",
+    fix: "Give it a url block with a path and a status_code or digest.",
+  },
+  {
+    code: "smtp_host_block",
+    severity: "hint",
+    title: "a host block in SMTP_CHECK",
+    explanation: "It works, and a later release may refuse it: keepalived makes a check of its own of each host.",
+    fix: "Write one SMTP_CHECK for each host, with connect_ip and connect_port.",
+  },
+  {
+    code: "bfd_no_neighbour",
+    severity: "instance-lost",
+    title: "a bfd_instance without neighbor_ip",
+    explanation: "The instance is disabled, and whatever tracks it does not find it.",
+    fix: "Give it a neighbor_ip.",
+  },
+  {
+    code: "route_untracked",
+    severity: "hint",
+    title: "a route without an interface",
+    explanation:
+      "keepalived watches routes that name an interface; this one it sets and forgets (2.0.1 to 2.3.1 say so). When something else removes it, nobody notices.",
+    fix: "Add `dev INTERFACE`, or no_track when that is meant.",
+  },
+  {
+    code: "route_deprecated",
+    severity: "hint",
+    title: "an old word in a route",
+    explanation: "It works, and a later release may refuse it: `gw` is `via`, `or` is `nexthop` (1.2.24).",
+    fix: "Use the new word.",
+  },
+  {
+    code: "rule_no_preference",
+    severity: "degraded",
+    title: "a rule without a preference",
+    explanation:
+      "keepalived counts down from 16384, so that the order of the rules is the reverse of the file's, and other programs' rules may come between (2.0.16).",
+    fix: "Add `preference NUMBER`.",
+  },
+  {
+    code: "rule_invalid",
+    severity: "degraded",
+    title: "a rule whose address is none",
+    explanation: "The rule is passed over.",
+    fix: "Correct the address.",
+  },
+];
