@@ -171,9 +171,9 @@ describe("a configuration", () => {
     [
       "the same id twice",
       `${GOOD}vrrp_instance B {\n interface lo0test\n virtual_router_id 51\n virtual_ipaddress {\n 10.0.0.9\n }\n}\n`,
-      ["34 fatal duplicate_vrid"],
+      ["36 fatal duplicate_vrid"],
     ],
-    ["a brace too many", `${GOOD}}\n`, ["34 degraded extra_brace_close"]],
+    ["a brace too many", `${GOOD}}\n`, ["36 degraded extra_brace_close"]],
     [
       "a brace that a comment swallowed",
       GOOD.replace("auth_pass s3cr3t\n  }", "auth_pass s3#cr3t }"),
@@ -183,7 +183,7 @@ describe("a configuration", () => {
     [
       "a quote that is not closed",
       `${GOOD}\nvrrp_script c {\n script "/bin/true\n}\n`,
-      ["36 degraded unterminated_quote"],
+      ["38 degraded unterminated_quote"],
     ],
   ])("%s is told with its line and what keepalived does about it", (_name, text, expected) => {
     expect(expect.arrayContaining(expected)).toEqual(codes(text));
