@@ -1,4 +1,3 @@
-import { Command } from "commander";
 import { runCollector } from "./app.ts";
 import { loadCollectorConfig, shownConfig } from "./config.ts";
 import { createLog } from "./core/log.ts";
@@ -8,16 +7,8 @@ import type { SourceStatus } from "./events/event.ts";
 /** How long an orderly end may take before the process is ended all the same, milliseconds. */
 const STOP_MAX_MS = 5_000;
 
-/** The verb `keepwatch collector`. Arguments and signals are read here and nowhere else. */
-export function collectorCommand(): Command {
-  return new Command("collector")
-    .description("the agent on an HA node: reads, and changes nothing")
-    .option("--config <file>", "TOML configuration")
-    .option("--check-config", "read the configuration, say what is wrong with it, and end")
-    .action(collectorVerb);
-}
-
-async function collectorVerb(options: { config?: string; checkConfig?: boolean }): Promise<void> {
+/** The verb `keepwatch collector`. Signals are read here and nowhere else. */
+export async function collectorVerb(options: { config?: string; checkConfig?: boolean }): Promise<void> {
   const config = await loadCollectorConfig(options.config);
   if (options.checkConfig) {
     process.stdout.write(

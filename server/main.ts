@@ -1,6 +1,5 @@
 #!/usr/bin/env node
 import { Command } from "commander";
-import { collectorCommand } from "../collector/main.ts";
 import { OperatorError } from "../collector/core/errors.ts";
 import { VERSION } from "../collector/version.ts";
 
@@ -26,12 +25,17 @@ Examples:
   keepwatch lint --explain auth_pass_truncated
 `;
 
-/** Everything but `collector` is loaded when it is asked for: a router installs neither the database nor the web server. */
+/** Everything is loaded when it is asked for: a router installs neither the database nor the web server. */
 async function main(): Promise<void> {
-  const program = new Command("keepwatch")
-    .description("Flight recorder and watchman for Keepalived")
-    .version(VERSION)
-    .addCommand(collectorCommand());
+  const program = new Command("keepwatch").description("Flight recorder and watchman for Keepalived").version(VERSION);
+  program
+    .command("collector")
+    .description("the agent on an HA node: reads, and changes nothing")
+    .option("--config <file>", "TOML configuration")
+    .option("--check-config", "read the configuration, say what is wrong with it, and end")
+    .action(async (options: { config?: string; checkConfig?: boolean }) =>
+      (await import("../collector/main.ts")).collectorVerb(options),
+    );
   program
     .command("server")
     .description("ingest, store, detect, alert, API and web timeline")
@@ -87,6 +91,20 @@ async function main(): Promise<void> {
     .addHelpText("after", LINT_HELP)
     .action(async (files: string[], options) => (await import("./verbs/lint.ts")).lintVerb(files, options));
   program
+    .command("scan")
+    .description("count what keepalived said in logs of any size")
+    .argument("<file...>", "log files, plain, .gz or .zst; - for standard input")
+    .option("--count-by <what>", "kind of event, state (host, instance and state), or row of the grammar", "kind")
+    .option("--workers <number>", "how many threads share a plain file", workersNumber, 1)
+    .option("--tz <zone>", "zone of classic syslog timestamps, for example Europe/Berlin (default: this machine's)")
+    .option(
+      "--year <year>",
+      "year of the last classic syslog line (default: from the file's modification time)",
+      yearNumber,
+    )
+    .option("--format <format>", "text or json", "text")
+    .action(async (files: string[], options) => (await import("./verbs/scan.ts")).scanVerb(files, options));
+  program
     .command("lab")
     .description(
       "(root, Linux) real keepalived daemons in network namespaces, scripted faults, and what keepwatch made of them",
@@ -108,6 +126,15 @@ function portNumber(text: string): number {
       remedy: "Give a number from 0 (any free port) to 65535",
     });
   return port;
+}
+
+function workersNumber(text: string): number {
+  const workers = Number(text);
+  if (!Number.isInteger(workers) || workers < 1 || workers > 64)
+    throw new OperatorError("USAGE", `--workers ${text} is not a number of threads`, {
+      remedy: "Give a number from 1 to 64; more than there are processors gains nothing",
+    });
+  return workers;
 }
 
 function yearNumber(text: string): number {

@@ -46,7 +46,14 @@ export interface LineGrammar {
   /** The message is about an instance and is told by its `(NAME)`; without one this row does not apply. */
   readonly needsInstance?: boolean;
   readonly templates: readonly string[];
+  /** The event's kind depends on nothing but what the named holes hold, the daemon, and whether there is an instance. */
   readonly toEvent: (words: Words, context: LineContext) => EventBody;
+}
+
+/** What a message means, and the id of the row that says so. */
+export interface Meaning {
+  readonly body: EventBody;
+  readonly row: string;
 }
 
 /** All rows, and the way from a message to the one that means it: of several that fit, the one that says more. */
@@ -58,6 +65,8 @@ export class GrammarTable {
   private readonly names: readonly (readonly string[])[];
   private readonly always: Uint8Array;
   private readonly withoutInstance: Uint8Array;
+  /** Whether the row asked what a hole holds when it last made an event: without it the event is the same for any words. */
+  askedWords = false;
   private scratch = new Uint8Array(SCRATCH_BYTES);
 
   constructor(rows: readonly LineGrammar[]) {
@@ -77,16 +86,16 @@ export class GrammarTable {
     return [...new Set(fitting.map((template) => this.rowOf(template)))];
   }
 
-  read(words: string, context: LineContext): EventBody | undefined {
+  read(words: string, context: LineContext): Meaning | undefined {
     if (words.length * 3 > this.scratch.length) this.scratch = new Uint8Array(words.length * 3);
     const bytes = this.scratch;
     const { written } = encoder.encodeInto(words, bytes);
     const template = this.match(bytes, 0, written, context.instance !== undefined);
     if (this.scratch.length > SCRATCH_BYTES) this.scratch = new Uint8Array(SCRATCH_BYTES);
+    if (template < 0) return undefined;
     // Where each byte is one character, places among the bytes are places in the text.
-    return template < 0
-      ? undefined
-      : this.event(template, written === words.length ? words : undefined, bytes, context);
+    const body = this.event(template, written === words.length ? words : undefined, bytes, context);
+    return { body, row: this.rowOf(template).id };
   }
 
   /** @returns the template that is meant by these bytes, the message after its prefixes, or -1; its holes are in `matcher` */
@@ -101,7 +110,9 @@ export class GrammarTable {
   event(template: number, text: string | undefined, bytes: Uint8Array, context: LineContext): EventBody {
     const { starts, ends } = this.matcher;
     const names = this.names[template] ?? [];
+    this.askedWords = false;
     const held = (name: string): string | undefined => {
+      this.askedWords = true;
       const hole = names.lastIndexOf(name);
       if (hole < 0) return undefined;
       return text?.slice(starts[hole], ends[hole]) ?? decoder.decode(bytes.subarray(starts[hole], ends[hole]));
@@ -116,6 +127,11 @@ export class GrammarTable {
       },
       context,
     );
+  }
+
+  /** How many holes of a template have a name. */
+  holesOf(template: number): number {
+    return this.names[template]?.length ?? 0;
   }
 
   rowOf(template: number): LineGrammar {

@@ -2,7 +2,7 @@ import type { Daemon, EventBody } from "../events/event.ts";
 import { LineColumns, NOT_OURS, READ } from "./columns.ts";
 import type { Observation } from "../events/observation.ts";
 import { US_PER_SECOND } from "../core/time.ts";
-import { GrammarTable, takePrefixes, UNRECOGNISED } from "./grammar.ts";
+import { GrammarTable, type Meaning, takePrefixes, UNRECOGNISED } from "./grammar.ts";
 import { allGrammars } from "./grammars/all.ts";
 import { CONTAINER_LINE_MAX_CHARS, takeContainer } from "./container.ts";
 import {
@@ -53,7 +53,9 @@ export function daemonOf(tag: string): Daemon | undefined {
  * Reads the message of one keepalived process. What no row claims is `log.unrecognised`, and kept.
  * @param daemon  undefined when it is not known who wrote it
  */
-export function readMessage(message: string, daemon: Daemon | undefined): EventBody {
+export const readMessage = (message: string, daemon: Daemon | undefined): EventBody => meaningOf(message, daemon).body;
+
+function meaningOf(message: string, daemon: Daemon | undefined): Meaning {
   // rsyslog gathers repeated lines: what was repeated is worth reading once.
   const written = withoutConsoleEnvelope(REPEATED.exec(message)?.[2] ?? message);
   const { words, context } = takePrefixes(written, daemon);
@@ -67,8 +69,10 @@ export function repeatedIn(message: string): number | undefined {
 }
 
 /** keepalived indents what belongs to a line before it: the rest of a long one, and the whole of a configuration dump. */
-const unclaimed = (written: string): EventBody =>
-  /^\s+\S/.test(written) ? { kind: "log.notice", code: "indented" } : UNRECOGNISED;
+const unclaimed = (written: string): Meaning =>
+  /^\s+\S/.test(written) ? { body: { kind: "log.notice", code: "indented" }, row: "log.notice.indented" } : NO_ROW;
+
+const NO_ROW: Meaning = { body: UNRECOGNISED, row: "log.unrecognised" };
 
 /** Whose a tag is. @returns undefined when it is not keepalived's */
 const writerOf = (tag: string): { daemon: Daemon | undefined } | undefined =>
@@ -114,19 +118,52 @@ const REPETITION_TEXT = "ast message ";
 const STREAMS: readonly string[] = ["stdout", "stderr"];
 const decoder = new TextDecoder("utf-8");
 
+/** A line of keepalived's, read as text. */
+export interface ReadLine extends Pick<Envelope, "ts" | "resolutionUs" | "host" | "pid"> {
+  readonly meaning: Meaning;
+  /** How many lines it stands for; undefined when it stands for itself. */
+  readonly repeated: number | undefined;
+}
+
+/**
+ * Reads single lines, the common ones as bytes (`columns`), and any of them as text.
+ * @throws OperatorError when there is no such zone
+ */
+export class LineReader {
+  readonly columns: LineColumns;
+  readonly table = table;
+  readonly clock: ZoneClock;
+  private readonly daemonOfFile: Daemon | undefined;
+
+  constructor({ path, zone }: Pick<LogReaderOptions, "path" | "zone">) {
+    this.clock = new ZoneClock(zone);
+    this.daemonOfFile = CHILDREN[CHILD_FILE.exec(path)?.[1] ?? ""];
+    this.columns = new LineColumns({
+      table,
+      stampOf: (text, reference, previous) => readEnvelope(text, this.clock, reference, previous),
+      writerOf,
+    });
+  }
+
+  /** @returns undefined when the line is not keepalived's */
+  readText(text: string, reference: number, previous?: number): ReadLine | undefined {
+    const envelope = readEnvelope(text, this.clock, reference, previous);
+    if (envelope === undefined || (envelope.tag !== undefined && !isKeepalived(envelope.tag))) return undefined;
+    const { ts, resolutionUs, host, pid, tag, message } = envelope;
+    const daemon = tag === undefined ? this.daemonOfFile : daemonOf(tag);
+    const meaning = ts === undefined ? NO_ROW : meaningOf(message, daemon);
+    return { ts, resolutionUs, host, pid, meaning, repeated: repeatedIn(message) };
+  }
+}
+
 /**
  * Reads the lines of one log file. Pure but for its counters and the instant of the line before.
  * @throws OperatorError when there is no such zone
  */
 export function createLogReader({ path, fingerprint, zone }: LogReaderOptions): LogReader {
-  const clock = new ZoneClock(zone);
-  const columns = new LineColumns({
-    table,
-    stampOf: (text, reference, previous) => readEnvelope(text, clock, reference, previous),
-    writerOf,
-  });
+  const reader = new LineReader({ path, zone });
+  const { columns, clock } = reader;
   const counts = { lines: 0, keepalivedLines: 0, unrecognised: 0, malformed: 0 };
-  const daemonOfFile = CHILDREN[CHILD_FILE.exec(path)?.[1] ?? ""];
   let lastTs: number | undefined;
   /** What keepalived said in the line before, when that was keepalived's: a line that only counts repetitions is about it. */
   let before: Observation | undefined;
@@ -134,11 +171,8 @@ export function createLogReader({ path, fingerprint, zone }: LogReaderOptions): 
   const pieces = new Map<string, { readonly stamp: string; readonly text: string }>();
 
   function observe(text: string, place: LinePlace, reference: number): Observation | undefined {
-    const envelope = readEnvelope(text, clock, reference, lastTs);
-    if (envelope === undefined || (envelope.tag !== undefined && !isKeepalived(envelope.tag))) return undefined;
-    const daemon = envelope.tag === undefined ? daemonOfFile : daemonOf(envelope.tag);
-    const body = envelope.ts === undefined ? UNRECOGNISED : readMessage(envelope.message, daemon);
-    return observation(text, place, reference, envelope, body, repeatedIn(envelope.message));
+    const read = reader.readText(text, reference, lastTs);
+    return read && observation(text, place, reference, read, read.meaning.body, read.repeated);
   }
 
   /** The same for a line whose columns are read, without taking its text apart. @returns undefined when its text is not just its bytes */
@@ -253,7 +287,7 @@ export function createLogReader({ path, fingerprint, zone }: LogReaderOptions): 
 }
 
 /** What is read of a line. A file cut short under its writer (copytruncate) goes on after a hole, which reads as NULs. */
-function textOf(line: Uint8Array | string): string {
+export function textOf(line: Uint8Array | string): string {
   if (typeof line === "string") {
     const text = line.replace(/^\0+/, "");
     return text.slice(0, charsMax(text.charCodeAt(0))).replace(/\r$/, "");

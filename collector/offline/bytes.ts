@@ -24,7 +24,8 @@ export async function* bytesOf(path: string): AsyncGenerator<Uint8Array> {
   }
 }
 
-async function readHead(path: string): Promise<Uint8Array> {
+/** The first bytes of a file, as they are. @throws OperatorError when it cannot be read */
+export async function readHead(path: string): Promise<Uint8Array> {
   try {
     const file = await open(path, "r");
     try {

@@ -1,0 +1,144 @@
+import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { OperatorError } from "../core/errors.ts";
+import { LineFinder, START } from "../logs/line-finder.ts";
+import { LogTally, type Tally } from "../logs/tally.ts";
+
+/** How much of a log is in memory at a time, bytes. */
+const CHUNK_BYTES = 256 * 1024;
+/** How much of a file is one thread's at a time, bytes. */
+const SEGMENT_BYTES = 16 * 1024 * 1024;
+const PROBE_BYTES = 4096;
+const NEWLINE = 0x0a;
+
+/** What is the same for all parts of a log. */
+export interface ScanOptions {
+  /** How the file is called; its name may say which process of keepalived writes it. */
+  readonly path: string;
+  readonly zone: string;
+  /** The last line was written at or before this, epoch microseconds. */
+  readonly reference: number;
+}
+
+/** Counts what keepalived says in a stream of bytes, of which no more than a chunk is in memory. */
+export class LogScanner {
+  private readonly log: LogTally;
+  private readonly finder = new LineFinder(CHUNK_BYTES);
+  /** Bytes of an unfinished line, at the start of the chunk. */
+  private have = 0;
+  /** In the middle of a line longer than a chunk, whose beginning has been read: the rest says nothing more. */
+  private passing = false;
+
+  constructor(options: ScanOptions) {
+    this.log = new LogTally(options);
+  }
+
+  /** Where the next bytes are put, before they are told by `filled`. Never empty. */
+  room(): Uint8Array {
+    return this.finder.bytes.subarray(START + this.have, START + this.finder.capacity);
+  }
+
+  /** So many bytes have been put into `room()`. */
+  filled(count: number): void {
+    const { bytes, capacity } = this.finder;
+    let end = START + this.have + count;
+    if (this.passing) end = this.pass(end);
+    const last = bytes.subarray(START, end).lastIndexOf(NEWLINE);
+    if (last >= 0) this.find(START + last + 1, end);
+    else {
+      this.have = end - START;
+      if (this.have < capacity) return;
+      bytes[end - 1] = NEWLINE;
+      this.find(end, end);
+      this.passing = true;
+    }
+  }
+
+  push(chunk: Uint8Array): void {
+    for (let at = 0; at < chunk.length; ) {
+      const room = this.room();
+      const part = chunk.subarray(at, at + room.length);
+      room.set(part);
+      this.filled(part.length);
+      at += part.length;
+    }
+  }
+
+  /** A last line without a newline is a line. */
+  end(): Tally {
+    if (this.have > 0) {
+      const end = START + this.have;
+      this.finder.bytes[end] = NEWLINE;
+      this.find(end + 1, end + 1);
+    }
+    return this.log.tally();
+  }
+
+  /** Takes the rest of a long line away. @returns where the bytes end now */
+  private pass(end: number): number {
+    const { bytes } = this.finder;
+    const newline = bytes.subarray(START, end).indexOf(NEWLINE);
+    if (newline < 0) return START;
+    this.passing = false;
+    bytes.copyWithin(START, START + newline + 1, end);
+    return end - newline - 1;
+  }
+
+  /** Reads the lines up to `to` and keeps what is behind them. */
+  private find(to: number, end: number): void {
+    const { finder, log } = this;
+    const found = finder.find(to);
+    log.pass(finder.lines());
+    for (let i = 0; i < found; i++) log.add(finder.bytes, finder.startOf(i), finder.endOf(i));
+    finder.bytes.copyWithin(START, to, end);
+    this.have = end - to;
+  }
+}
+
+/** Whose turn it is among threads that read one file together: the number of the next segment. */
+export type Turns = Int32Array<SharedArrayBuffer>;
+export const newTurns = (): Turns => new Int32Array(new SharedArrayBuffer(4));
+
+/**
+ * Reads the segments of a plain file that are nobody's yet, until there are none.
+ * @throws OperatorError when the file cannot be read
+ */
+export function scanSegments(options: ScanOptions, turns: Turns): Tally {
+  const scanner = new LogScanner(options);
+  try {
+    const file = openSync(options.path, "r");
+    try {
+      const { size } = statSync(options.path);
+      for (let from = nextSegment(turns); from < size; from = nextSegment(turns))
+        readRange(file, scanner, lineStart(file, from), lineStart(file, from + SEGMENT_BYTES));
+    } finally {
+      closeSync(file);
+    }
+  } catch (cause) {
+    throw new OperatorError("INPUT_UNREADABLE", `${options.path} cannot be read`, { cause });
+  }
+  return scanner.end();
+}
+
+const nextSegment = (turns: Turns): number => Atomics.add(turns, 0, 1) * SEGMENT_BYTES;
+
+function readRange(file: number, scanner: LogScanner, from: number, to: number): void {
+  for (let at = from; at < to; ) {
+    const room = scanner.room();
+    const count = readSync(file, room, 0, Math.min(room.length, to - at), at);
+    if (count === 0) return;
+    scanner.filled(count);
+    at += count;
+  }
+}
+
+/** The first place at or behind `at` where a line begins; the end of the file when there is none. */
+function lineStart(file: number, at: number): number {
+  if (at === 0) return 0;
+  const probe = new Uint8Array(PROBE_BYTES);
+  for (let from = at - 1; ; from += PROBE_BYTES) {
+    const count = readSync(file, probe, 0, PROBE_BYTES, from);
+    const newline = probe.subarray(0, count).indexOf(NEWLINE);
+    if (newline >= 0) return from + newline + 1;
+    if (count < PROBE_BYTES) return from + count;
+  }
+}
