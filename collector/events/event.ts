@@ -1,36 +1,22 @@
 import Type, { type Static, type TEnum, type TObject, type TSchema } from "typebox";
 import { Compile, type Validator } from "typebox/compile";
+import {
+  BFD_STATES,
+  CHECKERS,
+  DAEMONS,
+  DIAGNOSTIC_SEVERITIES,
+  FAMILIES,
+  SOURCES,
+  STATES,
+  type Source,
+} from "./vocabulary.ts";
 
 /**
  * The event contract between collectors, the server and the offline tools: one immutable observation.
  * Additive only: a field or a kind is never renamed or given another meaning. The page for people is README.md beside this file.
  */
 
-/** Where an observation comes from. DESIGN vocabulary: `wire` is captured adverts, `kernel` is netlink. */
-export const SOURCES = ["log", "wire", "kernel", "dump", "config", "check", "shadow", "process", "collector"] as const;
-export type Source = (typeof SOURCES)[number];
-
-/** States of a vrrp_instance, as keepalived names them. */
-export const STATES = ["INIT", "BACKUP", "MASTER", "FAULT"] as const;
-export type VrrpState = (typeof STATES)[number];
-
-export const FAMILIES = ["ipv4", "ipv6"] as const;
-export type Family = (typeof FAMILIES)[number];
-
-/** keepalived's processes: the parent, and the children by what they do. */
-export const DAEMONS = ["parent", "vrrp", "checker", "bfd"] as const;
-export type Daemon = (typeof DAEMONS)[number];
-
-/** States of a BFD session: RFC 5880 section 6.2. */
-export const BFD_STATES = ["AdminDown", "Down", "Init", "Up"] as const;
-
-/** keepalived's health checkers. `service` where the line does not say which. */
-export const CHECKERS = ["TCP", "HTTP", "SSL", "MISC", "SMTP", "DNS", "PING", "UDP", "BFD", "service"] as const;
-export type Checker = (typeof CHECKERS)[number];
-
-/** What keepalived does about a configuration fault: DESIGN section 3. */
-export const DIAGNOSTIC_SEVERITIES = ["fatal", "instance-lost", "degraded", "hint"] as const;
-export type DiagnosticSeverity = (typeof DIAGNOSTIC_SEVERITIES)[number];
+export * from "./vocabulary.ts";
 
 /** Longest raw line kept with an event, in characters; the rest is cut and `rawTruncated` is set. */
 export const RAW_MAX_CHARS = 4096;

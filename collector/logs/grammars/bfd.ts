@@ -1,4 +1,4 @@
-import { BFD_STATES } from "../../events/event.ts";
+import { BFD_STATES } from "../../events/vocabulary.ts";
 import { type LineContext, type LineGrammar, UNRECOGNISED, type Words } from "../grammar.ts";
 import { cut } from "../text.ts";
 import { address, between, known, NAME_MAX } from "./fields.ts";
