@@ -33,31 +33,64 @@ export function messagesLog(lines: number, fraction: number, seed: number): Buff
     const stamp = `${MONTHS[at.getUTCMonth()]} ${String(at.getUTCDate()).padStart(2)} ${at.toISOString().slice(11, 19)}`;
     if (random() < fraction) {
       if (queue.length === 0) queue = story(random);
-      parts.push(`${stamp} lb1 ${queue.shift()}\n`);
+      parts.push(`${stamp} lb${1 + (i % 4)} ${queue.shift()}\n`);
     } else parts.push(`${stamp} lb1 ${OTHERS[Math.floor(random() * OTHERS.length)]}\n`);
   }
   return Buffer.from(parts.join(""));
 }
 
+/** What one takeover, check or link of one of a few hosts and instances writes. */
 function story(random: () => number): string[] {
-  const vrrp = (text: string): string => `Keepalived_vrrp[815]: ${text}`;
-  const garp = vrrp("Sending gratuitous ARP on eth0 for 10.99.0.100");
-  if (random() < 0.5)
-    return [
-      vrrp("(VI_1) Receive advertisement timeout"),
-      vrrp("(VI_1) Entering MASTER STATE"),
-      vrrp("(VI_1) setting VIPs."),
-      garp,
-      garp,
-      garp,
-      garp,
-      garp,
-    ];
-  return [
-    vrrp("(VI_1) Master received advert from 10.99.0.11 with higher priority 150, ours 100"),
-    vrrp("(VI_1) Entering BACKUP STATE"),
-    vrrp("(VI_1) removing VIPs."),
-  ];
+  const pick = (max: number): number => Math.floor(random() * max);
+  const instance = `VI_${1 + pick(3)}`;
+  const vip = `10.99.0.${100 + pick(100)}`;
+  const vrrp = (text: string): string => `Keepalived_vrrp[${815 + pick(5)}]: ${text}`;
+  const checker = (text: string): string => `Keepalived_healthcheckers[${901 + pick(5)}]: ${text}`;
+  const server = `[10.30.0.${1 + pick(40)}]:tcp:80`;
+  const garp = vrrp(`Sending gratuitous ARP on eth0 for ${vip}`);
+  switch (pick(6)) {
+    case 0:
+      return [
+        vrrp(`(${instance}) Receive advertisement timeout`),
+        vrrp(`(${instance}) Entering MASTER STATE`),
+        vrrp(`(${instance}) setting VIPs.`),
+        vrrp(`(${instance}) Sending/queueing gratuitous ARPs on eth0 for ${vip}`),
+        garp,
+        garp,
+        garp,
+        garp,
+        garp,
+      ];
+    case 1:
+      return [
+        vrrp(`(${instance}) Master received advert from 10.99.0.11 with higher priority ${101 + pick(100)}, ours 100`),
+        vrrp(`(${instance}) Entering BACKUP STATE`),
+        vrrp(`(${instance}) removing VIPs.`),
+      ];
+    case 2:
+      return [
+        vrrp("VRRP_Script(chk_nginx) failed (exited with status 1)"),
+        vrrp(`(${instance}) Changing effective priority from 150 to ${100 + pick(50)}`),
+      ];
+    case 3:
+      return [
+        checker(`TCP connection to ${server} failed.`),
+        checker(`Removing service ${server} from VS [${vip}]:tcp:80`),
+        checker(`Adding service ${server} to VS [${vip}]:tcp:80`),
+      ];
+    case 4:
+      return [
+        vrrp("Netlink reports eth0 down"),
+        vrrp(`(${instance}) Entering FAULT STATE`),
+        vrrp(`(${instance}) sent 0 priority`),
+      ];
+    default:
+      return [
+        `Keepalived[${700 + pick(5)}]: Starting Keepalived v2.2.7 (01/16,2022)`,
+        vrrp(`(${instance}) Entering BACKUP STATE (init)`),
+        vrrp(`(${instance}) Backup received priority 0 advertisement`),
+      ];
+  }
 }
 
 const ETHERNET = Buffer.from("01005e00001202000000000b0800", "hex");

@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- --lab]`: the first figures, each with what it was measured against in the same run.
+ * `npm run bench [-- --lab | logs]`: the first figures, each with what it was measured against in the same run.
  * Machines are noisy: read the ratios. `--lab` (root) adds the time from a cut link to the webhook.
  */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -11,17 +11,12 @@ import { readInputs } from "../../collector/offline/inputs.ts";
 import { runLab } from "../../server/lab/lab.ts";
 import { SCENARIOS } from "../../server/lab/scenarios.ts";
 import { messagesLog, vrrpCapture } from "./generate.ts";
+import { benchLogs } from "./logs.ts";
+import { median, print } from "./shared.ts";
 
 const ROUNDS = 5;
 const LINES = 200_000;
 const ADVERTS = 200_000;
-
-const print = (line: string): void => void process.stdout.write(`${line}\n`);
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
-}
 
 /** CPU seconds of this process, user and system. */
 function cpuSeconds(): number {
@@ -102,9 +97,10 @@ async function benchLab(): Promise<void> {
 
 const dir = await mkdtemp(join(tmpdir(), "keepwatch-bench-"));
 try {
-  await benchAnalyze(dir);
+  if (process.argv.includes("logs")) await benchLogs(dir, process.argv);
+  else await benchAnalyze(dir);
   if (process.argv.includes("--lab")) await benchLab();
-  else print("link cut to webhook: not measured (npm run bench -- --lab, as root)");
+  else if (!process.argv.includes("logs")) print("link cut to webhook: not measured (npm run bench -- --lab, as root)");
 } finally {
   await rm(dir, { recursive: true, force: true });
 }
