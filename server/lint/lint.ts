@@ -54,15 +54,8 @@ export function lint(request: LintRequest): LintReport {
   // Of this run alone: passwords can be told apart, and nothing can be tried against it afterwards.
   const fingerprintKey = randomBytes(32).toString("hex");
   const nodes = subjects.map((subject) => lintSubject(subject, fingerprintKey));
-  const { findings, routers } = checkCluster(
-    nodes.map(({ subject, config }) => ({
-      node: subject.node ?? subject.title,
-      file: subject.path,
-      running: config.running,
-      diagnostics: config.diagnostics,
-    })),
-    nodes[0]?.subject.release ?? NEWEST_RELEASE,
-  );
+  // One node by itself has nothing to be held against.
+  const { findings, routers } = nodes.length > 1 ? checkNodes(nodes) : { findings: [], routers: [] };
   const between = findings.map((found): LintDiagnostic => {
     const rows = nodes.find(({ subject }) => (subject.node ?? subject.title) === found.node)?.files;
     const row =
@@ -77,10 +70,22 @@ export function lint(request: LintRequest): LintReport {
   return {
     nodes,
     between,
-    routers: nodes.length > 1 ? routers : [],
+    routers,
     diagnostics: [...nodes.flatMap(({ diagnostics }) => diagnostics), ...between],
     errors,
   };
+}
+
+function checkNodes(nodes: readonly LintedNode[]): ReturnType<typeof checkCluster> {
+  return checkCluster(
+    nodes.map(({ subject, config }) => ({
+      node: subject.node ?? subject.title,
+      file: subject.path,
+      running: config.running,
+      diagnostics: config.diagnostics,
+    })),
+    nodes[0]?.subject.release ?? NEWEST_RELEASE,
+  );
 }
 
 /** All that is wrong with one node's configuration, without looking at other nodes. */

@@ -153,6 +153,8 @@ function machineSubject(
     throw new OperatorError("LINT_NOTHING", `there is no keepalived on this machine to look at: ${unreadable}`, {
       remedy: "Name a configuration: keepwatch lint FILE",
     });
+  if (unreadable?.startsWith("no permission"))
+    throw new OperatorError("LINT_INPUT", unreadable, { remedy: "Run as a user who may read it" });
   const [release, releaseWhy] = releaseOf(request, build);
   return {
     ...named,

@@ -107,7 +107,9 @@ function printAll(all: readonly LintDiagnostic[], { rowsOf, names }: Sources, pa
     for (const one of diagnostics) {
       const count = (shown.get(one.code) ?? 0) + 1;
       shown.set(one.code, count);
-      if (count > SHOWN_MAX) rest.set(one.code, [...(rest.get(one.code) ?? []), one]);
+      const more = rest.get(one.code);
+      if (more) more.push(one);
+      else if (count > SHOWN_MAX) rest.set(one.code, [one]);
       else lines.push(...printOne(one, source, paint), "");
     }
     for (const [code, more] of rest) lines.push(...printRest(source.shownAs, code, more, paint), "");
