@@ -1,8 +1,16 @@
 import { createHash } from "node:crypto";
 import type { Observation } from "../events/observation.ts";
-import { modelOf } from "./model.ts";
+import { type ModelOptions, modelOf } from "./model.ts";
 import { type ConfFiles, type ConfTree, parseConf } from "./parser.ts";
 import { encodeBytes } from "./text.ts";
+
+/** Who reads the configuration, as far as it is known. */
+export interface ConfReader extends Pick<ModelOptions, "release" | "facts"> {
+  /** What `@id` lines are compared with. */
+  readonly configId: string;
+  /** `-e`, `--all-config`. */
+  readonly allConfig?: boolean;
+}
 
 /**
  * A node's configuration as observations: `config.loaded`, a `config.diagnostic` for each fault, or `config.unreadable`.
@@ -11,10 +19,11 @@ import { encodeBytes } from "./text.ts";
 export function observeConfig(
   path: string,
   files: ConfFiles,
-  configId: string,
+  { configId, allConfig = false, ...options }: ConfReader,
   ts: number,
 ): { observations: Observation[]; paths: readonly string[]; version: string } {
-  const tree = parseConf(path, files, configId);
+  const release = options.release === undefined ? {} : { release: options.release };
+  const tree = parseConf(path, files, configId, { allConfig, ...release });
   const version = versionOf(tree);
   const paths = tree.files.map((file) => file.path);
   if (tree.unreadable !== undefined) {
@@ -27,7 +36,7 @@ export function observeConfig(
       version,
     };
   }
-  const { instances, virtualServers, routerId, mail, diagnostics } = modelOf(tree);
+  const { instances, virtualServers, routerId, mail, diagnostics } = modelOf(tree, options);
   const common = { source: "config", ts, tsUncertaintyUs: 0 } as const;
   const loaded: Observation = {
     ...common,

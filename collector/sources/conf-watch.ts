@@ -1,24 +1,38 @@
 import { statSync } from "node:fs";
 import { hostname } from "node:os";
-import { observeConfig } from "../conf/load.ts";
+import type { KeepalivedBuild } from "../chain/build.ts";
+import type { ChainDiagnostic, StartChain } from "../chain/chain.ts";
+import { optionOf } from "../chain/options.ts";
+import { resolveChain } from "../chain/resolve.ts";
+import { type ConfReader, observeConfig } from "../conf/load.ts";
 import type { ConfFiles } from "../conf/parser.ts";
-import type { Clock } from "../core/time.ts";
+import { type Clock, US_PER_SECOND } from "../core/time.ts";
 import type { SourceStatus } from "../events/event.ts";
 import type { Observation } from "../events/observation.ts";
+import { systemChainFiles } from "./chain-files.ts";
 import { systemConfFiles } from "./conf-files.ts";
+import { installedBuild } from "./keepalived-build.ts";
+import { systemFacts } from "./node-facts.ts";
+import { systemProcesses } from "./processes.ts";
 import type { Source, SourceContext } from "./source.ts";
 
-export const DEFAULT_CONFIG_PATH = "/etc/keepalived/keepalived.conf";
-/** Where distributions keep the options that an init script or unit hands to keepalived. */
-const OPTION_FILES = ["/etc/default/keepalived", "/etc/sysconfig/keepalived"];
 const POLL_MS = 2_000;
+/** How often the start chain is looked at when nothing it has read changes: a daemon may be started in another way. Microseconds. */
+const CHAIN_US = 30 * US_PER_SECOND;
 
 export interface ConfWatchOptions {
   readonly clock: Clock;
-  /** Instead of what the options on this machine say. */
+  /** Instead of what this machine's unit, start script or living daemon says. */
   readonly path?: string;
-  readonly files?: ConfFiles;
+  /** How keepalived is started (default: as this machine shows). */
+  readonly resolve?: (build: KeepalivedBuild | undefined) => StartChain;
   readonly every?: (ms: number, tick: () => void) => () => void;
+}
+
+/** How keepalived is started here, and what it meets. */
+interface Effective extends ConfReader {
+  readonly path: string;
+  readonly diagnostics: readonly ChainDiagnostic[];
 }
 
 /** The configuration keepalived would read, when it is first read and whenever its contents change. */
@@ -29,7 +43,6 @@ export function createConfWatchSource(options: ConfWatchOptions): ConfWatchSourc
 export class ConfWatchSource implements Source {
   readonly name = "config";
   private readonly options: ConfWatchOptions;
-  private readonly files: ConfFiles;
   private context: SourceContext | undefined;
   private stopPolling: () => void = () => undefined;
   private told = "";
@@ -39,13 +52,19 @@ export class ConfWatchSource implements Source {
   private reason: string | undefined = "it has not started yet";
   private reads = 0;
 
+  private build: KeepalivedBuild | undefined;
+  private chain: StartChain | undefined;
+  private chainSeenUs = 0;
+  /** What was wrong with the living processes when they were last looked at: true only when it is still so. */
+  private passing: ReadonlySet<string> = new Set();
+
   constructor(options: ConfWatchOptions) {
     this.options = options;
-    this.files = options.files ?? systemConfFiles;
   }
 
   async start(context: SourceContext): Promise<void> {
     this.context = context;
+    this.build = installedBuild();
     await this.poll();
     const every = this.options.every ?? everyInterval;
     this.stopPolling = every(POLL_MS, () => void this.poll());
@@ -60,7 +79,7 @@ export class ConfWatchSource implements Source {
   status(): SourceStatus {
     return {
       name: this.name,
-      detail: this.effective().path,
+      detail: this.options.path ?? this.chain?.configuration.path ?? "",
       state: this.state,
       read: this.reads,
       unrecognised: 0,
@@ -70,49 +89,91 @@ export class ConfWatchSource implements Source {
 
   /** Looks once. What has not changed is not told again. */
   async poll(): Promise<void> {
-    const { path, configId } = this.effective();
-    const stamps = stampsOf([path, ...OPTION_FILES, ...this.paths]);
-    if (stamps === this.stamps && !this.options.files) return;
-    const { observations, paths, version } = observeConfig(path, this.files, configId, this.options.clock.epoch());
-    this.paths = paths;
-    this.stamps = stampsOf([path, ...OPTION_FILES, ...paths]);
+    const now = this.options.clock.epoch();
+    const isStale = this.chain === undefined || Math.abs(now - this.chainSeenUs) >= CHAIN_US;
+    if (!isStale && stampsOf(this.paths) === this.stamps) return;
+    const { path, diagnostics, ...reader } = this.effective(now);
+    const { observations, paths, version } = observeConfig(path, systemConfFiles, reader, now);
+    this.paths = [path, ...LAUNCHER_FILES, ...paths];
+    this.stamps = stampsOf(this.paths);
     const unreadable = observations.find((seen) => seen.body.kind === "config.unreadable");
     this.state = unreadable ? "unavailable" : "running";
     this.reason = unreadable?.body.kind === "config.unreadable" ? unreadable.body.message : undefined;
-    const told = `${path}\0${configId}\0${version}`;
+    const told = JSON.stringify([
+      path,
+      reader.configId,
+      version,
+      ...diagnostics.map(({ code, message }) => [code, message]),
+    ]);
     if (told === this.told) return;
     this.told = told;
     this.reads += 1;
-    await this.context?.emit(observations);
+    await this.context?.emit([...observations, ...diagnostics.map((found) => observationOf(found, now))]);
   }
 
-  /** `-f` and `-i` of the options on this machine, as an init script or unit hands them over. */
-  private effective(): { path: string; configId: string } {
-    const words = OPTION_FILES.flatMap((file) => {
-      const text = this.files.read(file);
-      return typeof text === "string" ? optionsIn(text) : [];
-    });
-    const path = this.options.path ?? optionValue(words, "f", "use-file") ?? DEFAULT_CONFIG_PATH;
-    return { path, configId: optionValue(words, "i", "config-id") ?? hostname().split(".")[0] ?? "" };
+  /** What the unit, the start script or the living daemon says; a file of another place is read as it stands. */
+  private effective(now: number): Effective {
+    const chain = (this.options.resolve ?? resolveHere)(this.build);
+    this.chain = chain;
+    this.chainSeenUs = now;
+    const configId = chain.configId.id ?? hostname().split(".")[0] ?? "";
+    const release = this.build ? { release: this.build.release } : {};
+    const { path } = this.options;
+    if (path !== undefined && path !== chain.configuration.path) return { path, configId, diagnostics: [], ...release };
+    return {
+      path: chain.configuration.path,
+      configId,
+      allConfig: optionOf(chain.options, "all-config") !== undefined,
+      facts: systemFacts(),
+      diagnostics: this.lasting(chain.diagnostics),
+      ...release,
+    };
+  }
+
+  /** A look at processes in the middle of a restart finds half of them: what is wrong with them counts when it is seen twice. */
+  private lasting(diagnostics: readonly ChainDiagnostic[]): ChainDiagnostic[] {
+    const passing = new Set(diagnostics.map(({ code }) => code).filter((code) => OF_PROCESSES.test(code)));
+    const before = this.passing;
+    this.passing = passing;
+    return diagnostics.filter(({ code }) => !passing.has(code) || before.has(code));
   }
 }
 
-/** Words of `KEEPALIVED_OPTIONS="-D -f /etc/…"` and `DAEMON_ARGS="…"`. */
-export function optionsIn(text: string): string[] {
-  return [
-    ...text.matchAll(/^\s*(?:export\s+)?(?:KEEPALIVED_OPTIONS|DAEMON_ARGS)\s*=\s*(?:"([^"]*)"|'([^']*)'|(\S*))/gm),
-  ].flatMap(([, double, single, bare]) => (double ?? single ?? bare ?? "").split(/\s+/).filter(Boolean));
+function resolveHere(build: KeepalivedBuild | undefined): StartChain {
+  return resolveChain(systemChainFiles(), {
+    hostname: hostname(),
+    processes: systemProcesses(),
+    isLive: true,
+    ...(build ? { build } : {}),
+  });
 }
 
-/** `-f PATH`, `-fPATH`, `--use-file PATH`, `--use-file=PATH`; the last one counts. */
-export function optionValue(words: readonly string[], short: string, long: string): string | undefined {
-  let found: string | undefined;
-  for (const [i, word] of words.entries()) {
-    if (word === `-${short}` || word === `--${long}`) found = words[i + 1] ?? found;
-    else if (word.startsWith(`--${long}=`)) found = word.slice(long.length + 3);
-    else if (word.startsWith(`-${short}`) && !word.startsWith("--")) found = word.slice(2);
-  }
-  return found;
+/** Codes of what is wrong with living processes. */
+const OF_PROCESSES = /^(?:daemon|pid_file|config_newer)_/;
+/** Files that decide how keepalived is started, beside the configuration: a change of one is seen at once. */
+const LAUNCHER_FILES = [
+  "/etc/default/keepalived",
+  "/etc/sysconfig/keepalived",
+  "/etc/systemd/system/keepalived.service",
+  "/etc/systemd/system/keepalived.service.d",
+];
+
+function observationOf({ code, severity, message, fix, at }: ChainDiagnostic, ts: number): Observation {
+  return {
+    source: "config",
+    ts,
+    tsUncertaintyUs: 0,
+    idParts: ["chain", code, message, ts],
+    ...(at ? { at: `${at.file}:${at.line}`.slice(0, 4352) } : {}),
+    body: {
+      kind: "config.diagnostic",
+      code,
+      severity,
+      message: message.slice(0, 1024),
+      fix: fix.slice(0, 1024),
+      ...(at ? { file: at.file.slice(0, 4096), line: at.line, column: at.column } : {}),
+    },
+  };
 }
 
 /** A configuration file handed in by itself: its includes are read from this machine when they are there. */
@@ -121,7 +182,7 @@ export function configObservations(path: string, text: string, configId: string,
     read: (asked) => (asked === path ? text : systemConfFiles.read(asked)),
     glob: systemConfFiles.glob,
   };
-  return observeConfig(path, files, configId, ts).observations;
+  return observeConfig(path, files, { configId }, ts).observations;
 }
 
 function stampsOf(paths: readonly string[]): string {

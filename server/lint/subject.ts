@@ -1,8 +1,7 @@
-import { spawnSync } from "node:child_process";
 import { closeSync, lstatSync, openSync, readSync, realpathSync, statSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { type KeepalivedBuild, readBuild } from "../../collector/chain/build.ts";
+import type { KeepalivedBuild } from "../../collector/chain/build.ts";
 import type { StartChain } from "../../collector/chain/chain.ts";
 import { type ChainFiles, ChainTree } from "../../collector/chain/files.ts";
 import { optionOf } from "../../collector/chain/options.ts";
@@ -14,6 +13,7 @@ import { messageOf, OperatorError } from "../../collector/core/errors.ts";
 import { parseSpec } from "../../collector/offline/inputs.ts";
 import { systemChainFiles } from "../../collector/sources/chain-files.ts";
 import { systemConfFiles } from "../../collector/sources/conf-files.ts";
+import { installedBuild } from "../../collector/sources/keepalived-build.ts";
 import { accountsOf, systemFacts } from "../../collector/sources/node-facts.ts";
 import { systemProcesses } from "../../collector/sources/processes.ts";
 
@@ -54,7 +54,6 @@ export interface Subject {
 const FILE_BYTES_MAX = 16 * 1024 * 1024;
 /** How much of a file is looked at to tell whether it is text, bytes. */
 const HEAD_BYTES = 8 * 1024;
-const KEEPALIVED_MS = 5_000;
 
 /** @throws OperatorError when there is nothing to read at a place that was named */
 export function subjectsOf(request: LintRequest): { subjects: readonly Subject[]; errors: readonly OperatorError[] } {
@@ -249,19 +248,6 @@ function releaseOf(request: LintRequest, build: KeepalivedBuild | undefined): [R
   if (request.release) return [request.release, "asked for"];
   if (build) return [build.release, "the one that is installed here"];
   return [NEWEST_RELEASE, "the newest that is known; --keepalived-version names another"];
-}
-
-function installedBuild(): KeepalivedBuild | undefined {
-  const ask = (option: string): string => {
-    const { stderr, stdout } = spawnSync("keepalived", [option], {
-      encoding: "utf8",
-      timeout: KEEPALIVED_MS,
-      env: { ...process.env, PATH: `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin:/usr/local/sbin` },
-    });
-    return `${stderr ?? ""}${stdout ?? ""}`;
-  };
-  const version = ask("-v");
-  return version === "" ? undefined : readBuild(version, ask("-h"));
 }
 
 function statOf(path: string): ReturnType<typeof statSync> & object {

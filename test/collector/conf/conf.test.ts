@@ -6,7 +6,6 @@ import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import { modelOf } from "../../../collector/conf/model.ts";
 import { type ConfFiles, parseConf } from "../../../collector/conf/parser.ts";
-import { optionsIn, optionValue } from "../../../collector/sources/conf-watch.ts";
 
 /** Files in a table instead of on a disk. A pattern matches what begins with what stands before its star. */
 const filesOf = (table: Readonly<Record<string, string>>): ConfFiles => ({
@@ -236,19 +235,6 @@ describe("a configuration", () => {
       }),
       { numRuns: 500 },
     );
-  });
-});
-
-describe("the options that name the configuration", () => {
-  test.each([
-    ['KEEPALIVED_OPTIONS="-D -f /etc/other.conf"', "/etc/other.conf"],
-    ["KEEPALIVED_OPTIONS='-D --use-file=/etc/other.conf'", "/etc/other.conf"],
-    ["DAEMON_ARGS=-f/etc/other.conf", "/etc/other.conf"],
-    ['export KEEPALIVED_OPTIONS="--use-file /a -f /b"', "/b"],
-    ['# KEEPALIVED_OPTIONS="-f /no"', undefined],
-    ['KEEPALIVED_OPTIONS="-D"', undefined],
-  ])("%s", (line, expected) => {
-    expect(optionValue(optionsIn(line), "f", "use-file")).toBe(expected);
   });
 });
 

@@ -2,9 +2,12 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { StartChain } from "../../../collector/chain/chain.ts";
+import { resolveChain } from "../../../collector/chain/resolve.ts";
 import type { EpochUs, MonoUs } from "../../../collector/core/time.ts";
 import type { EventBody } from "../../../collector/events/event.ts";
 import { type ConfWatchSource, createConfWatchSource } from "../../../collector/sources/conf-watch.ts";
+import type { SourceContext } from "../../../collector/sources/source.ts";
 
 let dir: string;
 let path: string;
@@ -21,15 +24,17 @@ afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
 async function watch(): Promise<ConfWatchSource> {
   const source = createConfWatchSource({ clock, path, every: () => () => undefined });
-  await source.start({
-    emit: async (observations) => {
-      told.push(...observations.map(({ body }) => body));
-    },
-    position: () => undefined,
-    log: () => undefined,
-  });
+  await source.start(context());
   return source;
 }
+
+const context = (): SourceContext => ({
+  emit: async (observations) => {
+    told.push(...observations.map(({ body }) => body));
+  },
+  position: () => undefined,
+  log: () => undefined,
+});
 
 /** Writes with a time of its own, as two edits within one tick of the clock would not have. */
 function write(file: string, text: string): void {
@@ -91,5 +96,36 @@ describe("the watch over the configuration", () => {
       expect.objectContaining({ code: "missing_parameter", ...place }),
       expect.objectContaining({ code: "no_vrid", ...place }),
     ]);
+  });
+
+  test("tells what is wrong with the start, and with living processes only when it is seen twice", async () => {
+    write(path, instance(150));
+    const found = (code: string) => ({ code, severity: "degraded", message: code, fix: "-" }) as const;
+    let diagnostics = [found("log_nowhere"), found("daemon_child_missing")];
+    const chain = () =>
+      ({
+        ...resolveChain(
+          { read: () => ({ unreadable: "-" }), stat: () => undefined, readlink: () => undefined, list: () => [] },
+          {},
+        ),
+        configuration: { path, why: "option", files: [path] },
+        diagnostics,
+      }) as StartChain;
+    const source = createConfWatchSource({ clock, resolve: chain, every: () => () => undefined });
+    await source.start(context());
+    const codes = () =>
+      told
+        .flatMap((body) => (body.kind === "config.diagnostic" ? [body.code] : []))
+        .filter((code) => /^(log_nowhere|daemon)/.test(code));
+    expect(codes()).toEqual(["log_nowhere"]);
+    await source.poll();
+    expect(codes()).toEqual(["log_nowhere"]);
+    now += 31_000_000;
+    await source.poll();
+    expect(codes()).toEqual(["log_nowhere", "log_nowhere", "daemon_child_missing"]);
+    diagnostics = [];
+    now += 31_000_000;
+    await source.poll();
+    expect(told.filter(({ kind }) => kind === "config.loaded")).toHaveLength(3);
   });
 });
