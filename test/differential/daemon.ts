@@ -131,7 +131,7 @@ function start(
         late = setTimeout(() => end("up"), LATE_MS);
       } else lines.push(line);
       if (isUp && isDone(lines)) end("up");
-      if (ask?.test(line)) process.kill(firstProcessOf(child), "SIGUSR2");
+      if (ask?.test(line)) askStatistics(child);
       else if (IDLE.test(line)) end("idle");
       else if (CRASH.test(line)) end("exited");
     });
@@ -146,8 +146,13 @@ function start(
 }
 
 /** `unshare` has one child: the host's process 1, which became keepalived. */
-function firstProcessOf({ pid = 0 }: ChildProcess): number {
-  return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim());
+function askStatistics({ pid = 0 }: ChildProcess): void {
+  try {
+    const keepalived = Number(readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim());
+    if (keepalived > 0) process.kill(keepalived, "SIGUSR2");
+  } catch {
+    // It has ended in the meantime.
+  }
 }
 
 function eachLine(child: ChildProcess, onLine: (line: string) => void): void {
