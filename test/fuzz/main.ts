@@ -1,0 +1,59 @@
+/**
+ * `npm run fuzz -- [--minutes M] [--seed N]`: mutated logs and configurations, for as long as is asked. Fails on an
+ * exception, on a hang, on time that grows faster than the input, and where counting a log and reading it disagree.
+ * What fails is kept in `fuzz-failures/`, to become a fixture.
+ */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { Worker } from "node:worker_threads";
+import type { FuzzReport } from "./worker.ts";
+
+/** An input that takes longer than this is a hang, milliseconds. */
+const HANG_MS = 20_000;
+const FAILURES = "fuzz-failures";
+
+function numberOf(name: string, usual: number): number {
+  const at = process.argv.indexOf(name);
+  return at < 0 ? usual : Number(process.argv[at + 1]);
+}
+
+const minutes = numberOf("--minutes", 1);
+const seed = numberOf("--seed", Date.now() % 2 ** 31);
+process.stdout.write(`fuzzing for ${minutes} minutes with seed ${seed}\n`);
+const worker = new Worker(new URL("./worker.js", import.meta.url), {
+  workerData: { seed, untilMs: Date.now() + minutes * 60_000 },
+});
+
+let lastName = "";
+let watchdog: NodeJS.Timeout | undefined;
+function watch(): void {
+  clearTimeout(watchdog);
+  watchdog = setTimeout(() => {
+    process.stderr.write(`HANG: ${lastName} took more than ${HANG_MS / 1000} s\n`);
+    process.exit(1);
+  }, HANG_MS);
+}
+
+worker.on("message", (report: FuzzReport) => {
+  watch();
+  if (report.type === "begun") {
+    lastName = report.path;
+    return;
+  }
+  if (report.type === "failed") {
+    mkdirSync(FAILURES, { recursive: true });
+    const path = `${FAILURES}/${report.target}-${seed}`;
+    writeFileSync(path, report.input);
+    process.stderr.write(`FAILED: ${report.target}: ${report.why}\nthe input is in ${path}\n`);
+    process.exit(1);
+  }
+  clearTimeout(watchdog);
+  for (const [target, count] of Object.entries(report.counts)) process.stdout.write(`${target}: ${count} inputs\n`);
+  process.stdout.write(
+    `${Math.round(report.perSecond)} inputs a second, slowest growth ${report.steepest.toFixed(1)} times for 10 times the input; nothing failed\n`,
+  );
+});
+worker.on("error", (error) => {
+  process.stderr.write(`${error.stack}\n`);
+  process.exit(1);
+});
+watch();
