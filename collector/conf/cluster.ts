@@ -56,10 +56,13 @@ export interface VirtualServerSummary {
  */
 export function virtualRoutersOf(nodes: readonly PeerNode[]): PeerInstance[][] {
   const groups = new Groups(nodes.flatMap(({ instances }) => instances));
-  groups.joinWhere((a, b) => shareAddress(a, b));
-  groups.joinWhere(
-    (a, b) =>
-      a.vrid === b.vrid && (groups.isAlone(a) || groups.isAlone(b)) && (a.instance === b.instance || shareSubnet(a, b)),
+  groups.joinAlike(({ family, vips }) => vips.map((vip) => `${family} ${bare(vip)}`));
+  groups.joinAlike(
+    ({ family, vrid, instance, vips }) => [
+      `${family} ${vrid} ${instance}`,
+      ...vips.flatMap(subnetOf).map((subnet) => `${family} ${vrid} ${subnet}`),
+    ],
+    (a, b) => groups.isAlone(a) || groups.isAlone(b),
   );
   return groups.list();
 }
@@ -73,9 +76,20 @@ class Groups {
     this.groupOf = new Map(all.map((instance) => [instance, [instance]]));
   }
 
-  joinWhere(areMeantTogether: (a: PeerInstance, b: PeerInstance) => boolean): void {
-    for (const [i, a] of this.all.entries())
-      for (const b of this.all.slice(i + 1)) if (a.family === b.family && areMeantTogether(a, b)) this.join(a, b);
+  /** Joins instances that have a key in common with one that is met before them. */
+  joinAlike(
+    keysOf: (instance: PeerInstance) => readonly string[],
+    mayJoin: (a: PeerInstance, b: PeerInstance) => boolean = () => true,
+  ): void {
+    const byKey = new Map<string, PeerInstance[]>();
+    for (const instance of this.all)
+      for (const key of new Set(keysOf(instance))) {
+        const alike = byKey.get(key) ?? [];
+        for (const other of alike) if (mayJoin(other, instance)) this.join(other, instance);
+        // One instance of each virtual router that is already there stands for it.
+        if (!alike.some((other) => this.groupOf.get(other) === this.groupOf.get(instance)))
+          byKey.set(key, [...alike, instance]);
+      }
   }
 
   isAlone(instance: PeerInstance): boolean {
@@ -94,11 +108,6 @@ class Groups {
     into.push(...from);
     for (const member of from) this.groupOf.set(member, into);
   }
-}
-
-function shareAddress(a: PeerInstance, b: PeerInstance): boolean {
-  const addresses = new Set(a.vips.map(bare));
-  return b.vips.some((vip) => addresses.has(bare(vip)));
 }
 
 export const bare = (vip: string): string => vip.split("/")[0] ?? vip;

@@ -73,11 +73,16 @@ export const scriptGrammars: readonly LineGrammar[] = [
     id: "script.result.startup-shutdown",
     source: "core/main.c",
     since: "2.1.0",
-    samples: ["startup script failed, status 1", "shutdown script succeeded", "startup script timed out"],
-    templates: ["startup", "shutdown"].flatMap((phase) => [
+    samples: [
+      "startup script failed, status 1",
+      "shutdown script succeeded",
+      "startup script timed out",
+      // 2.2.7 says the word twice.
+      "startup script script succeeded",
+    ],
+    templates: ["startup", "shutdown", "startup script", "shutdown script"].flatMap((phase) => [
       `${phase} script succeeded`,
       `${phase} script failed, status {status:d}`,
-      `${phase} script timed out`,
       `${phase} timed out`,
     ]),
     toEvent: (words, { message }) => ({
