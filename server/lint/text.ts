@@ -1,7 +1,7 @@
 import type { VirtualRouterProof } from "../../collector/conf/check-cluster.ts";
 import { nameOf } from "../../collector/conf/election.ts";
 import type { DiagnosticSeverity } from "../../collector/events/event.ts";
-import { columnsOf, frameOf, harmless, secretNames } from "./frame.ts";
+import { columnsOf, frameOf, harmless, mayBeSecret, secretNames } from "./frame.ts";
 import { type LintDiagnostic, type LintedNode, type LintReport, SEVERITIES } from "./lint.ts";
 
 /** Columns of the output. */
@@ -148,7 +148,9 @@ function framed(
   paint: Paint,
 ): string[] {
   const before = rows.slice(Math.max(0, line - 20), line - 1).findLast((text) => text.trim() !== "") ?? "";
-  const { text, indent, width } = frameOf(row, before, column, WIDTH - gutter - 5, names);
+  const { text, indent, width } = mayBeSecret(rows, line)
+    ? { text: "[redacted]", indent: 0, width: "[redacted]".length }
+    : frameOf(row, before, column, WIDTH - gutter - 5, names);
   return [
     `  ${paint("dim", `${line} |`)} ${text}`,
     `  ${paint("dim", `${" ".repeat(gutter)} |`)} ${" ".repeat(indent)}${paint(severity, "^".repeat(width))}`,

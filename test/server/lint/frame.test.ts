@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { columnsOf, frameOf, harmless, secretNames } from "../../../server/lint/frame.ts";
+import { columnsOf, frameOf, harmless, secretNames, mayBeSecret } from "../../../server/lint/frame.ts";
 
 /** The line and the mark under it, as they are printed. */
 const drawn = (line: string, column: number, before = "", widthMax = 90): string[] => {
@@ -74,6 +74,24 @@ describe("no secret is shown", () => {
   test("not even in a definition that only its use tells to be one", () => {
     expect(frameOf("$X=hunter2", "", 1, 90, new Set(["X"])).text).toBe("$X=[redacted]");
     expect([...secretNames("auth_pass $X\nauth_pass  ${Y}\nstate $Z")]).toEqual(["X", "Y"]);
+  });
+
+  test("not even an argument of a command", () => {
+    expect(shown('misc_path "/bin/check --password hunter2 -v"')).not.toContain("hunter2");
+    expect(shown("misc_timeout 5", 'misc_path "/bin/check --user x"')).toBe("misc_timeout 5");
+  });
+
+  test("not even as a line of its own, where only passwords are lost", () => {
+    const rows = [
+      "authentication {",
+      "  auth_type PASS",
+      "  auth_pass",
+      "  # c",
+      "  hunter2 continued",
+      "}",
+      "hunter2",
+    ];
+    expect(rows.map((_row, i) => mayBeSecret(rows, i + 1))).toEqual([false, false, false, true, true, false, false]);
   });
 
   test("not even one whose line was broken", () => {
