@@ -200,8 +200,9 @@ export const ruleCodes: readonly DiagnosticCode[] = [
     code: "vip_option_invalid",
     severity: "degraded",
     title: "a word in an address line that keepalived does not know",
-    explanation: "The word is ignored: a second address on the line is never added.",
-    fix: "Put each address on a line of its own.",
+    explanation:
+      "The word is ignored with a message, and so is a value that does not belong to its option; a second address on the line is never added.",
+    fix: "Check its spelling, and put each address on a line of its own.",
   },
   {
     code: "vip_is_own_address",

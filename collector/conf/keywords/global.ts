@@ -1,5 +1,6 @@
 import { keyword, type Keyword } from "./keyword.ts";
 import {
+  cpus,
   address,
   anything,
   block,
@@ -138,9 +139,9 @@ export const GLOBAL_KEYWORDS: readonly Keyword[] = [
   keyword("bfd_process_name", "2.0.16", text("fatal"), { default: "keepalived" }),
   keyword("vrrp_notify_priority_changes", "2.0.16", bool, { default: "off" }),
   keyword("log_unknown_vrids", "2.0.16", flag, { default: "off" }),
-  keyword("vrrp_cpu_affinity", "2.0.17", anything),
-  keyword("checker_cpu_affinity", "2.0.17", anything),
-  keyword("bfd_cpu_affinity", "2.0.17", anything),
+  keyword("vrrp_cpu_affinity", "2.0.17", cpus),
+  keyword("checker_cpu_affinity", "2.0.17", cpus),
+  keyword("bfd_cpu_affinity", "2.0.17", cpus),
   keyword("startup_script", "2.1.0", text("told")),
   keyword("startup_script_timeout", "2.1.0", number(1, 1000, { missing: "told" })),
   keyword("shutdown_script", "2.1.0", text("told")),

@@ -1,5 +1,6 @@
 import { keyword, type Keyword } from "./keyword.ts";
 import {
+  granularity,
   address,
   anything,
   block,
@@ -29,7 +30,7 @@ export const VIRTUAL_SERVER_KEYWORDS: readonly Keyword[] = [
   keyword("lvs_method", "1.2.2", oneOf(METHODS, { missing: "fatal" }), { default: "NAT (logged)" }),
   keyword("nat_mask", "1.2.2", text("told"), { until: "1.2.19" }),
   keyword("persistence_timeout", "1.2.2", number(1, 2_678_400, { missing: "allowed" }), { default: "off" }),
-  keyword("persistence_granularity", "1.2.2", text("fatal")),
+  keyword("persistence_granularity", "1.2.2", granularity),
   keyword("protocol", "1.2.2", oneOf(["TCP", "UDP", "SCTP"], { missing: "fatal" }), {
     default: "UDP if unset (logged)",
   }),

@@ -98,8 +98,30 @@ export const address = (missing: Missing): Value => ({
 /** The name of an interface. Whether there is one is a matter of the node. */
 export const iface = (missing: Missing): Value => ({ missing, words: 1 });
 
-/** `N [reverse]` of what can be tracked: the rules of tracking look at it. */
-export const trackedWeight = (missing: Missing): Value => ({ missing, words: 2 });
+/** `N [reverse]` of what can be tracked: the rules of tracking look at its range. */
+export const trackedWeight = (missing: Missing): Value => ({
+  missing,
+  words: 2,
+  fault: ([word = ""]) => (/^[-+]?\d+$/.test(word) ? undefined : "is not a whole number"),
+});
+
+/** Numbers of processors. */
+export const cpus: Value = {
+  missing: "told",
+  words: Number.POSITIVE_INFINITY,
+  fault: (words) =>
+    words.every((word) => /^\d{1,4}$/.test(word)) ? undefined : "is not a list of processors' numbers",
+};
+
+/** A netmask, or for IPv6 a prefix length. */
+export const granularity: Value = {
+  missing: "fatal",
+  words: 1,
+  fault: ([word = ""]) =>
+    normaliseAddress(word) !== undefined || (/^\d{1,3}$/.test(word) && Number(word) >= 1 && Number(word) <= 128)
+      ? undefined
+      : "is neither a netmask nor a length from 1 to 128",
+};
 
 /** `N [reverse]`. */
 export const weight = (max: number, missing: Missing): Value => ({

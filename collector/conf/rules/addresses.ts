@@ -1,6 +1,6 @@
 import ipaddr from "ipaddr.js";
 import { compareReleases } from "../version.ts";
-import { entriesOf, isLinkLocal, last, prefixed } from "../model/read.ts";
+import { entriesOf, integer, isLinkLocal, last, prefixed } from "../model/read.ts";
 import { OWNER_PRIORITY, vipOf } from "../model/instance.ts";
 import type { Instance, Vip } from "../model/types.ts";
 import { type Conf, type Finding, type Located, placeOf, type Rule, shown } from "./rule.ts";
@@ -179,6 +179,53 @@ function* secondOnLine({ instances }: Conf): Iterable<Finding> {
     }
 }
 
+/** What an address line may hold behind the address, and whether a word belongs to it. */
+const ADDRESS_OPTIONS: Readonly<Record<string, boolean>> = {
+  dev: true,
+  scope: true,
+  label: true,
+  brd: true,
+  broadcast: true,
+  peer: true,
+  preferred_lft: true,
+  home: false,
+  "-nodad": false,
+  mngtmpaddr: false,
+  noprefixroute: false,
+  autojoin: false,
+  no_track: false,
+  use_vmac: false,
+};
+const SCOPES: ReadonlySet<string> = new Set(["site", "link", "host", "nowhere", "global"]);
+
+function* addressOptions({ instances }: Conf): Iterable<Finding> {
+  for (const one of instances)
+    for (const { node } of linesOf(one))
+      for (let i = 0; i < node.values.length; i++) {
+        const word = node.values[i];
+        if (!word || word.unknown || prefixed(word.text)) continue;
+        const takesWord = ADDRESS_OPTIONS[word.text];
+        const value = takesWord ? node.values[i + 1] : undefined;
+        const at = { code: "vip_option_invalid", at: word.at, instance: one.value.name };
+        if (takesWord === undefined)
+          yield { ...at, message: `${shown(word.text)} is no option of an address, and is ignored` };
+        else if (takesWord && !value)
+          yield {
+            ...at,
+            message: `${word.text} names nothing, and is ignored`,
+            fix: `Give ${word.text} its value, or remove it`,
+          };
+        else if (word.text === "scope" && value && !SCOPES.has(value.text) && integer(0, 255)(value.text) === undefined)
+          yield {
+            ...at,
+            at: value.at,
+            message: `${shown(value.text)} is no scope, and is ignored`,
+            fix: "Use site, link, host, nowhere, global, or a number up to 255",
+          };
+        if (takesWord) i += 1;
+      }
+}
+
 const bare = (address: string): string => address.split("/")[0] ?? address;
 
 /**
@@ -276,6 +323,7 @@ export const addressRules: readonly Rule[] = [
   linkLocalFirst,
   tooMany,
   secondOnLine,
+  addressOptions,
   ownAddresses,
   offNet,
   networkAddresses,
