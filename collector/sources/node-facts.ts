@@ -15,7 +15,7 @@ export function systemFacts(): NodeFacts {
       const stat = statSync(path, { throwIfNoEntry: false });
       if (!stat) return undefined;
       const kind = stat.isFile() ? "file" : stat.isDirectory() ? "directory" : "other";
-      return { kind, mode: stat.mode & 0o7777, uid: stat.uid };
+      return { kind, mode: stat.mode & 0o7777, uid: stat.uid, gid: stat.gid };
     },
     ...accountsOf(""),
   };

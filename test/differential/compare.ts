@@ -76,6 +76,8 @@ const OUR_CODES: Readonly<Record<string, readonly string[]>> = {
   tprocess_end_invalid: ["track_process_empty"],
   file_executable: ["config_file_missing"],
   config_disabled: ["bfd_no_neighbour"],
+  udp_check_end_invalid: ["check_always_fails"],
+  family_mismatch: ["sorry_family"],
   smtp_check_end_deprecated: ["smtp_host_block"],
   vmac_name: ["duplicate_vrid"],
   script_security_startstop: ["script_security_violation"],

@@ -868,4 +868,12 @@ export const ruleCodes: readonly DiagnosticCode[] = [
     explanation: "Recipients and server are set, but vrrp_instances send mail only with smtp_alert.",
     fix: "Set smtp_alert in global_defs (2.0.0) or in the instances.",
   },
+  {
+    code: "track_bfd_disabled",
+    severity: "instance-lost",
+    title: "an instance tracks a bfd_instance that is disabled",
+    explanation:
+      "A bfd_instance without a neighbor_ip is disabled and never comes up: an instance that tracks it with weight 0 stays in FAULT.",
+    fix: "Give the bfd_instance its neighbor_ip.",
+  },
 ];

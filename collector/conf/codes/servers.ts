@@ -122,4 +122,92 @@ export const serverCodes: readonly DiagnosticCode[] = [
     explanation: "The rule is passed over.",
     fix: "Correct the address.",
   },
+  {
+    code: "rs_unchecked",
+    severity: "hint",
+    title: "a real server without a check",
+    explanation:
+      "It counts as up whatever happens: connections go to it while it is dead, and the sorry server never comes in.",
+    fix: "Add a TCP_CHECK or another check.",
+  },
+  {
+    code: "vs_option_ignored",
+    severity: "degraded",
+    title: "an option of a virtual server that has no effect",
+    explanation:
+      "It belongs to another scheduler, protocol or kind of service, or stands before what it is for: keepalived says so in one line, and ignores it.",
+    fix: "Remove it, or set what it needs.",
+  },
+  {
+    code: "ha_suspend_no_vip",
+    severity: "hint",
+    title: "ha_suspend for an address of no instance",
+    explanation:
+      "The checks run only while the address is on this node, and no vrrp_instance puts it there. Until then the real servers keep the state they start with.",
+    fix: "Add the address to a vrrp_instance, or remove ha_suspend.",
+  },
+  {
+    code: "vs_weightless",
+    severity: "degraded",
+    title: "all real servers have weight 0",
+    explanation: "No new connection goes to any of them. 2.2.7 then sets quorum 0 and a hysteresis of 4294967295.",
+    fix: "Give a weight above 0 to those that should serve.",
+  },
+  {
+    code: "ll_needs_if",
+    severity: "degraded",
+    title: "a check of a link-local address without bind_if",
+    explanation: "The check is dropped, and the real server counts as up.",
+    fix: "Add bind_if with the interface it is reached by.",
+  },
+  {
+    code: "check_bind_ignored",
+    severity: "degraded",
+    title: "a check from an address of the other family",
+    explanation: "bindto is ignored: the check goes out from whatever address the kernel takes.",
+    fix: "Give an address of the family of the target.",
+  },
+  {
+    code: "check_always_fails",
+    severity: "degraded",
+    title: "a check that nothing can pass",
+    explanation: "Every run fails, and the real server is never used.",
+    fix: "Correct the limits.",
+  },
+  {
+    code: "bfd_config",
+    severity: "degraded",
+    title: "a BFD_CHECK without its bfd_instance",
+    explanation: "Names are looked up as they are read: the check is dropped, and the real server counts as up.",
+    fix: "Define the bfd_instance before the virtual_server.",
+  },
+  {
+    code: "file_config",
+    severity: "degraded",
+    title: "a FILE_CHECK without its track_file",
+    explanation: "Names are looked up as they are read: the check is dropped, and the real server counts as up.",
+    fix: "Define the track_file before the virtual_server.",
+  },
+  {
+    code: "check_timeout_long",
+    severity: "hint",
+    title: "a check may take longer than its interval",
+    explanation:
+      "connect_timeout counts for each step of a check: a server that hangs is found later than delay_loop suggests.",
+    fix: "Set connect_timeout below delay_loop.",
+  },
+  {
+    code: "vsg_removed",
+    severity: "degraded",
+    title: "a virtual_server_group without entries",
+    explanation: "It is removed, and so is a virtual_server that names it.",
+    fix: "List its addresses.",
+  },
+  {
+    code: "sorry_family",
+    severity: "degraded",
+    title: "a sorry server of the other address family",
+    explanation: "It is passed over: when all real servers are down, nothing answers.",
+    fix: "Give one of the virtual server's family.",
+  },
 ];

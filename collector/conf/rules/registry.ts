@@ -1,5 +1,6 @@
 import { addressRules } from "./addresses.ts";
 import { authenticationRules } from "./authentication.ts";
+import { checkRules } from "./checks.ts";
 import { electionRules } from "./election.ts";
 import { groupRules } from "./groups.ts";
 import { instanceRules } from "./instances.ts";
@@ -26,6 +27,7 @@ export const RULES: readonly Rule[] = [
   ...unicastRules,
   ...routeRules,
   ...serverRules,
+  ...checkRules,
   ...trackingRules,
   ...scriptRules,
   ...groupRules,

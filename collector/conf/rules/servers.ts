@@ -26,7 +26,11 @@ function addressFault([address, portWord]: readonly (string | undefined)[]): str
 const wordsIn = ({ values }: ConfNode): string[] => values.map(({ text }) => text);
 
 function* unusable(conf: Conf): Iterable<Finding> {
-  const groups = new Set(blocks(conf.roots, "virtual_server_group").map(({ values }) => values[0]?.text));
+  const groups = new Set(
+    blocks(conf.roots, "virtual_server_group")
+      .filter(({ children }) => (children ?? []).length > 0)
+      .map(({ values }) => values[0]?.text),
+  );
   for (const server of conf.servers) {
     const { block, nodes, value } = server;
     const at = block.values[0]?.at ?? block.keyword.at;
@@ -42,7 +46,7 @@ function* unusable(conf: Conf): Iterable<Finding> {
       yield {
         code: "vsg_problem",
         at,
-        message: `there is no virtual_server_group ${shown(words[1] ?? "")}: this virtual_server is ignored`,
+        message: `there is no virtual_server_group ${shown(words[1] ?? "")} with entries: this virtual_server is ignored`,
       };
     const usable = yield* usableServers(server, nodes);
     if (usable.length === 0)

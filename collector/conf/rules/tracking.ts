@@ -274,6 +274,23 @@ function* unused({ definitions, ...conf }: Conf): Iterable<Finding> {
   }
 }
 
+/** A bfd_instance that is disabled never comes up: to whoever tracks it without a weight, that is a fault. */
+function* disabledBfds({ instances, definitions }: Conf): Iterable<Finding> {
+  for (const one of instances)
+    for (const { kind, name, weight } of one.value.trackers) {
+      const bfd = kind === "bfd" ? definitions.bfd.get(name)?.value : undefined;
+      if (!bfd || weight !== 0 || bfd.neighbour !== undefined) continue;
+      yield {
+        code: "track_bfd_disabled",
+        at:
+          trackLinesOf(one.nodes).find((line) => line.kind === "bfd" && line.name === name)?.node.keyword.at ??
+          one.block.keyword.at,
+        message: `bfd_instance ${shown(name)} is disabled for want of a neighbor_ip, and never comes up: vrrp_instance ${one.value.name} stays in FAULT`,
+        instance: one.value.name,
+      };
+    }
+}
+
 /** Files and processes that cannot be watched. */
 function* watched({ definitions, facts }: Conf): Iterable<Finding> {
   for (const { node, value } of definitions.file.values()) {
@@ -318,4 +335,5 @@ export const trackingRules: readonly Rule[] = [
   zeroWeights,
   unused,
   watched,
+  disabledBfds,
 ];
