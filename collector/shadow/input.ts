@@ -1,0 +1,79 @@
+import type { MonoUs } from "../core/time.ts";
+import type { Running } from "../conf/model/types.ts";
+import type { Release } from "../conf/version.ts";
+import type { VrrpState } from "../events/vocabulary.ts";
+import type { Decoded } from "../vrrp/advert.ts";
+
+/**
+ * What one node can see, in the order in which it saw it: all that the shadow engine is told. Nothing here comes from
+ * what keepalived says about its own states: those are what the shadow is compared with.
+ */
+export type ShadowInput =
+  /** Time has come to an instant; nothing else happened. */
+  | { readonly kind: "tick" }
+  /** The VRRP process begins, with this configuration, in this release of keepalived. */
+  | { readonly kind: "started"; readonly config: Running; readonly release: Release }
+  /** SIGHUP was taken. Instances are matched by name. */
+  | { readonly kind: "reloaded"; readonly config: Running }
+  /** An orderly end: masters send priority 0. */
+  | { readonly kind: "stopping" }
+  /** The VRRP process is gone, in whatever way. */
+  | { readonly kind: "gone" }
+  /** SIGSTOP, a debugger, a paused machine: the process lives and does nothing. */
+  | { readonly kind: "frozen" }
+  | { readonly kind: "thawed" }
+  /** IFF_UP and IFF_RUNNING together, as keepalived takes them. */
+  | { readonly kind: "link"; readonly interface: string; readonly up: boolean }
+  | {
+      readonly kind: "address";
+      readonly interface: string;
+      /** Without prefix length; IPv6 in RFC 5952 form. */
+      readonly address: string;
+      readonly present: boolean;
+    }
+  /** An advert captured on this node; `outgoing`: sent by it. */
+  | { readonly kind: "advert"; readonly interface: string; readonly outgoing: boolean; readonly advert: Decoded }
+  /** A result of a run of a tracked script, not yet counted by rise and fall. */
+  | { readonly kind: "script"; readonly name: string; readonly outcome: "success" | "failure" | "timeout" }
+  /** The number in a tracked file; a missing or unreadable one is 0. */
+  | { readonly kind: "file"; readonly name: string; readonly value: number }
+  /** How many processes of a tracked name live. */
+  | { readonly kind: "process"; readonly name: string; readonly count: number }
+  | { readonly kind: "bfd"; readonly name: string; readonly up: boolean };
+
+/** What the shadow concludes from an input. */
+export type ShadowEffect =
+  /** keepalived should enter this state now, and log it. */
+  | {
+      readonly kind: "state";
+      readonly instance: string;
+      readonly from: VrrpState;
+      readonly to: VrrpState;
+      /** Short code: start, master-down, owner, priority-zero, outranked, lower-priority, fault, fault-over, sync-group, stop, reload, … */
+      readonly cause: string;
+      readonly at: MonoUs;
+    }
+  | {
+      readonly kind: "priority";
+      readonly instance: string;
+      readonly from: number;
+      readonly to: number;
+      readonly at: MonoUs;
+    }
+  /** keepalived should refuse this advert, for this reason (the codes of vrrp.advert-rejected). */
+  | {
+      readonly kind: "rejected";
+      readonly instance: string;
+      readonly peer: string;
+      readonly reason: string;
+      readonly at: MonoUs;
+    }
+  /** A backup heard its master again after some adverts were missing: how much of the master-down time was used, 0 to 1. */
+  | {
+      readonly kind: "near-miss";
+      readonly instance: string;
+      readonly peer: string;
+      readonly missed: number;
+      readonly marginUsed: number;
+      readonly at: MonoUs;
+    };
