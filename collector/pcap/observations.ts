@@ -106,7 +106,7 @@ function timeOf({ tsNs }: Packet): number | undefined {
 }
 
 function advertBody(advert: Decoded, nic: string, outgoing: boolean): EventBody<"wire.advert"> {
-  const { source, vips, ...same } = advert;
+  const { source, vips, passwordFingerprint: _, ...same } = advert;
   return { kind: "wire.advert", ...same, peer: source, vips: [...vips], interface: nic, outgoing };
 }
 

@@ -21,6 +21,11 @@ export interface Decoded {
   readonly ttl: number;
   readonly authType: AuthType;
   readonly checksum: ChecksumVerdict;
+  /**
+   * Of the password of a version 2 advert of authentication type PASS, comparable with the configuration's of the same
+   * key; only when the caller gave one. Stays in memory: no event has a field for it.
+   */
+  readonly passwordFingerprint?: string;
 }
 
 /** Why a packet that is VRRP by its protocol number is not VRRP by its contents. Stable: people filter by them. */

@@ -1,4 +1,5 @@
 import { formatAddress } from "../core/address.ts";
+import { keyedFingerprint } from "../core/fingerprint.ts";
 import type { AuthType, Decoded, IpPacket, Malformed } from "./advert.ts";
 import { PROTOCOL_VRRP, verifyChecksum } from "./checksum.ts";
 import type { VrrpVersion } from "./timers.ts";
@@ -30,16 +31,22 @@ const AUTH_TYPES: Readonly<Record<number, AuthType>> = { 0: "none", 1: "pass", 2
  *     +---------------+---------------+---------------+---------------+
  *     |              addresses, 4 or 16 bytes each                    |
  *     +---------------------------------------------------------------+
- *  v2 |   authentication, 8 bytes, IPv4 only: never read              |
+ *  v2 |   authentication, 8 bytes, IPv4 only: never kept              |
  *     +---------------------------------------------------------------+
  *
  * Every length is checked against the bytes in hand, and no bytes make it throw. Bytes behind what it describes (the
  * authentication trailer of keepalived 2.4) are passed over.
+ * @param fingerprintKey  for a fingerprint of the password, to be compared with the configuration's
  * @returns undefined when it is not VRRP at all
  * @see RFC 3768 section 5.1, RFC 9568 section 5.1
  */
-export function decodeAdvert(packet: IpPacket): Decoded | Malformed | undefined {
-  if (packet.protocol === PROTOCOL_VRRP) return decodePdu(packet, packet.payload, packet.payloadLength, false);
+export function decodeAdvert(packet: IpPacket, fingerprintKey?: string): Decoded | Malformed | undefined {
+  if (packet.protocol === PROTOCOL_VRRP) {
+    const decoded = decodePdu(packet, packet.payload, packet.payloadLength, false);
+    return fingerprintKey === undefined || "reason" in decoded
+      ? decoded
+      : { ...decoded, ...passwordOf(packet, decoded, fingerprintKey) };
+  }
   const [nextHeader, words = 0] = packet.payload;
   if (packet.protocol !== PROTOCOL_AH || nextHeader !== PROTOCOL_VRRP) return undefined;
   // Counted in words of four bytes, two of them not counted (RFC 4302 section 2.2); keepalived's are 24 bytes.
@@ -88,6 +95,18 @@ function decodePdu(packet: IpPacket, pdu: Uint8Array, wireLength: number, inAh: 
       length: end,
     }),
   };
+}
+
+/** keepalived compares the last eight bytes of the datagram, wherever the addresses end; a shorter password ends in zeros. */
+function passwordOf(
+  { payload, payloadLength }: IpPacket,
+  { version, family, authType }: Decoded,
+  key: string,
+): Pick<Decoded, "passwordFingerprint"> {
+  if (version !== 2 || family !== "ipv4" || authType !== "pass" || payload.length < payloadLength) return {};
+  const bytes = payload.subarray(payloadLength - AUTH_BYTES, payloadLength);
+  const length = bytes.findLastIndex((byte) => byte !== 0) + 1;
+  return { passwordFingerprint: keyedFingerprint(bytes.subarray(0, length), key) };
 }
 
 /** The addresses that are there whole. */

@@ -1,5 +1,5 @@
-import { createHmac } from "node:crypto";
 import { normaliseAddress } from "../../core/address.ts";
+import { keyedFingerprint } from "../../core/fingerprint.ts";
 import { US_PER_SECOND } from "../../core/time.ts";
 import type { Family } from "../../events/event.ts";
 import type { Tracker } from "../election.ts";
@@ -163,10 +163,7 @@ function authenticationOf(
   if (used.family === "ipv6") return { type: "none" };
   if (fingerprintKey === undefined) return { type };
   const effective = Buffer.from(password).subarray(0, AUTH_PASS_BYTES);
-  return {
-    type,
-    passwordFingerprint: createHmac("sha256", fingerprintKey).update(effective).digest("hex").slice(0, 32),
-  };
+  return { type, passwordFingerprint: keyedFingerprint(effective, fingerprintKey) };
 }
 
 /** Version 2 has whole seconds on the wire, version 3 hundredths, and 12 bits of them. */

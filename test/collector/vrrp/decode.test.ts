@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Decoded, IpPacket, Malformed } from "../../../collector/vrrp/advert.ts";
 import { decodeAdvert } from "../../../collector/vrrp/decode.ts";
+import { runningOf } from "../../support/running.ts";
 import { ipAround, vrrpPdu } from "./packets.ts";
 
 const decoded = (packet: IpPacket): Decoded => {
@@ -200,4 +201,39 @@ test("no password is in anything the decoder returns", () => {
       expect(JSON.stringify(result)).not.toContain(Buffer.from(secret).toString("hex"));
     }),
   );
+});
+
+describe("the fingerprint of a password", () => {
+  const ofWire = (password: string, over: Partial<IpPacket> = {}, key?: string): string | undefined => {
+    const result = decodeAdvert(ipAround(vrrpPdu({ authType: 1, password }), over), key);
+    return result && "reason" in result ? undefined : result?.passwordFingerprint;
+  };
+  const ofConfiguration = (password: string, key: string): string | undefined => {
+    const text = `vrrp_instance VI_1 {\n interface eth0\n virtual_router_id 51\n authentication {\n auth_type PASS\n auth_pass ${password}\n }\n virtual_ipaddress {\n 10.99.0.100\n }\n}\n`;
+    return runningOf(text, { fingerprintKey: key, release: [2, 2, 7] }).instances[0]?.authentication
+      .passwordFingerprint;
+  };
+
+  test.each(["a", "sevenly", "s3cr3t++", "longer-than-eight"])("is that of the configuration: %s", (password) => {
+    expect(ofWire(password, {}, "key")).toMatch(/^[0-9a-f]{32}$/);
+    expect(ofWire(password, {}, "key")).toBe(ofConfiguration(password, "key"));
+  });
+
+  test("differs with the password and with the key", () => {
+    expect(ofWire("a", {}, "key")).not.toBe(ofWire("b", {}, "key"));
+    expect(ofWire("a", {}, "key")).not.toBe(ofWire("a", {}, "another"));
+  });
+
+  test.each<[string, string | undefined, Partial<IpPacket>]>([
+    ["without a key", undefined, {}],
+    ["of a packet that was cut", "key", { payloadLength: 40 }],
+  ])("is not there %s", (_, key, over) => {
+    expect(ofWire("a", over, key)).toBeUndefined();
+  });
+
+  test.each([0, 2, 3])("is not there for authentication type %i", (authType) => {
+    expect(decodeAdvert(ipAround(vrrpPdu({ authType, password: "a" })), "key")).not.toHaveProperty(
+      "passwordFingerprint",
+    );
+  });
 });
