@@ -1,11 +1,14 @@
 import { accessSync, constants } from "node:fs";
 import type { CollectorConfig } from "./config.ts";
 import type { Clock } from "./core/time.ts";
+import type { Observation } from "./events/observation.ts";
 import { createLogReader } from "./logs/reader.ts";
 import { createAddressesSource } from "./sources/addresses.ts";
 import { createCaptureSource } from "./sources/capture.ts";
 import { createConfWatchSource } from "./sources/conf-watch.ts";
+import { EffectiveConfigs } from "./sources/effective-config.ts";
 import { FileTail } from "./sources/file-tail.ts";
+import { Handover, overheard } from "./sources/handover.ts";
 import { JournalSource } from "./sources/journal.ts";
 import type { Source } from "./sources/source.ts";
 
@@ -13,24 +16,33 @@ import type { Source } from "./sources/source.ts";
 export function buildSources(config: CollectorConfig, { clock }: { clock: Clock }): Source[] {
   const sources: Source[] = [];
   const { keepalived, logs, capture, addresses } = config;
+  const configs = new EffectiveConfigs();
   if (keepalived.watch !== false)
     sources.push(
-      createConfWatchSource({ clock, ...(keepalived.config === undefined ? {} : { path: keepalived.config }) }),
+      createConfWatchSource({
+        clock,
+        configs,
+        ...(keepalived.config === undefined ? {} : { path: keepalived.config }),
+      }),
     );
   if (addresses.enabled !== false) sources.push(createAddressesSource({ clock }));
   if (capture.enabled !== false) sources.push(createCaptureSource({ clock }));
   const zone = logs.zone === "local" ? Intl.DateTimeFormat().resolvedOptions().timeZone : logs.zone;
+  const logged = new Handover<readonly Observation[]>();
   for (const path of logs.files)
     sources.push(
-      new FileTail({
-        path,
-        clock,
-        createReader: (file, fingerprint) => createLogReader({ path: file, fingerprint, zone }),
-      }),
+      overheard(
+        new FileTail({
+          path,
+          clock,
+          createReader: (file, fingerprint) => createLogReader({ path: file, fingerprint, zone }),
+        }),
+        logged,
+      ),
     );
   // rsyslog usually writes what the journal holds too: one of them is enough, and the file is the user's own.
   if (logs.journal === true || (logs.journal === "auto" && !logs.files.some(isReadable)))
-    sources.push(new JournalSource());
+    sources.push(overheard(new JournalSource(), logged));
   return sources;
 }
 

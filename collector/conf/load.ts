@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Observation } from "../events/observation.ts";
 import { type ModelOptions, modelOf } from "./model.ts";
+import type { Running } from "./model/types.ts";
 import { type ConfFiles, type ConfTree, parseConf } from "./parser.ts";
 import { encodeBytes } from "./text.ts";
 
@@ -12,6 +13,14 @@ export interface ConfReader extends Pick<ModelOptions, "release" | "facts"> {
   readonly allConfig?: boolean;
 }
 
+export interface ObservedConfig {
+  readonly observations: Observation[];
+  readonly paths: readonly string[];
+  readonly version: string;
+  /** What keepalived will run; undefined when the file cannot be read. */
+  readonly running?: Running;
+}
+
 /**
  * A node's configuration as observations: `config.loaded`, a `config.diagnostic` for each fault, or `config.unreadable`.
  * @param ts  epoch microseconds: when it was read
@@ -21,7 +30,7 @@ export function observeConfig(
   files: ConfFiles,
   { configId, allConfig = false, ...options }: ConfReader,
   ts: number,
-): { observations: Observation[]; paths: readonly string[]; version: string } {
+): ObservedConfig {
   const release = options.release === undefined ? {} : { release: options.release };
   const tree = parseConf(path, files, configId, { allConfig, ...release });
   const version = versionOf(tree);
@@ -36,7 +45,7 @@ export function observeConfig(
       version,
     };
   }
-  const { instances, virtualServers, routerId, mail, diagnostics } = modelOf(tree, options);
+  const { instances, virtualServers, routerId, mail, running, diagnostics } = modelOf(tree, options);
   const common = { source: "config", ts, tsUncertaintyUs: 0 } as const;
   const loaded: Observation = {
     ...common,
@@ -59,7 +68,7 @@ export function observeConfig(
       body,
     }),
   );
-  return { observations: [loaded, ...faults], paths, version };
+  return { observations: [loaded, ...faults], paths, version, running };
 }
 
 /** Changes when any file of the configuration does. */

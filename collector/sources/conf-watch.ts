@@ -5,12 +5,15 @@ import type { ChainDiagnostic, StartChain } from "../chain/chain.ts";
 import { optionOf } from "../chain/options.ts";
 import { resolveChain } from "../chain/resolve.ts";
 import { type ConfReader, observeConfig } from "../conf/load.ts";
+import type { Running } from "../conf/model/types.ts";
 import type { ConfFiles } from "../conf/parser.ts";
+import { NEWEST_RELEASE } from "../conf/version.ts";
 import { type Clock, US_PER_SECOND } from "../core/time.ts";
 import type { SourceStatus } from "../events/event.ts";
 import type { Observation } from "../events/observation.ts";
 import { systemChainFiles } from "./chain-files.ts";
 import { systemConfFiles } from "./conf-files.ts";
+import type { EffectiveConfigs } from "./effective-config.ts";
 import { installedBuild } from "./keepalived-build.ts";
 import { systemFacts } from "./node-facts.ts";
 import { systemProcesses } from "./processes.ts";
@@ -27,6 +30,8 @@ export interface ConfWatchOptions {
   /** How keepalived is started (default: as this machine shows). */
   readonly resolve?: (build: KeepalivedBuild | undefined) => StartChain;
   readonly every?: (ms: number, tick: () => void) => () => void;
+  /** Hears of what keepalived would run. */
+  readonly configs?: EffectiveConfigs;
 }
 
 /** How keepalived is started here, and what it meets. */
@@ -46,6 +51,7 @@ export class ConfWatchSource implements Source {
   private context: SourceContext | undefined;
   private stopPolling: () => void = () => undefined;
   private told = "";
+  private handed = "";
   private stamps = "";
   private paths: readonly string[] = [];
   private state: SourceStatus["state"] = "stopped";
@@ -93,7 +99,8 @@ export class ConfWatchSource implements Source {
     const isStale = this.chain === undefined || Math.abs(now - this.chainSeenUs) >= CHAIN_US;
     if (!isStale && stampsOf(this.paths) === this.stamps) return;
     const { path, diagnostics, ...reader } = this.effective(now);
-    const { observations, paths, version } = observeConfig(path, systemConfFiles, reader, now);
+    const { observations, paths, version, running } = observeConfig(path, systemConfFiles, reader, now);
+    if (running) this.hand(path, version, running, now);
     this.paths = [path, ...LAUNCHER_FILES, ...paths];
     this.stamps = stampsOf(this.paths);
     const unreadable = observations.find((seen) => seen.body.kind === "config.unreadable");
@@ -109,6 +116,16 @@ export class ConfWatchSource implements Source {
     this.told = told;
     this.reads += 1;
     await this.context?.emit([...observations, ...diagnostics.map((found) => observationOf(found, now))]);
+  }
+
+  /** To the sources that work by it: when the files change, or the release or the command line that reads them. */
+  private hand(path: string, version: string, running: Running, readTs: number): void {
+    const release = this.build?.release ?? NEWEST_RELEASE;
+    const chain = path === this.chain?.configuration.path ? this.chain : undefined;
+    const key = JSON.stringify([path, version, release, chain?.argv.map(({ text }) => text)]);
+    if (key === this.handed) return;
+    this.handed = key;
+    this.options.configs?.publish({ path, version, running, release, chain, readTs });
   }
 
   /** What the unit, the start script or the living daemon says; a file of another place is read as it stands. */

@@ -7,6 +7,7 @@ import { resolveChain } from "../../../collector/chain/resolve.ts";
 import type { EpochUs, MonoUs } from "../../../collector/core/time.ts";
 import type { EventBody } from "../../../collector/events/event.ts";
 import { type ConfWatchSource, createConfWatchSource } from "../../../collector/sources/conf-watch.ts";
+import { type EffectiveConfig, EffectiveConfigs } from "../../../collector/sources/effective-config.ts";
 import type { SourceContext } from "../../../collector/sources/source.ts";
 
 let dir: string;
@@ -85,6 +86,24 @@ describe("the watch over the configuration", () => {
     chmodSync(path, 0o755);
     const source = await watch();
     expect(source.status().reason).toMatch(/execute bit.*chmod a-x/);
+  });
+
+  test("hands over what keepalived would run, again when the files change, and keeps it while they cannot be read", async () => {
+    const configs = new EffectiveConfigs();
+    const heard: EffectiveConfig[] = [];
+    configs.subscribe((config) => heard.push(config));
+    write(path, instance(150));
+    const source = createConfWatchSource({ clock, path, configs, every: () => () => undefined });
+    await source.start(context());
+    write(path, instance(150));
+    await source.poll();
+    rmSync(path);
+    await source.poll();
+    expect(heard).toHaveLength(1);
+    write(path, instance(100));
+    await source.poll();
+    expect(heard.map(({ running }) => running.instances[0]?.priority)).toEqual([150, 100]);
+    expect(configs.current()).toMatchObject({ path, chain: undefined, readTs: now });
   });
 
   test("tells each fault with its place", async () => {
