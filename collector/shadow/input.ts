@@ -39,7 +39,20 @@ export type ShadowInput =
   | { readonly kind: "file"; readonly name: string; readonly value: number }
   /** How many processes of a tracked name live. */
   | { readonly kind: "process"; readonly name: string; readonly count: number }
-  | { readonly kind: "bfd"; readonly name: string; readonly up: boolean };
+  | { readonly kind: "bfd"; readonly name: string; readonly up: boolean }
+  /**
+   * What was so when the watching began: the daemon ran before, and what it had met till then is not known. Told once an
+   * instance, behind `started` (and behind the links, addresses, files and scripts that are known) and before its first
+   * prediction. The instance is in this state without an effect `state`, as if it had entered it at this instant: a
+   * backup waits its whole down time from here.
+   */
+  | {
+      readonly kind: "seed";
+      readonly instance: string;
+      readonly state: "BACKUP" | "MASTER";
+      /** Effective priority, where its own adverts told it; else what configuration and trackers make of it. */
+      readonly priority?: number;
+    };
 
 /** What the shadow concludes from an input. */
 export type ShadowEffect =
