@@ -5,7 +5,9 @@ import {
   CHECKERS,
   DAEMONS,
   DIAGNOSTIC_SEVERITIES,
+  DIVERGENCES,
   FAMILIES,
+  PROCESS_STATES,
   SOURCES,
   STATES,
   type Source,
@@ -112,6 +114,10 @@ const sender = {
   /** The wire has at most 255 s (version 2) or 40.95 s (version 3). */
   advertIntervalUs: Type.Integer({ minimum: 0, maximum: 255_000_000 }),
 };
+
+const ProcessStateT = oneOf(PROCESS_STATES);
+/** Which of keepalived's processes; absent for a child of which neither a pid file nor the log tells what it does. */
+const processRole = { daemon: opt(DaemonT), parentPid: opt(Pid) };
 
 /** quorum + or - hysteresis against the weights of what is up. */
 const quorum = {
@@ -397,6 +403,94 @@ export const EVENT_KINDS = {
     prefixLength: Type.Integer({ minimum: 0, maximum: 128 }),
   },
   "kernel.link": { interface: Name, up: Type.Boolean() },
+  // --- process -----------------------------------------------------------------------------------------------------
+  /** All of keepalived's processes when the source begins, and the unit's state where systemd runs. */
+  "process.snapshot": {
+    processes: Type.Array(
+      Type.Object(
+        { pid: Pid, ...processRole, state: ProcessStateT, startedTs: Epoch },
+        { additionalProperties: false },
+      ),
+      { maxItems: 256 },
+    ),
+  },
+  /** `pid` names the process. `ts` is when it was started, as the kernel says. */
+  "process.started": processRole,
+  "process.gone": processRole,
+  "process.state": { ...processRole, state: ProcessStateT, previousState: ProcessStateT },
+  /** What systemd says of keepalived's unit, when it is first asked and when it changes. */
+  "process.unit": {
+    unit: text(255),
+    activeState: text(64),
+    subState: text(64),
+    result: opt(text(64)),
+    mainPid: opt(Pid),
+    restarts: opt(Type.Integer({ minimum: 0 })),
+  },
+  // --- dump ----------------------------------------------------------------------------------------------------------
+  /** One instance by keepalived's own dump, when the operator allows the signal for it: at first, and when it changes. */
+  "dump.instance": {
+    instance: Name,
+    state: oneOf(STATES),
+    wantedState: opt(oneOf(STATES)),
+    vrid: opt(Vrid),
+    interface: opt(Name),
+    priority: opt(Priority),
+    basePriority: opt(Priority),
+    /** Of the master that is heard; 0 for none. */
+    masterPriority: opt(Priority),
+    /** The daemon holds its addresses for set. */
+    vipsSet: opt(Type.Boolean()),
+    lastTransitionTs: opt(Epoch),
+  },
+  // --- shadow --------------------------------------------------------------------------------------------------------
+  /** Whether the shadow follows an instance, and why not: only of a followed one can it say what it should do. */
+  "shadow.following": { instance: opt(Name), following: Type.Boolean(), reason: opt(text(255)) },
+  /** The state keepalived should be in from now on, and why. */
+  "shadow.state": {
+    instance: Name,
+    state: oneOf(STATES),
+    previousState: opt(oneOf(STATES)),
+    /** Short code: start, master-down, priority-zero, outranked, fault, …; `seed` for what was so when the watching began. */
+    cause: text(64),
+  },
+  "shadow.priority": { instance: Name, from: Priority, to: Priority },
+  /** keepalived should refuse the adverts of this sender, for the reason of a `vrrp.advert-rejected`; `over`: it should no longer. */
+  "shadow.advert-rejected": { instance: Name, peer: Address, reason: text(64), over: Type.Boolean() },
+  /** A backup heard its master again after some adverts were missing. */
+  "shadow.near-miss": {
+    instance: Name,
+    peer: Address,
+    missed: Type.Integer({ minimum: 0 }),
+    /** Of the master-down time, 0 to 1. */
+    marginUsed: Type.Number({ minimum: 0, maximum: 1 }),
+  },
+  /**
+   * What should be and what is differ for longer than the tolerance: `ts` of a begin is since when, of an end when they agreed
+   * again. A begin and the next end with the same code and subject belong together.
+   */
+  "shadow.divergence": {
+    code: oneOf(DIVERGENCES),
+    phase: oneOf(["begin", "end"]),
+    instance: opt(Name),
+    daemon: opt(DaemonT),
+    virtualServer: opt(Service),
+    realServer: opt(Service),
+    expected: text(255, "what should be, in a few words"),
+    observed: text(255, "what is"),
+    /** One sentence. */
+    message: text(1024),
+    /** Short code where more is known: why adverts are refused, how the daemon went, … */
+    reason: opt(text(64)),
+    toleranceUs: Type.Integer({ minimum: 0 }),
+    evidence: Type.Array(
+      Type.Object(
+        { source: oneOf(SOURCES), ts: Epoch, text: text(512), at: opt(text(4352)) },
+        { additionalProperties: false },
+      ),
+      { maxItems: 16 },
+    ),
+  },
   // --- collector ---------------------------------------------------------------------------------------------------
   /** The node is watched up to this moment; silence of its other sources is knowledge, not ignorance. */
   "collector.heartbeat": { sources: Type.Array(SourceStatus, { maxItems: 64 }) },
@@ -427,7 +521,7 @@ const Base = {
   tsUncertaintyUs: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
   /** When the collector saw it. */
   observedTs: Epoch,
-  /** Pid of the keepalived process that wrote the line, when the line says. */
+  /** Pid of the keepalived process that wrote the line, when the line says, or that a process event speaks of. */
   pid: opt(Pid),
   /** Where it stands: `file:lineno` or `file@byte` for a log or configuration line, a capture's `file#frame`, a journal cursor. */
   at: opt(text(4352)),

@@ -15,6 +15,29 @@ export type Family = (typeof FAMILIES)[number];
 export const DAEMONS = ["parent", "vrrp", "checker", "bfd"] as const;
 export type Daemon = (typeof DAEMONS)[number];
 
+/**
+ * What a process does, as far as its kernel says: `running` also when it sleeps; `frozen` by SIGSTOP or a debugger; `blocked` when
+ * it waits for a disk or a driver for so long that it is news; `zombie` when it has ended and its parent has not noticed.
+ */
+export const PROCESS_STATES = ["running", "frozen", "blocked", "zombie"] as const;
+export type ProcessState = (typeof PROCESS_STATES)[number];
+
+/** What keepalived should do and what it does, and how the two differ. The page for people is ../shadow/README.md. */
+export const DIVERGENCES = [
+  "unexpected-master",
+  "adverts-rejected",
+  "socket-not-read",
+  "silent-master",
+  "not-master",
+  "fault",
+  "frozen",
+  "zombie-vip",
+  "daemon-absent",
+  "service-kept",
+  "service-removed",
+] as const;
+export type DivergenceCode = (typeof DIVERGENCES)[number];
+
 /** States of a BFD session: RFC 5880 section 6.2. */
 export const BFD_STATES = ["AdminDown", "Down", "Init", "Up"] as const;
 
