@@ -6,16 +6,18 @@ import { createLogReader } from "./logs/reader.ts";
 import { createAddressesSource } from "./sources/addresses.ts";
 import { createCaptureSource } from "./sources/capture.ts";
 import { createConfWatchSource } from "./sources/conf-watch.ts";
+import { createDumpSource } from "./sources/dump.ts";
 import { EffectiveConfigs } from "./sources/effective-config.ts";
 import { FileTail } from "./sources/file-tail.ts";
 import { Handover, overheard } from "./sources/handover.ts";
 import { JournalSource } from "./sources/journal.ts";
+import { createProcessWatchSource, type ProcessNews } from "./sources/process-watch.ts";
 import type { Source } from "./sources/source.ts";
 
 /** The sources a configuration asks for. The configuration of keepalived comes first: it names what the others talk of. */
 export function buildSources(config: CollectorConfig, { clock }: { clock: Clock }): Source[] {
   const sources: Source[] = [];
-  const { keepalived, logs, capture, addresses } = config;
+  const { keepalived, logs, capture, addresses, process } = config;
   const configs = new EffectiveConfigs();
   if (keepalived.watch !== false)
     sources.push(
@@ -29,6 +31,9 @@ export function buildSources(config: CollectorConfig, { clock }: { clock: Clock 
   if (capture.enabled !== false) sources.push(createCaptureSource({ clock }));
   const zone = logs.zone === "local" ? Intl.DateTimeFormat().resolvedOptions().timeZone : logs.zone;
   const logged = new Handover<readonly Observation[]>();
+  const processes = new Handover<ProcessNews>();
+  if (process.enabled !== false) sources.push(createProcessWatchSource({ clock, configs, logged, processes }));
+  if (process.signals) sources.push(createDumpSource({ clock, processes }));
   for (const path of logs.files)
     sources.push(
       overheard(

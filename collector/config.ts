@@ -47,6 +47,14 @@ const CollectorConfigSchema = Type.Object(
     ),
     capture: Type.Object({ enabled: Switch }, closed),
     addresses: Type.Object({ enabled: Switch }, closed),
+    process: Type.Object(
+      {
+        enabled: Switch,
+        /** Ask keepalived for its own dump of its state, by a signal, now and then. */
+        signals: Type.Boolean(),
+      },
+      closed,
+    ),
     keepalived: Type.Object({ config: Type.Optional(Path), watch: Switch }, closed),
   },
   closed,
@@ -68,6 +76,7 @@ function defaults(): CollectorConfig {
     logs: { files: ["/var/log/messages", "/var/log/syslog"], journal: "auto", zone: "local" },
     capture: { enabled: "auto" },
     addresses: { enabled: "auto" },
+    process: { enabled: "auto", signals: false },
     keepalived: { watch: "auto" },
   };
 }

@@ -4,40 +4,89 @@ import type { NodeProcess } from "../chain/process.ts";
 /** Clock ticks a second in /proc: USER_HZ, 100 on every architecture Linux runs on but Alpha and IA-64. */
 const TICKS_PER_SECOND = 100;
 
+/** What /proc/PID/stat says of a process (proc(5)). */
+export interface ProcessStat {
+  readonly pid: number;
+  /** `comm`, at most 15 characters. */
+  readonly name: string;
+  /** The state's letter. */
+  readonly letter: string;
+  readonly parent: number;
+  /** Clock ticks since the boot. */
+  readonly startTicks: number;
+}
+
 /** All processes of this machine. One that ends while it is read, or may not be read, is left out or incomplete. */
 export function systemProcesses(proc = "/proc"): NodeProcess[] {
   const bootUs = bootTimeUs(text(`${proc}/stat`) ?? "");
-  return names(proc).flatMap((name) => {
-    if (!/^\d{1,10}$/.test(name)) return [];
-    const process = readProcess(`${proc}/${name}`, Number(name), bootUs);
+  return processIds(proc).flatMap((pid) => {
+    const process = readProcess(proc, pid, bootUs);
     return process ? [process] : [];
   });
 }
 
-function readProcess(dir: string, pid: number, bootUs: number | undefined): NodeProcess | undefined {
-  const stat = text(`${dir}/stat`);
+export function processIds(proc = "/proc"): number[] {
+  return names(proc).flatMap((name) => (/^\d{1,10}$/.test(name) ? [Number(name)] : []));
+}
+
+/** @returns undefined when there is no such process, or it is torn */
+export function readStat(pid: number, proc = "/proc"): ProcessStat | undefined {
+  const stat = text(`${proc}/${pid}/stat`);
   // The name stands in brackets, and may hold any character.
   const open = stat?.indexOf("(") ?? -1;
   const close = stat?.lastIndexOf(")") ?? -1;
   if (stat === undefined || open < 0 || close < open) return undefined;
   const fields = stat.slice(close + 2).split(" ");
-  const ticks = Number(fields[19]);
-  // A zombie runs nothing any more.
-  if (fields[0] === "Z" || fields[0] === "X") return undefined;
-  const argv = text(`${dir}/cmdline`) ?? "";
-  const cwd = link(`${dir}/cwd`);
-  const exe = link(`${dir}/exe`);
-  const networkNamespace = link(`${dir}/ns/net`);
   return {
     pid,
-    parent: Number(fields[1]),
     name: stat.slice(open + 1, close),
-    argv: argv === "" ? [] : argv.replace(/\0$/, "").split("\0"),
+    letter: fields[0] ?? "",
+    parent: Number(fields[1]),
+    startTicks: Number(fields[19]),
+  };
+}
+
+/** Its children, where the kernel keeps a list of them (CONFIG_PROC_CHILDREN). */
+export function childrenOf(pid: number, proc = "/proc"): number[] {
+  const list = text(`${proc}/${pid}/task/${pid}/children`) ?? "";
+  return list.split(" ").filter(Boolean).map(Number);
+}
+
+export function commandOf(pid: number, proc = "/proc"): Pick<NodeProcess, "argv" | "exe"> {
+  const argv = text(`${proc}/${pid}/cmdline`) ?? "";
+  const exe = link(`${proc}/${pid}/exe`);
+  return { argv: argv === "" ? [] : argv.replace(/\0$/, "").split("\0"), ...(exe === undefined ? {} : { exe }) };
+}
+
+/** What tells network namespaces apart, such as `net:[4026531840]`; undefined where it may not be read. */
+export function networkNamespaceOf(pid: number | "self", proc = "/proc"): string | undefined {
+  return link(`${proc}/${pid}/ns/net`);
+}
+
+/** How long the machine has been up, microseconds, to a hundredth of a second: what start ticks are counted from. */
+export function uptimeUs(proc = "/proc"): number | undefined {
+  const seconds = Number((text(`${proc}/uptime`) ?? "").split(" ")[0]);
+  return seconds > 0 ? Math.round(seconds * 1_000_000) : undefined;
+}
+
+/** @param ticks  a process's start; a hundredth of a second each */
+export const ticksToUs = (ticks: number): number => Math.round((ticks / TICKS_PER_SECOND) * 1_000_000);
+
+function readProcess(proc: string, pid: number, bootUs: number | undefined): NodeProcess | undefined {
+  const stat = readStat(pid, proc);
+  // A zombie runs nothing any more.
+  if (!stat || stat.letter === "Z" || stat.letter === "X") return undefined;
+  const cwd = link(`${proc}/${pid}/cwd`);
+  const networkNamespace = networkNamespaceOf(pid, proc);
+  return {
+    pid,
+    parent: stat.parent,
+    name: stat.name,
+    ...commandOf(pid, proc),
     ...(cwd === undefined ? {} : { cwd }),
-    ...(exe === undefined ? {} : { exe }),
-    ...(bootUs === undefined || !Number.isFinite(ticks)
+    ...(bootUs === undefined || !Number.isFinite(stat.startTicks)
       ? {}
-      : { startedUs: bootUs + Math.round((ticks / TICKS_PER_SECOND) * 1_000_000) }),
+      : { startedUs: bootUs + ticksToUs(stat.startTicks) }),
     ...(networkNamespace === undefined ? {} : { networkNamespace }),
   };
 }

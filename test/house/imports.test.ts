@@ -69,6 +69,7 @@ const VIOLATIONS: readonly (readonly [folder: string, what: string, source: stri
     'import { readFileSync } from "node:fs";\nexport const x = readFileSync;\n',
     "no-restricted-imports",
   ],
+  ["collector/process", "the clock", "export const x = Date.now();\n", "no-restricted-properties"],
   ["collector/conf", "the clock", "export const x = Date.now();\n", "no-restricted-properties"],
   ["collector/logs", "randomness", "export const x = Math.random();\n", "no-restricted-properties"],
   ["collector/pcap", "timers", "export const x = setTimeout(() => undefined, 1);\n", "no-restricted-globals"],

@@ -1,0 +1,386 @@
+import { existsSync, type FSWatcher, readFileSync, statSync, watch } from "node:fs";
+import { dirname } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { SubsystemName } from "../chain/chain.ts";
+import { isKeepalived } from "../chain/process.ts";
+import type { Clock } from "../core/time.ts";
+import type { Daemon, EventBody, SourceStatus } from "../events/event.ts";
+import type { Observation } from "../events/observation.ts";
+import { type KnownProcess, type ProcessChange, ProcessTable, roleOf, type SeenProcess } from "../process/table.ts";
+import { parseUnit, UNIT_PROPERTIES } from "../process/unit.ts";
+import { type StartChild, startChild } from "./child.ts";
+import type { EffectiveConfigs } from "./effective-config.ts";
+import type { Handover } from "./handover.ts";
+import { Outbox } from "./outbox.ts";
+import {
+  childrenOf,
+  commandOf,
+  networkNamespaceOf,
+  type ProcessStat,
+  processIds,
+  readStat,
+  ticksToUs,
+  uptimeUs,
+} from "./processes.ts";
+import type { Source, SourceContext } from "./source.ts";
+
+/** How often keepalived's known processes are looked at, milliseconds. */
+const LOOK_MS = 250;
+/** How often new processes are looked for, microseconds. Pid files that change are seen at once. */
+const SEARCH_US = 2_000_000;
+/** After so many searches every process is looked at anew: a pid may have come again. */
+const SEARCHES_FULL = 15;
+/** A process this young may yet become another program by execve(2), microseconds. */
+const YOUNG_US = 10_000_000;
+/** How often systemd is asked when nothing changes, microseconds. */
+const UNIT_US = 30_000_000;
+/** Longest pid file read, bytes. */
+const PID_FILE_BYTES_MAX = 64;
+/** Most roles remembered from the log. */
+const LOG_ROLES_MAX = 256;
+
+export interface ProcessWatchOptions {
+  readonly clock: Clock;
+  /** What keepalived would run: names the pid files and the children to expect. */
+  readonly configs: EffectiveConfigs;
+  /** Observations of the log: its lines tell which child is forked with which pid. */
+  readonly logged?: Handover<readonly Observation[]>;
+  /** The process table now, and what changed in it, before it is durable. */
+  readonly processes?: Handover<ProcessNews>;
+  readonly proc?: string;
+  readonly start?: StartChild;
+  readonly wait?: (ms: number, signal: AbortSignal) => Promise<void>;
+  /** Whether systemd runs this machine: sd_booted(3). */
+  readonly hasSystemd?: () => boolean;
+}
+
+export interface ProcessNews {
+  readonly known: readonly KnownProcess[];
+  /** Empty the first time: `known` is then what there was before anybody looked. */
+  readonly changes: readonly ProcessChange[];
+  /** By the kernel's clock that start ticks are counted on: microseconds since the boot, at this look. */
+  readonly uptimeUs: number;
+}
+
+/** keepalived's processes: which there are, since when, and whether they run, whatever anybody says. */
+export function createProcessWatchSource(options: ProcessWatchOptions): Source {
+  return new ProcessWatchSource(options);
+}
+
+class ProcessWatchSource implements Source {
+  readonly name = "process";
+  private readonly options: ProcessWatchOptions;
+  private readonly proc: string;
+  private readonly table = new ProcessTable();
+  private readonly search: Search;
+  private readonly wait: (ms: number, signal: AbortSignal) => Promise<void>;
+  private readonly stopping = new AbortController();
+  private readonly logRoles = new Map<number, Daemon>();
+  private readonly unsubscribe: (() => void)[] = [];
+  private outbox: Outbox | undefined;
+  private watched: { readonly dir: string; readonly watcher: FSWatcher } | undefined;
+  /** Raised when a pid file has changed. */
+  private woken = new AbortController();
+  private lookedAt: number | undefined;
+  private unitAt = Number.NEGATIVE_INFINITY;
+  private unitTold = "";
+  private unitAsked: Promise<void> = Promise.resolve();
+  private running: Promise<void> = Promise.resolve();
+  private state: SourceStatus["state"] = "stopped";
+  private reason: string | undefined = "it has not started yet";
+  private looks = 0;
+
+  constructor(options: ProcessWatchOptions) {
+    this.options = options;
+    this.proc = options.proc ?? "/proc";
+    this.search = new Search(this.proc, () => this.wantedNamespace());
+    this.wait = options.wait ?? ((ms, signal) => sleep(ms, undefined, { signal }).catch(() => undefined));
+  }
+
+  async start(context: SourceContext): Promise<void> {
+    this.outbox = new Outbox(context, this.name, this.options.clock);
+    if (uptimeUs(this.proc) === undefined) {
+      this.state = "unavailable";
+      this.reason = `${this.proc} is not mounted: processes cannot be seen`;
+      context.log("warn", this.reason);
+      return;
+    }
+    const { logged, configs } = this.options;
+    if (logged) this.unsubscribe.push(logged.subscribe((lines) => this.learnRoles(lines)));
+    this.unsubscribe.push(configs.subscribe(() => this.watchPidFiles()));
+    this.state = "running";
+    this.reason = undefined;
+    this.look();
+    this.running = this.keepLooking();
+  }
+
+  async stop(): Promise<void> {
+    for (const end of this.unsubscribe.splice(0)) end();
+    this.watched?.watcher.close();
+    this.watched = undefined;
+    this.stopping.abort();
+    this.woken.abort();
+    await this.running;
+    await this.unitAsked;
+    await this.outbox?.drain();
+    this.state = "stopped";
+    this.reason = "it was stopped";
+  }
+
+  status(): SourceStatus {
+    return {
+      name: this.name,
+      detail: "keepalived's processes",
+      state: this.state,
+      read: this.looks,
+      unrecognised: 0,
+      ...(this.reason === undefined ? {} : { reason: this.reason }),
+    };
+  }
+
+  private async keepLooking(): Promise<void> {
+    while (!this.stopping.signal.aborted) {
+      await this.wait(LOOK_MS, this.woken.signal);
+      if (this.woken.signal.aborted) {
+        this.woken = new AbortController();
+        this.search.due();
+      }
+      if (!this.stopping.signal.aborted) this.look();
+    }
+  }
+
+  private look(): void {
+    const uptime = uptimeUs(this.proc);
+    if (uptime === undefined) return;
+    const { clock } = this.options;
+    const now = clock.epoch();
+    const named = this.pidsOfFiles();
+    const seen = this.search.look(uptime, named).map((process) => seenOf(process, now - uptime));
+    const isFirst = this.lookedAt === undefined;
+    const changes = this.table.look(
+      seen,
+      {
+        pidFiles: new Map([...named].map(([daemon, pid]) => [pid, daemon])),
+        log: this.logRoles,
+        expected: this.expected(),
+      },
+      now,
+    );
+    const since = this.lookedAt ?? now;
+    this.lookedAt = now;
+    this.looks += 1;
+    if (isFirst) this.outbox?.add([this.snapshot(now)]);
+    else this.outbox?.add(changes.map((change) => observationOf(change, Math.min(since, now))));
+    if (isFirst || changes.length > 0)
+      this.options.processes?.publish({
+        known: this.table.known(),
+        changes: isFirst ? [] : changes,
+        uptimeUs: uptime,
+      });
+    const mono = clock.mono();
+    if (changes.length > 0) this.unitAt = Number.NEGATIVE_INFINITY;
+    if (mono - this.unitAt >= UNIT_US) {
+      this.unitAt = mono;
+      this.unitAsked = this.unitAsked.then(() => this.askUnit());
+    }
+  }
+
+  private snapshot(ts: number): Observation {
+    const processes = this.table.known().map((process) => ({
+      pid: process.pid,
+      ...roleOf(process),
+      state: process.state,
+      startedTs: process.startedUs,
+    }));
+    return {
+      source: "process",
+      ts,
+      tsUncertaintyUs: 0,
+      idParts: ["process snapshot", ts],
+      body: { kind: "process.snapshot", processes },
+    };
+  }
+
+  private learnRoles(lines: readonly Observation[]): void {
+    for (const { body } of lines) {
+      if (body.kind !== "daemon.child-starting") continue;
+      this.logRoles.delete(body.childPid);
+      this.logRoles.set(body.childPid, body.daemon);
+      const [oldest] = this.logRoles.keys();
+      if (this.logRoles.size > LOG_ROLES_MAX && oldest !== undefined) this.logRoles.delete(oldest);
+    }
+  }
+
+  // --- what the configuration says of processes ---------------------------------------------------------------------
+
+  private expected(): readonly Daemon[] {
+    const chain = this.options.configs.current()?.chain;
+    return (chain?.subsystems ?? []).filter(({ runs }) => runs).map(({ name }) => DAEMON_OF[name]);
+  }
+
+  private pidsOfFiles(): ReadonlyMap<Daemon, number> {
+    const pidFiles = this.options.configs.current()?.chain?.pidFiles ?? DEFAULT_PID_FILES;
+    const pids = new Map<Daemon, number>();
+    for (const name of ["parent", "vrrp", "checkers", "bfd"] as const) {
+      const pid = pidIn(pidFiles[name]);
+      if (pid !== undefined) pids.set(name === "parent" ? name : DAEMON_OF[name], pid);
+    }
+    return pids;
+  }
+
+  private watchPidFiles(): void {
+    const chain = this.options.configs.current()?.chain;
+    const paths = Object.values(chain?.pidFiles ?? DEFAULT_PID_FILES);
+    const dir = dirname(paths[0] ?? "/run/keepalived.pid");
+    if (this.watched?.dir === dir) return;
+    this.watched?.watcher.close();
+    this.watched = undefined;
+    try {
+      const watcher = watch(dir, (_, name) => {
+        if (name === null || name.endsWith(".pid")) this.woken.abort();
+      });
+      watcher.on("error", () => watcher.close());
+      this.watched = { dir, watcher };
+    } catch {
+      // A folder that is made when the daemon starts: the search finds the daemon.
+    }
+  }
+
+  /** keepalived with `-s NAME` or `net_namespace` lives in that namespace, any other in the collector's own. */
+  private wantedNamespace(): string | undefined {
+    const chain = this.options.configs.current()?.chain;
+    if (chain?.namespace === undefined) return networkNamespaceOf("self", this.proc);
+    const stat = statSync(`/run/netns/${chain.namespace}`, { throwIfNoEntry: false });
+    return stat ? `net:[${stat.ino}]` : undefined;
+  }
+
+  // --- systemd ------------------------------------------------------------------------------------------------------
+
+  private async askUnit(): Promise<void> {
+    const { hasSystemd = sdBooted, start = startChild, configs, clock } = this.options;
+    if (this.stopping.signal.aborted || !hasSystemd()) return;
+    const launcher = configs.current()?.chain?.launcher;
+    const unit = launcher?.kind === "systemd" ? launcher.unit.name : "keepalived.service";
+    const child = start("systemctl", ["show", "-p", UNIT_PROPERTIES.join(","), "--", unit]);
+    const chunks: string[] = [];
+    for await (const chunk of child.stdout) if (chunks.length < 16) chunks.push(String(chunk));
+    const { code } = await child.ended;
+    const body = code === 0 ? parseUnit(unit, chunks.join("")) : undefined;
+    const told = JSON.stringify(body);
+    if (body === undefined || told === this.unitTold) return;
+    this.unitTold = told;
+    const ts = clock.epoch();
+    this.outbox?.add([{ source: "process", ts, tsUncertaintyUs: 0, idParts: ["process unit", ts, told], body }]);
+  }
+}
+
+/** Which of the machine's processes are keepalived's, found without reading all of them all the time. */
+class Search {
+  private readonly proc: string;
+  private readonly wantedNamespace: () => string | undefined;
+  private keepalived = new Map<number, ProcessStat>();
+  /** Processes that are something else, by pid: when they were started. */
+  private others = new Map<number, number>();
+  private searchedAt = Number.NEGATIVE_INFINITY;
+  private searches = 0;
+
+  constructor(proc: string, wantedNamespace: () => string | undefined) {
+    this.proc = proc;
+    this.wantedNamespace = wantedNamespace;
+  }
+
+  /** The next look searches. */
+  due(): void {
+    this.searchedAt = Number.NEGATIVE_INFINITY;
+  }
+
+  /** @param uptime  microseconds since the boot */
+  look(uptime: number, named: ReadonlyMap<Daemon, number>): readonly ProcessStat[] {
+    const before = this.keepalived;
+    this.keepalived = new Map();
+    for (const { pid, startTicks } of before.values()) {
+      const stat = readStat(pid, this.proc);
+      if (stat?.startTicks === startTicks) this.keepalived.set(pid, stat);
+    }
+    if (uptime - this.searchedAt >= SEARCH_US) {
+      this.searchedAt = uptime;
+      this.searches += 1;
+      if (this.searches % SEARCHES_FULL === 0) this.others.clear();
+      const pids = processIds(this.proc);
+      for (const pid of pids) this.consider(pid, uptime);
+      const alive = new Set(pids);
+      for (const pid of this.others.keys()) if (!alive.has(pid)) this.others.delete(pid);
+    } else {
+      for (const pid of named.values()) this.consider(pid, uptime);
+    }
+    const parents = [...this.keepalived.values()].filter(({ parent }) => !this.keepalived.has(parent));
+    for (const { pid } of parents) for (const child of childrenOf(pid, this.proc)) this.consider(child, uptime);
+    // What a child forks is a script on its way.
+    const first = new Set(parents.map(({ pid }) => pid));
+    return [...this.keepalived.values()].filter(({ pid, parent }) => first.has(pid) || first.has(parent));
+  }
+
+  private consider(pid: number, uptime: number): void {
+    if (this.keepalived.has(pid) || this.others.has(pid)) return;
+    const stat = readStat(pid, this.proc);
+    if (!stat) return;
+    if (this.isOurs(stat)) this.keepalived.set(pid, stat);
+    else if (uptime - ticksToUs(stat.startTicks) > YOUNG_US) this.others.set(pid, stat.startTicks);
+  }
+
+  private isOurs(stat: ProcessStat): boolean {
+    // A zombie has neither a program nor a command line left, but a name and, mostly, a parent that is known.
+    if (stat.letter === "Z") return this.keepalived.has(stat.parent) && stat.name.startsWith("keepalived");
+    const command = commandOf(stat.pid, this.proc);
+    // A script between fork(2) and execve(2) looks like its parent: it is there for a moment.
+    if (!isKeepalived({ pid: stat.pid, parent: stat.parent, name: stat.name, ...command })) return false;
+    if (isOneShot(command.argv)) return false;
+    const [own, wanted] = [networkNamespaceOf(stat.pid, this.proc), this.wantedNamespace()];
+    return own === undefined || wanted === undefined || own === wanted;
+  }
+}
+
+/** Started to say something and end: a test of the configuration, a version, a signal's number. */
+const isOneShot = (argv: readonly string[]): boolean =>
+  argv.slice(1).some((word) => /^(?:-t|-v|-h|--config-test(?:=.*)?|--version|--help|--signum(?:=.*)?)$/.test(word));
+
+function seenOf({ pid, parent, letter, startTicks }: ProcessStat, bootUs: number): SeenProcess {
+  return { pid, parentPid: parent, startTicks, letter, startedUs: Math.round(bootUs + ticksToUs(startTicks)) };
+}
+
+/** What happened between two looks happened in that time; a start is known to a hundredth of a second. */
+function observationOf({ process, atUs, body }: ProcessChange, sinceUs: number): Observation {
+  const isStart = body.kind === "process.started";
+  const ts = isStart ? atUs : sinceUs;
+  const state = body.kind === "process.state" ? body.state : "";
+  return {
+    source: "process",
+    ts,
+    tsUncertaintyUs: isStart ? 10_000 : atUs - sinceUs,
+    idParts: ["process", process.pid, process.startTicks, body.kind, state, ts],
+    pid: process.pid,
+    body: body as EventBody,
+  };
+}
+
+const DAEMON_OF = { vrrp: "vrrp", checkers: "checker", bfd: "bfd" } as const satisfies Record<SubsystemName, Daemon>;
+
+/** Where keepalived writes them when nothing says otherwise. */
+const DEFAULT_PID_FILES = {
+  parent: "/run/keepalived.pid",
+  vrrp: "/run/vrrp.pid",
+  checkers: "/run/checkers.pid",
+  bfd: "/run/bfd.pid",
+} as const;
+
+function pidIn(path: string): number | undefined {
+  try {
+    const text = readFileSync(path, "latin1").slice(0, PID_FILE_BYTES_MAX);
+    const match = /^\s*(\d{1,10})\s*$/.exec(text);
+    return match ? Number(match[1]) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const sdBooted = (): boolean => existsSync("/run/systemd/system");
