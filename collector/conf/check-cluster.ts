@@ -147,7 +147,7 @@ function peerInstancesOf(node: string, instance: Instance, running: Running): Pe
       excludedVips: instance.excludedVips.map(({ address, prefixLength }) => `${address}/${prefixLength}`),
       unicastPeers: instance.unicastPeers.map(({ address }) => address),
       authentication: instance.authentication.type,
-      usesVmac: instance.vmac !== undefined,
+      usesVmac: instance.vmac?.kind === "macvlan",
       trackers: effectiveTrackers(instance, group, running),
       skipsAddressCheck: instance.skipCheckAdvAddr,
       ...(instance.interface === undefined ? {} : { interface: instance.interface }),

@@ -1,19 +1,23 @@
-import type { MonoUs } from "../core/time.ts";
 import type { Running } from "../conf/model/types.ts";
 import type { Release } from "../conf/version.ts";
+import type { MonoUs } from "../core/time.ts";
 import type { VrrpState } from "../events/vocabulary.ts";
 import type { Decoded } from "../vrrp/advert.ts";
+import type { RejectionReason } from "./validate.ts";
 
 /**
  * What one node can see, in the order in which it saw it: all that the shadow engine is told. Nothing here comes from
  * what keepalived says about its own states: those are what the shadow is compared with.
+ *
+ * What is known of links, addresses, files and processes outlives the daemon, so it may be told before `started`, and
+ * should: what nobody told is taken as well.
  */
 export type ShadowInput =
   /** Time has come to an instant; nothing else happened. */
   | { readonly kind: "tick" }
-  /** The VRRP process begins, with this configuration, in this release of keepalived. */
+  /** The VRRP process begins, with this configuration, in this release of keepalived. Also after it died. */
   | { readonly kind: "started"; readonly config: Running; readonly release: Release }
-  /** SIGHUP was taken. Instances are matched by name. */
+  /** SIGHUP was taken. An instance is the same one when family, VRID and interface are: its name may change. */
   | { readonly kind: "reloaded"; readonly config: Running }
   /** An orderly end: masters send priority 0. */
   | { readonly kind: "stopping" }
@@ -22,8 +26,10 @@ export type ShadowInput =
   /** SIGSTOP, a debugger, a paused machine: the process lives and does nothing. */
   | { readonly kind: "frozen" }
   | { readonly kind: "thawed" }
-  /** IFF_UP and IFF_RUNNING together, as keepalived takes them. */
+  /** IFF_UP and IFF_RUNNING together, as keepalived takes them. An interface that is deleted is down. */
   | { readonly kind: "link"; readonly interface: string; readonly up: boolean }
+  /** All addresses of an interface in the kernel's order, the primary one first; also when it has none. */
+  | { readonly kind: "addresses"; readonly interface: string; readonly addresses: readonly string[] }
   | {
       readonly kind: "address";
       readonly interface: string;
@@ -39,6 +45,7 @@ export type ShadowInput =
   | { readonly kind: "file"; readonly name: string; readonly value: number }
   /** How many processes of a tracked name live. */
   | { readonly kind: "process"; readonly name: string; readonly count: number }
+  /** A BFD session, which begins down with the daemon. */
   | { readonly kind: "bfd"; readonly name: string; readonly up: boolean }
   /**
    * What was so when the watching began: the daemon ran before, and what it had met till then is not known. Told once an
@@ -54,16 +61,37 @@ export type ShadowInput =
       readonly priority?: number;
     };
 
+/** Why an instance changes its state. Stable: people filter by them. */
+export type StateCause =
+  /** The daemon begins, or a reload brings the instance. */
+  | "start"
+  /** Nothing acceptable was heard for the master-down time. */
+  | "master-down"
+  /** The priority is 255: it does not wait. */
+  | "owner"
+  /** The last master announced its end. */
+  | "priority-zero"
+  /** A master heard a better one. */
+  | "outranked"
+  | "fault"
+  | "fault-over"
+  /** Another member of its sync group did so. */
+  | "sync-group"
+  | "reload"
+  | "stop"
+  | "died";
+
 /** What the shadow concludes from an input. */
 export type ShadowEffect =
-  /** keepalived should enter this state now, and log it. */
+  /** keepalived should enter this state now. */
   | {
       readonly kind: "state";
       readonly instance: string;
       readonly from: VrrpState;
       readonly to: VrrpState;
-      /** Short code: start, master-down, owner, priority-zero, outranked, lower-priority, fault, fault-over, sync-group, stop, reload, … */
-      readonly cause: string;
+      readonly cause: StateCause;
+      /** Whether keepalived writes a line about it. Not for an end, nor for a script that has failed since the start. */
+      readonly logged: boolean;
       readonly at: MonoUs;
     }
   | {
@@ -73,20 +101,22 @@ export type ShadowEffect =
       readonly to: number;
       readonly at: MonoUs;
     }
-  /** keepalived should refuse this advert, for this reason (the codes of vrrp.advert-rejected). */
+  /** keepalived should refuse this advert. */
   | {
       readonly kind: "rejected";
       readonly instance: string;
       readonly peer: string;
-      readonly reason: string;
+      readonly reason: RejectionReason;
       readonly at: MonoUs;
     }
-  /** A backup heard its master again after some adverts were missing: how much of the master-down time was used, 0 to 1. */
+  /** A backup heard its master again after some adverts were missing. */
   | {
       readonly kind: "near-miss";
       readonly instance: string;
       readonly peer: string;
+      /** Adverts that were due and did not come. */
       readonly missed: number;
+      /** How much of the master-down time was used, 0 to 1. */
       readonly marginUsed: number;
       readonly at: MonoUs;
     };

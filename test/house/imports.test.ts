@@ -70,6 +70,13 @@ const VIOLATIONS: readonly (readonly [folder: string, what: string, source: stri
     "no-restricted-imports",
   ],
   ["collector/process", "the clock", "export const x = Date.now();\n", "no-restricted-properties"],
+  ["collector/shadow", "the clock", "export const x = Date.now();\n", "no-restricted-properties"],
+  [
+    "collector/shadow",
+    "a source",
+    'import { createJournal } from "../sources/journal.ts";\nexport const x = createJournal;\n',
+    "no-restricted-imports",
+  ],
   ["collector/conf", "the clock", "export const x = Date.now();\n", "no-restricted-properties"],
   ["collector/logs", "randomness", "export const x = Math.random();\n", "no-restricted-properties"],
   ["collector/pcap", "timers", "export const x = setTimeout(() => undefined, 1);\n", "no-restricted-globals"],

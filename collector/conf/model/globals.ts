@@ -38,6 +38,12 @@ export function globalsOf(nodes: readonly ConfNode[], roots: readonly ConfNode[]
       ipv6: readValue(nodes, "vrrp_mcast_group6", normaliseAddress) ?? "ff02::12",
     },
     skipCheckAdvAddr: last(nodes, "vrrp_skip_check_adv_addr") !== undefined,
+    checkUnicastSource: last(nodes, "vrrp_check_unicast_src") !== undefined,
+    lowerPrioNoAdvert: flag(nodes, "vrrp_lower_prio_no_advert") ?? false,
+    higherPrioSendAdvert: flag(nodes, "vrrp_higher_prio_send_advert") ?? false,
+    ownerIgnoresAdverts: flag(nodes, "vrrp_owner_ignore_adverts") ?? false,
+    startupDelayUs: readValue(nodes, "vrrp_startup_delay", microseconds(0.001, 4294.967_295)) ?? 0,
+    v3ChecksumAsV2: flag(nodes, "v3_checksum_as_v2") ?? false,
     netNamespace: valueOf(roots, "net_namespace"),
     smtpAlert: {
       vrrp: flag(nodes, "smtp_alert_vrrp") ?? smtpAlert ?? false,

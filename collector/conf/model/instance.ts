@@ -20,7 +20,7 @@ import {
   wordsOf,
 } from "./read.ts";
 import { NOTIFY_KEYWORDS, notifyOf } from "./scripts.ts";
-import type { Authentication, Globals, Instance, Vip, Vmac } from "./types.ts";
+import type { Authentication, Globals, Instance, UnicastPeer, Vip, Vmac } from "./types.ts";
 
 export const OWNER_PRIORITY = 255;
 const DEFAULT_PRIORITY = 100;
@@ -28,6 +28,7 @@ const DEFAULT_PRIORITY = 100;
 export const V3_INTERVAL_MAX_US = 40_950_000;
 const V2_INTERVAL_MAX_US = 255 * US_PER_SECOND;
 const AUTH_PASS_BYTES = 8;
+const TTL_MAX = 255;
 
 export interface InstanceOptions {
   readonly globals: Globals;
@@ -80,7 +81,10 @@ export function instanceOf(block: ConfNode, name: string, options: InstanceOptio
       : (readValue(nodes, "down_timer_adverts", integer(1, 100)) ?? globals.downTimerAdverts),
     authentication,
     unicastPeers: peers,
+    checkUnicastSource: last(nodes, "check_unicast_src") !== undefined || globals.checkUnicastSource,
+    faultWithoutPeers: last(nodes, "unicast_fault_no_peer") !== undefined,
     sourceAddress: sourceOf(nodes, family),
+    tracksSourceAddress: last(nodes, "track_src_ip") !== undefined,
     multicastGroup:
       peers.length > 0
         ? undefined
@@ -99,7 +103,16 @@ export function instanceOf(block: ConfNode, name: string, options: InstanceOptio
       last(nodes, "skip_check_adv_addr") === undefined
         ? globals.skipCheckAdvAddr
         : compareReleases(release, [2, 2, 8]) < 0 || (flag(nodes, "skip_check_adv_addr") ?? globals.skipCheckAdvAddr),
-    lowerPrioNoAdvert: strict || (flag(nodes, "lower_prio_no_advert") ?? false),
+    lowerPrioNoAdvert: strict || (flag(nodes, "lower_prio_no_advert") ?? globals.lowerPrioNoAdvert),
+    higherPrioSendAdvert: !strict && (flag(nodes, "higher_prio_send_advert") ?? globals.higherPrioSendAdvert),
+    ownerIgnoresAdverts:
+      isAtLeast(release, [2, 3, 3]) && (flag(nodes, "owner_ignore_adverts") ?? globals.ownerIgnoresAdverts),
+    timerExpiredBackup:
+      isAtLeast(release, [2, 2, 8]) &&
+      keepsNopreempt &&
+      last(nodes, "timer_expired_backup", "thread_timer_expired") !== undefined,
+    oldUnicastChecksum: oldChecksumOf(nodes),
+    v3ChecksumAsV2: isAtLeast(release, [2, 2, 8]) && (flag(nodes, "v3_checksum_as_v2") ?? globals.v3ChecksumAsV2),
     garp: garpOf(nodes, "garp_", globals.garp),
   };
 }
@@ -180,10 +193,29 @@ function sourceOf(nodes: readonly ConfNode[], family: Family): string | undefine
   })?.value;
 }
 
-function peersOf(nodes: readonly ConfNode[], family: Family): { address: string }[] {
-  const addresses = entriesOf(nodes, "unicast_peer").flatMap(({ keyword }) => normaliseAddress(keyword.text) ?? []);
-  return [...new Set(addresses)].filter((address) => familyOf(address) === family).map((address) => ({ address }));
+/** `ADDRESS [min_ttl N] [max_ttl N]`. */
+function peersOf(nodes: readonly ConfNode[], family: Family): UnicastPeer[] {
+  const peers = new Map<string, UnicastPeer>();
+  for (const entry of entriesOf(nodes, "unicast_peer")) {
+    const [text = "", ...options] = wordsOf(entry);
+    const address = normaliseAddress(text);
+    if (address === undefined || familyOf(address) !== family || peers.has(address)) continue;
+    const bound = (keyword: string): number | undefined => {
+      const at = options.indexOf(keyword);
+      return at < 0 ? undefined : integer(0, TTL_MAX)(options[at + 1] ?? "");
+    };
+    peers.set(address, { address, minTtl: bound("min_ttl") ?? 0, maxTtl: bound("max_ttl") ?? TTL_MAX });
+  }
+  return [...peers.values()];
 }
+
+function oldChecksumOf(nodes: readonly ConfNode[]): Instance["oldUnicastChecksum"] {
+  const line = last(nodes, "old_unicast_checksum");
+  if (!line) return "auto";
+  return line.values[0]?.text === "never" ? "never" : "always";
+}
+
+const isAtLeast = (release: Release, since: Release): boolean => compareReleases(release, since) >= 0;
 
 function vipsOf(
   nodes: readonly ConfNode[],
@@ -211,12 +243,13 @@ export function vipOf(entry: ConfNode, face: string | undefined): Vip | undefine
 }
 
 function vmacOf(nodes: readonly ConfNode[], family: Family, strict: boolean): Vmac | undefined {
-  const line = last(nodes, "use_vmac");
+  const line = last(nodes, "use_vmac", "use_ipvlan");
   if (!line) return undefined;
   const given = line.values.map(({ text }) => text).find((text) => !text.includes(":") && text.length < 16);
   const vrid = readValue(nodes, "virtual_router_id", integer(1, 255)) ?? 0;
   return {
     interface: given ?? `vrrp${family === "ipv6" ? "6" : ""}.${vrid}`,
+    kind: line.keyword.text === "use_vmac" ? "macvlan" : "ipvlan",
     transmitsFromBase: !strict && last(nodes, "vmac_xmit_base") !== undefined,
   };
 }

@@ -1,6 +1,6 @@
 import { US_PER_SECOND } from "../../core/time.ts";
 import type { ConfNode } from "../parser.ts";
-import { integer, last, microseconds, readValue, valueOf } from "./read.ts";
+import { integer, last, lastValid, microseconds, readValue, valueOf } from "./read.ts";
 import type { BfdInstance, Command, Script, TrackFile, TrackProcess } from "./types.ts";
 
 export const NOTIFY_KEYWORDS = [
@@ -84,6 +84,7 @@ export function scriptOf(block: ConfNode, name: string): Script {
     rise: readValue(nodes, "rise", integer(1, 2_147_483_647)) ?? 1,
     fall: readValue(nodes, "fall", integer(1, 2_147_483_647)) ?? 1,
     ...weightOf(nodes, 0, WEIGHT_MAX),
+    initFail: last(nodes, "init_fail") !== undefined,
   };
 }
 
@@ -104,11 +105,28 @@ export function weightOf(
 
 export function trackFileOf(block: ConfNode, name: string): TrackFile {
   const nodes = block.children ?? [];
-  return { name, at: block.keyword.at, path: valueOf(nodes, "file"), ...weightOf(nodes, 1, 254) };
+  return {
+    name,
+    at: block.keyword.at,
+    path: valueOf(nodes, "file"),
+    ...weightOf(nodes, 1, 254),
+    init: initOf(nodes),
+  };
+}
+
+/** `init_file [VALUE] [overwrite]`, in either order. */
+function initOf(nodes: readonly ConfNode[]): TrackFile["init"] {
+  const line = last(nodes, "init_file");
+  if (!line) return undefined;
+  const words = line.values.map(({ text }) => text);
+  const value = words.map((word) => integer(-2_147_483_648, 2_147_483_647)(word)).find((found) => found !== undefined);
+  return { value: value ?? 0, overwrite: words.includes("overwrite") };
 }
 
 export function trackProcessOf(block: ConfNode, name: string): TrackProcess {
   const nodes = block.children ?? [];
+  // The last of both keywords that set a delay counts.
+  const delay = (keyword: string): number => lastValid(nodes, ["delay", keyword], microseconds(1e-6, 3600))?.value ?? 0;
   return {
     name,
     at: block.keyword.at,
@@ -116,6 +134,8 @@ export function trackProcessOf(block: ConfNode, name: string): TrackProcess {
     ...weightOf(nodes, 0, 254),
     quorum: readValue(nodes, "quorum", integer(1, 65535)) ?? 1,
     quorumMax: readValue(nodes, "quorum_max", integer(0, 65535)),
+    startDelayUs: delay("fork_delay"),
+    endDelayUs: delay("terminate_delay"),
   };
 }
 

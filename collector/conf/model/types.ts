@@ -29,6 +29,15 @@ export interface Globals {
   readonly scriptUser: string | undefined;
   readonly multicastGroup: Readonly<Record<Family, string>>;
   readonly skipCheckAdvAddr: boolean;
+  readonly checkUnicastSource: boolean;
+  readonly lowerPrioNoAdvert: boolean;
+  readonly higherPrioSendAdvert: boolean;
+  /** 2.3.3 and newer. */
+  readonly ownerIgnoresAdverts: boolean;
+  /** Timers of backups begin so much later than the daemon. */
+  readonly startupDelayUs: number;
+  /** 2.2.8 and newer: version 3 over IPv4 without the pseudo header. */
+  readonly v3ChecksumAsV2: boolean;
   readonly netNamespace: string | undefined;
   readonly smtpAlert: { readonly vrrp: boolean; readonly realServers: boolean; readonly virtualServers: boolean };
   readonly mail: MailSettings | undefined;
@@ -67,7 +76,13 @@ export interface Instance {
   readonly authentication: Authentication;
   /** Empty: multicast. */
   readonly unicastPeers: readonly UnicastPeer[];
+  /** Adverts of others than the peers are refused, and those from too far or too near. */
+  readonly checkUnicastSource: boolean;
+  /** A unicast instance without peers is a fault, instead of a multicast one. */
+  readonly faultWithoutPeers: boolean;
   readonly sourceAddress: string | undefined;
+  /** The source address not being there is a fault, also with multicast. */
+  readonly tracksSourceAddress: boolean;
   readonly multicastGroup: string | undefined;
   readonly vips: readonly Vip[];
   readonly excludedVips: readonly Vip[];
@@ -83,6 +98,13 @@ export interface Instance {
   readonly smtpAlert: boolean;
   readonly skipCheckAdvAddr: boolean;
   readonly lowerPrioNoAdvert: boolean;
+  readonly higherPrioSendAdvert: boolean;
+  readonly ownerIgnoresAdverts: boolean;
+  /** 2.2.8 and newer: a master that finds itself late becomes backup. */
+  readonly timerExpiredBackup: boolean;
+  /** Which checksum of version 3 over unicast it sends and takes: `auto` learns the one of up to 1.3.6 when the right one fails. */
+  readonly oldUnicastChecksum: "auto" | "always" | "never";
+  readonly v3ChecksumAsV2: boolean;
   readonly garp: Garp;
 }
 
@@ -94,6 +116,9 @@ export interface Authentication {
 
 export interface UnicastPeer {
   readonly address: string;
+  /** TTL or hop limit that its adverts may have; looked at with checkUnicastSource only. */
+  readonly minTtl: number;
+  readonly maxTtl: number;
 }
 
 export interface Vip {
@@ -105,6 +130,7 @@ export interface Vip {
 
 export interface Vmac {
   readonly interface: string;
+  readonly kind: "macvlan" | "ipvlan";
   readonly transmitsFromBase: boolean;
 }
 
@@ -137,6 +163,8 @@ export interface Script {
   readonly fall: number;
   readonly weight: number;
   readonly reverse: boolean;
+  /** It counts as failed until it has run. */
+  readonly initFail: boolean;
 }
 
 export interface TrackFile {
@@ -145,6 +173,8 @@ export interface TrackFile {
   readonly path: string | undefined;
   readonly weight: number;
   readonly reverse: boolean;
+  /** What keepalived writes into a file that does not exist; `overwrite`: into any. */
+  readonly init: { readonly value: number; readonly overwrite: boolean } | undefined;
 }
 
 export interface TrackProcess {
@@ -155,6 +185,9 @@ export interface TrackProcess {
   readonly reverse: boolean;
   readonly quorum: number;
   readonly quorumMax: number | undefined;
+  /** How long a change of the count must last before it counts: of processes that begin, and that end. */
+  readonly startDelayUs: number;
+  readonly endDelayUs: number;
 }
 
 export interface BfdInstance {

@@ -1,0 +1,148 @@
+import type { Instance, Running } from "../conf/model/types.ts";
+import type { Release } from "../conf/version.ts";
+import type { MonoUs } from "../core/time.ts";
+import { arm, type Daemon, type Draft, type Group, patch, routerAt, tellState } from "./draft.ts";
+import type { ShadowInput, StateCause } from "./input.ts";
+import { isBefore, type Router } from "./router.ts";
+import { beginScript, countResult, effectivePriority, judge } from "./track.ts";
+import { begin, beginTracking, reconcile } from "./transitions.ts";
+import { virtualAddressesOf } from "./world.ts";
+
+/** How the VRRP process begins, takes another configuration, and ends. */
+
+/** 2.0.14 and newer. */
+const STARTUP_DELAY_SINCE: Release = [2, 0, 14];
+
+export function emptyDaemon(config: Running, release: Release): Daemon {
+  return {
+    config,
+    release,
+    virtual: virtualAddressesOf(config),
+    routers: [],
+    groups: [],
+    tracked: { scripts: new Map(), processes: new Map(), bfds: new Map() },
+    settling: new Map(),
+    delayedUntil: undefined,
+    frozen: undefined,
+  };
+}
+
+export function start(draft: Draft): void {
+  const { config, release } = draft;
+  const delayUs = config.globals.startupDelayUs;
+  if (delayUs > 0 && !isBefore(release, STARTUP_DELAY_SINCE)) draft.delayedUntil = (draft.now + delayUs) as MonoUs;
+  draft.tracked = beginTracking(draft);
+  draft.routers.push(...config.instances.map((instance) => freshRouter(instance, draft.now)));
+  draft.groups.push(...groupsOf(config, draft.routers));
+  judgeSilently(draft);
+  begin(draft, [...draft.routers.keys()]);
+}
+
+/**
+ * Instances that stay keep their state without a word, and backups begin to wait anew; those that are gone send priority 0.
+ */
+export function reload(draft: Draft, config: Running): void {
+  const before = [...draft.routers];
+  draft.config = config;
+  draft.virtual = virtualAddressesOf(config);
+  draft.tracked = beginTracking(draft, draft.tracked);
+  draft.settling = new Map();
+  const keyOf = ({ family, vrid, interface: nic }: Instance): string => [family, vrid, nic].join("\0");
+  const old = new Map(before.map((router) => [keyOf(router.conf), router]));
+  for (const router of before)
+    if (!config.instances.some((instance) => keyOf(instance) === keyOf(router.conf)))
+      tellState(draft, router, "INIT", "reload", false);
+  draft.routers.splice(
+    0,
+    draft.routers.length,
+    ...config.instances.map((instance) => {
+      const fresh = freshRouter(instance, draft.now);
+      const known = old.get(keyOf(instance));
+      if (!known) return fresh;
+      const { state, wants, master, peers, masterIntervalUs, transitioning, expiresAt } = known;
+      const interval = instance.version === 3 ? masterIntervalUs : instance.advertIntervalUs;
+      return { ...fresh, state, wants, master, peers, masterIntervalUs: interval, transitioning, expiresAt };
+    }),
+  );
+  draft.groups.splice(0, draft.groups.length, ...groupsOf(config, draft.routers));
+  judgeSilently(draft);
+  for (const [index, { state, waitsFor, faults }] of draft.routers.entries())
+    if (state === "BACKUP" && waitsFor.length === 0 && faults.length === 0) arm(draft, index);
+  begin(draft, [...draft.routers.keys()]);
+  reconcile(draft, [...draft.routers.keys()]);
+}
+
+/** Puts an instance into the state that it was found in. That it runs shows that no script keeps it waiting. */
+export function seed(draft: Draft, { instance, state, priority }: Seed): void {
+  const index = draft.routers.findIndex(({ conf }) => conf.name === instance);
+  const router = draft.routers[index];
+  if (!router) return;
+  const { scripts } = draft.config;
+  const known = new Map(draft.tracked.scripts);
+  for (const name of router.waitsFor) {
+    const script = scripts.find((one) => one.name === name);
+    if (script) known.set(name, countResult(beginScript(script), script, true));
+  }
+  draft.tracked = { ...draft.tracked, scripts: known };
+  judgeSilently(draft);
+  const { effective } = routerAt(draft, index);
+  patch(draft, index, { effective: priority ?? effective, state, wants: state, armedAt: draft.now });
+  if (state === "BACKUP") arm(draft, index);
+  else patch(draft, index, { expiresAt: undefined });
+  draft.groups.splice(0, draft.groups.length, ...groupsOf(draft.config, draft.routers));
+}
+
+type Seed = Extract<ShadowInput, { readonly kind: "seed" }>;
+
+/** The process ends, in order or not. */
+export function end(draft: Draft, cause: StateCause): void {
+  for (const router of draft.routers) tellState(draft, router, "INIT", cause, false);
+}
+
+function judgeSilently(draft: Draft): void {
+  for (const [index, router] of draft.routers.entries()) {
+    const { faults, waitsFor, weight } = judge(router.conf, draft);
+    patch(draft, index, { faults, waitsFor, weight, effective: effectivePriority(router.base, weight) });
+  }
+}
+
+function freshRouter(conf: Instance, now: MonoUs): Router {
+  return {
+    conf,
+    state: "INIT",
+    wants: "BACKUP",
+    base: conf.priority,
+    effective: conf.priority,
+    weight: 0,
+    faults: [],
+    waitsFor: [],
+    masterIntervalUs: conf.advertIntervalUs,
+    downUs: 0,
+    expiresAt: undefined,
+    expiryCause: "master-down",
+    armedAt: now,
+    master: undefined,
+    peers: [],
+    preemptAt: undefined,
+    transitioning: false,
+    rivalSince: undefined,
+  };
+}
+
+function groupsOf({ syncGroups }: Running, routers: readonly Router[]): Group[] {
+  return syncGroups.map(({ name, members }) => {
+    const places = members.flatMap((member) => {
+      const place = routers.findIndex(({ conf }) => conf.name === member);
+      return place < 0 ? [] : [place];
+    });
+    const states = places.map((place) => routers[place]?.state ?? "INIT");
+    const state = states.every((one) => one === "MASTER")
+      ? "MASTER"
+      : states.includes("FAULT")
+        ? "FAULT"
+        : states.includes("INIT")
+          ? "INIT"
+          : "BACKUP";
+    return { name, members: places, state };
+  });
+}
