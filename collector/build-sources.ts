@@ -5,6 +5,7 @@ import type { Observation } from "./events/observation.ts";
 import { createLogReader } from "./logs/reader.ts";
 import { createAddressesSource } from "./sources/addresses.ts";
 import { createCaptureSource } from "./sources/capture.ts";
+import { createChecksSource } from "./sources/checks.ts";
 import { createConfWatchSource } from "./sources/conf-watch.ts";
 import { createDumpSource } from "./sources/dump.ts";
 import { EffectiveConfigs } from "./sources/effective-config.ts";
@@ -17,7 +18,7 @@ import type { Source } from "./sources/source.ts";
 /** The sources a configuration asks for. The configuration of keepalived comes first: it names what the others talk of. */
 export function buildSources(config: CollectorConfig, { clock }: { clock: Clock }): Source[] {
   const sources: Source[] = [];
-  const { keepalived, logs, capture, addresses, process } = config;
+  const { keepalived, logs, capture, addresses, process, checks } = config;
   const configs = new EffectiveConfigs();
   if (keepalived.watch !== false)
     sources.push(
@@ -48,6 +49,23 @@ export function buildSources(config: CollectorConfig, { clock }: { clock: Clock 
   // rsyslog usually writes what the journal holds too: one of them is enough, and the file is the user's own.
   if (logs.journal === true || (logs.journal === "auto" && !logs.files.some(isReadable)))
     sources.push(overheard(new JournalSource(), logged));
+  if (checks.enabled !== false)
+    sources.push(
+      createChecksSource({
+        clock,
+        node: config.node,
+        configs,
+        logged,
+        settings: {
+          probe: checks.probe,
+          nodes: checks.nodes,
+          probesPerLoop: checks.probes_per_loop,
+          concurrentMax: checks.concurrent_max,
+          scripts: checks.scripts,
+          tlsMin: checks.tls_min,
+        },
+      }),
+    );
   return sources;
 }
 

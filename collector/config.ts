@@ -55,6 +55,27 @@ const CollectorConfigSchema = Type.Object(
       },
       closed,
     ),
+    /** The shadow of keepalived's health checkers. */
+    checks: Type.Object(
+      {
+        /** `auto`: when the configuration of keepalived has virtual servers. */
+        enabled: Switch,
+        /** `elected`: the node that has the virtual address probes; where no vrrp_instance has it, the first of `nodes`. */
+        probe: Type.Unsafe<"always" | "elected">({ enum: ["always", "elected"] }),
+        nodes: Type.Array(Type.String({ minLength: 1, maxLength: 255 }), { maxItems: 64 }),
+        /** Probes a real server may get in one delay_loop, retries among them; 0: as many as keepalived makes. */
+        probes_per_loop: Type.Integer({ minimum: 0, maximum: 1000 }),
+        /** Probes under way at once. */
+        concurrent_max: Type.Integer({ minimum: 1, maximum: 256 }),
+        /** Programs of MISC_CHECKs that may be run, by their full path. */
+        scripts: Type.Array(Path, { maxItems: 256 }),
+        /** Oldest TLS that keepalived's OpenSSL takes on this node. */
+        tls_min: Type.Unsafe<"TLSv1" | "TLSv1.1" | "TLSv1.2" | "TLSv1.3">({
+          enum: ["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"],
+        }),
+      },
+      closed,
+    ),
     keepalived: Type.Object({ config: Type.Optional(Path), watch: Switch }, closed),
   },
   closed,
@@ -77,6 +98,15 @@ function defaults(): CollectorConfig {
     capture: { enabled: "auto" },
     addresses: { enabled: "auto" },
     process: { enabled: "auto", signals: false },
+    checks: {
+      enabled: "auto",
+      probe: "always",
+      nodes: [],
+      probes_per_loop: 1,
+      concurrent_max: 16,
+      scripts: [],
+      tls_min: "TLSv1.2",
+    },
     keepalived: { watch: "auto" },
   };
 }
@@ -112,13 +142,15 @@ export function parseCollectorConfig(text: string, path: string, overrides: Coll
   });
 }
 
-function crossFaults({ server, logs }: CollectorConfig): string[] {
+function crossFaults({ server, logs, checks }: CollectorConfig): string[] {
   const faults: string[] = [];
   const url = urlFault(server.url);
   if (url !== undefined) faults.push(url);
   if (server.token !== undefined && server.token_file !== undefined)
     faults.push("server.token and server.token_file exclude each other");
   if (server.token !== undefined && !TOKEN.test(server.token)) faults.push(`server.token is no token: ${TOKEN_WANTED}`);
+  for (const script of checks.scripts)
+    if (!script.startsWith("/")) faults.push(`checks.scripts: ${JSON.stringify(script)} is not a full path`);
   if (logs.zone !== "local" && !isZone(logs.zone))
     faults.push(`logs.zone ${JSON.stringify(logs.zone)} is not a time zone: ${ZONE_WANTED}, or "local"`);
   return faults;

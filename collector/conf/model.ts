@@ -105,7 +105,7 @@ function confOf(
     block,
     nodes: block.children ?? [],
     index: indexOf.get(block) ?? 0,
-    value: virtualServerOf(block, globals),
+    value: virtualServerOf(block, { globals, release, roots, definitions, index: indexOf.get(block) ?? 0 }),
   }));
   return {
     roots,

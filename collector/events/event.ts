@@ -328,6 +328,8 @@ export const EVENT_KINDS = {
     signal: opt(Signal),
     url: opt(text(1024)),
     script: opt(text(1024)),
+    /** Of our own probe: from its start to its verdict, microseconds. */
+    latencyUs: opt(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })),
   },
   /** What the checker process could not do: a socket, a TLS context, a regular expression. */
   "check.error": { code: text(64), message: text(1024), service: opt(Service) },

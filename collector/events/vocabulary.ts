@@ -42,7 +42,7 @@ export type DivergenceCode = (typeof DIVERGENCES)[number];
 export const BFD_STATES = ["AdminDown", "Down", "Init", "Up"] as const;
 
 /** keepalived's health checkers. `service` where the line does not say which. */
-export const CHECKERS = ["TCP", "HTTP", "SSL", "MISC", "SMTP", "DNS", "PING", "UDP", "BFD", "service"] as const;
+export const CHECKERS = ["TCP", "HTTP", "SSL", "MISC", "SMTP", "DNS", "PING", "UDP", "BFD", "FILE", "service"] as const;
 export type Checker = (typeof CHECKERS)[number];
 
 /** What keepalived does about a configuration fault: DESIGN section 3. */

@@ -77,6 +77,13 @@ const VIOLATIONS: readonly (readonly [folder: string, what: string, source: stri
     'import { createJournal } from "../sources/journal.ts";\nexport const x = createJournal;\n',
     "no-restricted-imports",
   ],
+  [
+    "collector/checks",
+    "sockets",
+    'import { connect } from "node:net";\nexport const x = connect;\n',
+    "no-restricted-imports",
+  ],
+  ["collector/checks", "randomness", "export const x = Math.random();\n", "no-restricted-properties"],
   ["collector/conf", "the clock", "export const x = Date.now();\n", "no-restricted-properties"],
   ["collector/logs", "randomness", "export const x = Math.random();\n", "no-restricted-properties"],
   ["collector/pcap", "timers", "export const x = setTimeout(() => undefined, 1);\n", "no-restricted-globals"],

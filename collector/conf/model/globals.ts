@@ -52,6 +52,7 @@ export function globalsOf(nodes: readonly ConfNode[], roots: readonly ConfNode[]
     },
     mail: mailOf(nodes),
     garp: garpOf(nodes, "vrrp_garp_", GARP_DEFAULTS),
+    checkerLogAllFailures: flag(nodes, "checker_log_all_failures") ?? false,
   };
 }
 

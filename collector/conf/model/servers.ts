@@ -2,63 +2,78 @@ import { normaliseAddress } from "../../core/address.ts";
 import { US_PER_SECOND } from "../../core/time.ts";
 import type { Family } from "../../events/event.ts";
 import type { ConfNode } from "../parser.ts";
-import { blocks, familyOf, flag, integer, last, microseconds, readValue, valueOf } from "./read.ts";
-import type { Checker, Globals, RealServer, VirtualServer } from "./types.ts";
+import type { Release } from "../version.ts";
+import { CHECKER_KEYWORDS, checkerOf, delay, type Inherited, inherit, knownLines } from "./checkers.ts";
+import { blocks, entriesOf, familyOf, flag, integer, last, readValue, valueOf, wordsOf } from "./read.ts";
+import { commandOf, notifyOf } from "./scripts.ts";
+import type { GroupEntry, RealServer, SorryServer, VirtualServer } from "./server-types.ts";
+import type { Defined, Definitions } from "./trackers.ts";
+import type { Globals } from "./types.ts";
 
 const DEFAULT_DELAY_LOOP_US = 60 * US_PER_SECOND;
 const DEFAULT_CONNECT_TIMEOUT_US = 5 * US_PER_SECOND;
 const WEIGHT_MAX = 2_147_483_647;
 const COUNT_MAX = 4_294_967_295;
 
-export const CHECKER_KEYWORDS: ReadonlySet<string> = new Set([
-  "TCP_CHECK",
-  "HTTP_GET",
-  "SSL_GET",
-  "SMTP_CHECK",
-  "DNS_CHECK",
-  "MISC_CHECK",
-  "BFD_CHECK",
-  "PING_CHECK",
-  "UDP_CHECK",
-  "FILE_CHECK",
-]);
 const SCHEDULERS: ReadonlySet<string> = new Set("rr wrr lc wlc lblc sh mh dh fo ovf lblcr sed nq twos".split(" "));
 const METHODS: ReadonlySet<string> = new Set(["NAT", "DR", "TUN"]);
-/** Retries and the wait between them, where they are not 1 and 1 s. */
-const RETRIES: Readonly<Record<string, number>> = { MISC_CHECK: 0, DNS_CHECK: 3 };
 
-const delay = microseconds(0, 4294);
-const timeout = microseconds(0.000_001, 4294.967_295);
+/** What a virtual server is read with. */
+export interface ServerContext {
+  readonly globals: Globals;
+  readonly release: Release;
+  readonly roots: readonly ConfNode[];
+  readonly definitions: Definitions;
+  /** Its place among the blocks of the top level: what it names must stand before it. */
+  readonly index: number;
+}
 
-export function virtualServerOf(block: ConfNode, globals: Globals): VirtualServer {
-  const nodes = block.children ?? [];
+export function virtualServerOf(block: ConfNode, context: ServerContext): VirtualServer {
+  const { globals, release } = context;
+  const nodes = knownLines("virtual_server", block.children ?? [], release);
   const words = block.values.map(({ text }) => text);
   const kind = words[0] === "fwmark" ? "fwmark" : words[0] === "group" ? "group" : "address";
   const address = kind === "address" ? normaliseAddress(words[0] ?? "") : undefined;
+  const ownPort = kind === "address" ? integer(1, 65535)(words[1] ?? "") : undefined;
   const delayLoopUs = readValue(nodes, "delay_loop", delay) ?? DEFAULT_DELAY_LOOP_US;
   const method = methodOf(nodes, ["lvs_method", "lb_kind"]) ?? "NAT";
-  const defaults: Inherited = {
-    delayLoopUs,
+  const defaults: ServerDefaults = {
     method,
+    port: ownPort,
+    virtualServerDelayLoopUs: delayLoopUs,
     weight: readValue(nodes, "weight", integer(1, WEIGHT_MAX)) ?? 1,
     inhibitOnFailure: flag(nodes, "inhibit_on_failure") ?? false,
     smtpAlert: globals.smtpAlert.realServers,
-    retry: readValue(nodes, "retry", integer(1, COUNT_MAX)),
-    delayBeforeRetryUs: readValue(nodes, "delay_before_retry", delay),
-    connectTimeoutUs: readValue(nodes, "connect_timeout", timeout) ?? DEFAULT_CONNECT_TIMEOUT_US,
+    checkers: inherit(nodes, {
+      delayLoopUs: DEFAULT_DELAY_LOOP_US,
+      warmupUs: undefined,
+      retry: undefined,
+      delayBeforeRetryUs: undefined,
+      connectTimeoutUs: DEFAULT_CONNECT_TIMEOUT_US,
+      alpha: false,
+      virtualServerHost: valueOf(nodes, "virtualhost"),
+      realServerHost: undefined,
+    }),
   };
-  const realServers = withoutDuplicates(blocks(nodes, "real_server").map((real) => realServerOf(real, defaults)));
+  const realServers = withoutDuplicates(
+    blocks(nodes, "real_server").map((real) => realServerOf(real, defaults, context)),
+  );
   const weights = realServers.reduce((sum, { weight }) => sum + weight, 0);
   const quorum = Math.min(readValue(nodes, "quorum", integer(1, COUNT_MAX)) ?? 1, Math.max(1, weights));
   const protocol = readValue(nodes, "protocol", (text) =>
     text === "TCP" || text === "UDP" || text === "SCTP" ? text : undefined,
   );
+  const group = kind === "group" ? words[1] : undefined;
+  const [quorumUp, quorumDown] = ["quorum_up", "quorum_down"].map((keyword) => last(nodes, keyword));
   return {
     name: words.join(" ").slice(0, 255),
     at: block.keyword.at,
     kind,
     address,
-    port: kind === "address" ? integer(1, 65535)(words[1] ?? "") : undefined,
+    port: ownPort,
+    fwmark: kind === "fwmark" ? integer(0, COUNT_MAX)(words[1] ?? "") : undefined,
+    group,
+    groupEntries: group === undefined ? [] : groupEntriesOf(context.roots, group),
     family: familyOfServer(nodes, address, realServers),
     protocol: protocol ?? (kind === "fwmark" ? "TCP" : "UDP"),
     scheduler:
@@ -73,61 +88,92 @@ export function virtualServerOf(block: ConfNode, globals: Globals): VirtualServe
     sorryServer: last(nodes, "sorry_server")
       ?.values.map(({ text }) => text)
       .join(" "),
+    sorry: sorryOf(nodes),
     haSuspend: kind !== "fwmark" && last(nodes, "ha_suspend") !== undefined,
+    omega: last(nodes, "omega") !== undefined,
+    quorumUp: quorumUp && commandOf(quorumUp),
+    quorumDown: quorumDown && commandOf(quorumDown),
     persistenceUs: persistenceOf(nodes),
     smtpAlert: flag(nodes, "smtp_alert") ?? globals.smtpAlert.virtualServers,
     realServers,
   };
 }
 
-interface Inherited {
-  readonly delayLoopUs: number;
+interface ServerDefaults {
   readonly method: string;
+  readonly port: number | undefined;
+  readonly virtualServerDelayLoopUs: number;
   readonly weight: number;
   readonly inhibitOnFailure: boolean;
   readonly smtpAlert: boolean;
-  readonly retry: number | undefined;
-  readonly delayBeforeRetryUs: number | undefined;
-  readonly connectTimeoutUs: number;
+  readonly checkers: Inherited;
 }
 
-function realServerOf(block: ConfNode, defaults: Inherited): RealServer {
-  const nodes = block.children ?? [];
-  const [address = "", port = ""] = block.values.map(({ text }) => text);
-  const inherited: Inherited = {
-    ...defaults,
-    delayLoopUs: readValue(nodes, "delay_loop", delay) ?? defaults.delayLoopUs,
-    retry: readValue(nodes, "retry", integer(1, COUNT_MAX)) ?? defaults.retry,
-    delayBeforeRetryUs: readValue(nodes, "delay_before_retry", delay) ?? defaults.delayBeforeRetryUs,
-    connectTimeoutUs: readValue(nodes, "connect_timeout", timeout) ?? defaults.connectTimeoutUs,
+function realServerOf(block: ConfNode, defaults: ServerDefaults, context: ServerContext): RealServer {
+  const { release, definitions, index } = context;
+  const nodes = knownLines("real_server", block.children ?? [], release);
+  const [addressText = "", portText = ""] = block.values.map(({ text }) => text);
+  const address = normaliseAddress(addressText) ?? addressText.slice(0, 64);
+  const ownPort = integer(1, 65535)(portText);
+  const method = methodOf(nodes, ["lvs_method"]) ?? defaults.method;
+  const inherited = { ...inherit(nodes, defaults.checkers), realServerHost: valueOf(nodes, "virtualhost") };
+  const before = <T>(defined: ReadonlyMap<string, Defined<T>>): [string, T][] =>
+    [...defined].filter(([, one]) => one.index < index).map(([name, { value }]) => [name, value]);
+  const place = {
+    address,
+    // Only NAT can have another port than the virtual server's.
+    port: method === "NAT" ? (ownPort ?? defaults.port) : (defaults.port ?? ownPort),
+    virtualServerDelayLoopUs: defaults.virtualServerDelayLoopUs,
+    logAllFailures: context.globals.checkerLogAllFailures,
+    release,
+    trackFiles: new Map(before(definitions.file)),
+    bfds: new Set(before(definitions.bfd).map(([name]) => name)),
   };
   return {
-    address: normaliseAddress(address) ?? address.slice(0, 64),
-    port: integer(1, 65535)(port),
+    address,
+    port: ownPort,
     at: block.keyword.at,
     weight: readValue(nodes, "weight", integer(0, WEIGHT_MAX)) ?? defaults.weight,
-    method: methodOf(nodes, ["lvs_method"]) ?? defaults.method,
+    method,
     inhibitOnFailure: flag(nodes, "inhibit_on_failure") ?? defaults.inhibitOnFailure,
     smtpAlert: flag(nodes, "smtp_alert") ?? defaults.smtpAlert,
-    checkers: blocks(nodes, ...CHECKER_KEYWORDS).map((checker) => checkerOf(checker, inherited)),
+    notify: notifyOf(nodes, ["notify_up", "notify_down"]),
+    checkers: blocks(nodes, ...CHECKER_KEYWORDS)
+      .map((checker) => checkerOf(checker, inherited, place))
+      .filter((checker) => checker !== undefined),
   };
 }
 
-function checkerOf(block: ConfNode, inherited: Inherited): Checker {
-  const nodes = block.children ?? [];
-  const kind = block.keyword.text;
-  const delayLoopUs = readValue(nodes, "delay_loop", delay) ?? inherited.delayLoopUs;
+function sorryOf(nodes: readonly ConfNode[]): SorryServer | undefined {
+  const line = last(nodes, "sorry_server");
+  const address = normaliseAddress(line?.values[0]?.text ?? "");
+  if (!line || address === undefined) return undefined;
+  const inhibit = last(nodes, "sorry_server_inhibit");
   return {
-    kind,
-    at: block.keyword.at,
-    delayLoopUs,
-    retry: readValue(nodes, "retry", integer(0, COUNT_MAX)) ?? inherited.retry ?? RETRIES[kind] ?? 1,
-    delayBeforeRetryUs:
-      readValue(nodes, "delay_before_retry", delay) ??
-      inherited.delayBeforeRetryUs ??
-      (kind === "DNS_CHECK" ? delayLoopUs : (kind.endsWith("_GET") ? 3 : 1) * US_PER_SECOND),
-    connectTimeoutUs: readValue(nodes, "connect_timeout", timeout) ?? inherited.connectTimeoutUs,
+    address,
+    port: integer(1, 65535)(line.values[1]?.text ?? ""),
+    inhibit: inhibit !== undefined && nodes.indexOf(inhibit) > nodes.indexOf(line),
   };
+}
+
+/** `ADDR[-LAST][/N] [PORT]` and `fwmark N` lines; what is neither is passed over. */
+function groupEntriesOf(roots: readonly ConfNode[], group: string): GroupEntry[] {
+  const lines = entriesOf(
+    roots.filter(({ values }) => values[0]?.text === group),
+    "virtual_server_group",
+  );
+  return lines.flatMap((line): GroupEntry[] => {
+    const [first = "", second = ""] = wordsOf(line);
+    if (first === "fwmark") {
+      const fwmark = integer(0, COUNT_MAX)(second);
+      return fwmark === undefined ? [] : [{ kind: "fwmark", fwmark }];
+    }
+    const [, start = "", end] = /^([^-/]+)(?:[-/](.+))?$/.exec(first) ?? [];
+    const address = normaliseAddress(start);
+    return address === undefined
+      ? []
+      : [{ kind: "address", first: address, last: end, port: integer(1, 65535)(second) }];
+  });
 }
 
 /** The second of two equal ones is removed. */

@@ -1,6 +1,7 @@
 import type { SourceLocation } from "../../core/errors.ts";
 import type { Family, MailSettings } from "../../events/event.ts";
 import type { Tracker } from "../election.ts";
+import type { VirtualServer } from "./server-types.ts";
 
 /**
  * What keepalived will really run: its defaults filled in, what it substitutes substituted, what it drops dropped.
@@ -42,6 +43,8 @@ export interface Globals {
   readonly smtpAlert: { readonly vrrp: boolean; readonly realServers: boolean; readonly virtualServers: boolean };
   readonly mail: MailSettings | undefined;
   readonly garp: Garp;
+  /** Every failure of a checker is logged, not only the one that takes the server out. */
+  readonly checkerLogAllFailures: boolean;
 }
 
 /** Gratuitous ARP and unsolicited neighbour advertisements. */
@@ -198,44 +201,4 @@ export interface BfdInstance {
   readonly weight: number;
 }
 
-export interface VirtualServer {
-  /** As the file names it: `10.0.0.1 80`, `fwmark 1`, `group NAME`. */
-  readonly name: string;
-  readonly at: SourceLocation;
-  readonly kind: "address" | "fwmark" | "group";
-  readonly address: string | undefined;
-  readonly port: number | undefined;
-  readonly family: Family | undefined;
-  readonly protocol: "TCP" | "UDP" | "SCTP";
-  readonly scheduler: string;
-  readonly method: string;
-  readonly delayLoopUs: number;
-  readonly quorum: number;
-  readonly hysteresis: number;
-  readonly sorryServer: string | undefined;
-  readonly haSuspend: boolean;
-  readonly persistenceUs: number | undefined;
-  readonly smtpAlert: boolean;
-  readonly realServers: readonly RealServer[];
-}
-
-export interface RealServer {
-  readonly address: string;
-  readonly port: number | undefined;
-  readonly at: SourceLocation;
-  readonly weight: number;
-  readonly method: string;
-  readonly inhibitOnFailure: boolean;
-  readonly smtpAlert: boolean;
-  /** Its checkers' keywords; empty: always up. */
-  readonly checkers: readonly Checker[];
-}
-
-export interface Checker {
-  readonly kind: string;
-  readonly at: SourceLocation;
-  readonly delayLoopUs: number;
-  readonly retry: number;
-  readonly delayBeforeRetryUs: number;
-  readonly connectTimeoutUs: number;
-}
+export type { VirtualServer } from "./server-types.ts";

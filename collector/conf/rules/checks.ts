@@ -1,6 +1,6 @@
 import { normaliseAddress } from "../../core/address.ts";
 import { blocks, entriesOf, familyOf, integer, isLinkLocal, last, readValue, valueOf, wordsOf } from "../model/read.ts";
-import { CHECKER_KEYWORDS } from "../model/servers.ts";
+import { CHECKER_KEYWORDS } from "../model/checkers.ts";
 import type { VirtualServer } from "../model/types.ts";
 import type { ConfNode } from "../parser.ts";
 import { type Conf, type Finding, type Located, placeOf, type Rule, seconds, shown } from "./rule.ts";
