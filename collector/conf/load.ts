@@ -6,7 +6,7 @@ import { type ConfFiles, type ConfTree, parseConf } from "./parser.ts";
 import { encodeBytes } from "./text.ts";
 
 /** Who reads the configuration, as far as it is known. */
-export interface ConfReader extends Pick<ModelOptions, "release" | "facts"> {
+export interface ConfReader extends Pick<ModelOptions, "release" | "facts" | "fingerprintKey"> {
   /** What `@id` lines are compared with. */
   readonly configId: string;
   /** `-e`, `--all-config`. */

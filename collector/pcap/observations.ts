@@ -4,7 +4,7 @@ import type { Observation } from "../events/observation.ts";
 import type { Decoded, IpPacket } from "../vrrp/advert.ts";
 import { PROTOCOL_VRRP } from "../vrrp/checksum.ts";
 import { decodeAdvert } from "../vrrp/decode.ts";
-import { createSenderTracker, type SenderEdge } from "../vrrp/senders.ts";
+import { createSenderTracker, type HeardAdvert, type SenderEdge } from "../vrrp/senders.ts";
 import { type Frame, unpackFrame } from "./frame.ts";
 import { createPcapParser, type Packet } from "./reader.ts";
 
@@ -13,6 +13,10 @@ export interface CaptureReaderOptions {
   readonly path?: string;
   /** Name of an interface of the capturing host by its index. */
   readonly interfaceName?: (index: number) => string | undefined;
+  /** Hears every advert as it is read, before anything is concluded from it. */
+  readonly heard?: (heard: HeardAdvert) => void;
+  /** Key for fingerprints of passwords, for who hears the adverts: no observation has one. */
+  readonly fingerprintKey?: string;
 }
 
 export interface CaptureCounts {
@@ -43,7 +47,12 @@ export interface CaptureReader {
 const UNKNOWN_INTERFACE = "?";
 
 /** Turns the bytes of a capture, live or recorded, into observations. Pure but for what it remembers of the senders. */
-export function createCaptureReader({ path, interfaceName }: CaptureReaderOptions = {}): CaptureReader {
+export function createCaptureReader({
+  path,
+  interfaceName,
+  heard,
+  fingerprintKey,
+}: CaptureReaderOptions = {}): CaptureReader {
   const parser = createPcapParser();
   const tracker = createSenderTracker();
   const counts = { packets: 0, adverts: 0, malformed: 0, other: 0, untimed: 0 };
@@ -57,7 +66,7 @@ export function createCaptureReader({ path, interfaceName }: CaptureReaderOption
   function read(packet: Packet): Observation[] {
     counts.packets += 1;
     const frame = unpackFrame(packet);
-    const decoded = frame && decodeAdvert(frame.ip);
+    const decoded = frame && decodeAdvert(frame.ip, fingerprintKey);
     if (!frame || !decoded) {
       counts.other += 1;
       return [];
@@ -86,7 +95,9 @@ export function createCaptureReader({ path, interfaceName }: CaptureReaderOption
     }
     counts.adverts += 1;
     const outgoing = frame.outgoing ?? false;
-    const edges = tracker.advert({ ...seen, advert: decoded, interface: nic, outgoing });
+    const advert: HeardAdvert = { ...seen, advert: decoded, interface: nic, outgoing };
+    heard?.(advert);
+    const edges = tracker.advert(advert);
     return [...edges.map(edgeObservation), { ...wire, body: advertBody(decoded, nic, outgoing) }];
   }
 

@@ -6,6 +6,7 @@ import type { EventBody, SourceStatus } from "../events/event.ts";
 import type { Observation } from "../events/observation.ts";
 import { type CaptureReader, createCaptureReader } from "../pcap/observations.ts";
 import { type ChildEnd, type ChildHandle, type StartChild, startChild } from "./child.ts";
+import type { HeardAdvert } from "../vrrp/senders.ts";
 import type { Source, SourceContext } from "./source.ts";
 
 /**
@@ -44,6 +45,10 @@ export interface CaptureOptions {
   readonly interfaceName?: (index: number) => string | undefined;
   /** Most adverts, and most edges, that wait to be handed over. */
   readonly waitingMax?: number;
+  /** Hears every advert as it is read, before it waits for others or a disk. */
+  readonly heard?: (heard: HeardAdvert) => void;
+  /** Key for fingerprints of passwords, for who hears the adverts: no observation has one. */
+  readonly fingerprintKey?: string;
 }
 
 /** Adverts on every interface, through tcpdump: kernel timestamps, a kernel filter, and nothing but CAP_NET_RAW. */
@@ -57,6 +62,7 @@ class CaptureSource implements Source {
   private readonly startChild: StartChild;
   private readonly wait: (ms: number, signal: AbortSignal) => Promise<void>;
   private readonly nameOf: (index: number) => string | undefined;
+  private readonly tap: Pick<CaptureOptions, "heard" | "fingerprintKey">;
   private readonly waiting: Handover;
   private readonly stopping = new AbortController();
   private child: ChildHandle | undefined;
@@ -67,8 +73,9 @@ class CaptureSource implements Source {
   private readonly counts = { read: 0, unrecognised: 0 };
   private running: Promise<void> = Promise.resolve();
 
-  constructor({ clock, start, wait, interfaceName, waitingMax }: CaptureOptions) {
+  constructor({ clock, start, wait, interfaceName, waitingMax, ...tap }: CaptureOptions) {
     this.clock = clock;
+    this.tap = tap;
     this.startChild = start ?? startChild;
     this.wait = wait ?? ((ms, signal) => sleep(ms, undefined, { signal }).catch(() => undefined));
     const names = new InterfaceNames(clock);
@@ -135,7 +142,7 @@ class CaptureSource implements Source {
 
   /** Runs one tcpdump to its end. */
   private async capture(context: SourceContext, settled: () => void): Promise<ChildEnd> {
-    const reader = createCaptureReader({ interfaceName: this.nameOf });
+    const reader = createCaptureReader({ interfaceName: this.nameOf, ...this.tap });
     const drops = new DropWatch(this.clock.epoch(), (lost, from, to) =>
       this.waiting.add([this.gap({ reason: "the kernel dropped packets before tcpdump read them", lost, from, to })]),
     );

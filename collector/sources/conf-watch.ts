@@ -32,6 +32,8 @@ export interface ConfWatchOptions {
   readonly every?: (ms: number, tick: () => void) => () => void;
   /** Hears of what keepalived would run. */
   readonly configs?: EffectiveConfigs;
+  /** Key for fingerprints of passwords, for who is handed the configuration: no observation has one. */
+  readonly fingerprintKey?: string;
 }
 
 /** How keepalived is started here, and what it meets. */
@@ -93,6 +95,12 @@ export class ConfWatchSource implements Source {
     };
   }
 
+  /** Looks at once, and at how the daemon is started too: it was, just now. */
+  refresh(): Promise<void> {
+    this.chainSeenUs = Number.NEGATIVE_INFINITY;
+    return this.poll();
+  }
+
   /** Looks once. What has not changed is not told again. */
   async poll(): Promise<void> {
     const now = this.options.clock.epoch();
@@ -135,9 +143,12 @@ export class ConfWatchSource implements Source {
     this.chainSeenUs = now;
     const configId = chain.configId.id ?? hostname().split(".")[0] ?? "";
     const release = this.build ? { release: this.build.release } : {};
-    const { path } = this.options;
-    if (path !== undefined && path !== chain.configuration.path) return { path, configId, diagnostics: [], ...release };
+    const { path, fingerprintKey } = this.options;
+    const key = fingerprintKey === undefined ? {} : { fingerprintKey };
+    if (path !== undefined && path !== chain.configuration.path)
+      return { path, configId, diagnostics: [], ...release, ...key };
     return {
+      ...key,
       path: chain.configuration.path,
       configId,
       allConfig: optionOf(chain.options, "all-config") !== undefined,
