@@ -43,6 +43,8 @@ const Epoch = Type.Integer({
 const Addresses = Type.Array(Address, { maxItems: 512 });
 /** `[10.99.0.100]:80`, `[10.99.0.100]:53/udp`, `FWM 7`, `[group]:0`: one name for what each release writes in its own way. */
 const Service = text(255, "[address]:port, with /udp or /sctp behind it when it is not TCP; FWM n; or [group]:n");
+const Mac = Type.String({ pattern: "^[0-9a-f]{2}(:[0-9a-f]{2}){5}$" });
+const Unsigned32 = Type.Integer({ minimum: 0, maximum: 0xffff_ffff });
 const Errno = Type.Integer({ minimum: 0, maximum: 4095 });
 const ExitStatus = Type.Integer({ minimum: 0, maximum: 255 });
 const Signal = Type.Integer({ minimum: 1, maximum: 64 });
@@ -377,7 +379,29 @@ export const EVENT_KINDS = {
     ttl: Type.Integer({ minimum: 0, maximum: 255 }),
     authType: oneOf(["none", "pass", "ah", "unknown"]),
     checksum: oneOf(["ok", "bad", "unverified"]),
+    /** Right, and not as the RFC of its version has it: one of the sums that keepalived accepts besides. */
+    checksumVariant: opt(oneOf(["multicast-destination", "no-pseudo-header"])),
+    /** The authentication header's SPI and sequence number. */
+    ah: opt(
+      Type.Object({ spi: Unsigned32, sequence: Unsigned32 }, { additionalProperties: false, description: "RFC 4302" }),
+    ),
+    /** keepalived 2.4's auth_hmac trailer, unverified. */
+    hmac: opt(
+      Type.Object(
+        {
+          scheme: Type.Integer({ minimum: 1, maximum: 255 }),
+          keyId: Type.Integer({ minimum: 1, maximum: 255 }),
+          signedTs: Epoch,
+          counter: Type.Integer({ minimum: 0, maximum: 65_535 }),
+        },
+        { additionalProperties: false },
+      ),
+    ),
+    /** Source address of the frame, when it is a virtual router's own (RFC 9568 section 7.3): the instance uses a VMAC. */
+    vmac: opt(Mac),
   },
+  /** Gratuitous ARP or an unsolicited neighbour advertisement for a virtual address; of a burst the first. */
+  "wire.garp": { interface: Name, family: FamilyT, address: Address, mac: Mac, outgoing: Type.Boolean() },
   "wire.malformed": { interface: opt(Name), reason: text(64), length: Type.Integer({ minimum: 0 }) },
   /** First advert with a priority above 0 of a sender on a virtual router, or the first after it was gone. */
   "wire.master-seen": sender,

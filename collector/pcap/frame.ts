@@ -2,13 +2,23 @@ import { formatAddress } from "../core/address.ts";
 import type { IpPacket } from "../vrrp/advert.ts";
 import type { Packet } from "./reader.ts";
 
-/** An IP packet, and what the link layer told of it. */
-export interface Frame {
-  readonly ip: IpPacket;
+/** What the link layer told of a frame, and what it carries. */
+export interface LinkFrame {
+  readonly etherType: number;
+  readonly payload: Uint8Array;
   /** Sent by the capturing host itself; undefined when the link type does not say. */
   readonly outgoing: boolean | undefined;
   /** Index of the interface on the capturing host, when the link type says. */
   readonly interfaceIndex: number | undefined;
+  /** VLAN tags that are in the frame, outermost first: 802.1Q, and 802.1ad around it. */
+  readonly vlans: readonly number[];
+  /** Six bytes; undefined when the link type has none. */
+  readonly sourceMac: Uint8Array | undefined;
+}
+
+/** An IP packet, and what the link layer told of it. */
+export interface Frame extends Omit<LinkFrame, "etherType" | "payload"> {
+  readonly ip: IpPacket;
 }
 
 /** What stands behind a link-layer header. */
@@ -17,13 +27,18 @@ interface Link {
   readonly payload: Uint8Array;
   readonly outgoing?: boolean;
   readonly interfaceIndex?: number;
+  readonly sourceMac?: Uint8Array;
 }
 
+export const ETHERTYPE_ARP = 0x0806;
 const ETHERTYPE_IPV4 = 0x0800;
 const ETHERTYPE_IPV6 = 0x86dd;
 /** 802.1Q, 802.1ad, and what was used before 802.1ad. */
 const VLAN_TAGS: ReadonlySet<number> = new Set([0x8100, 0x88a8, 0x9100]);
 const VLAN_TAG_BYTES = 4;
+/** A frame with more tags is no frame of ours: 802.1ad has two. */
+const VLAN_TAGS_MAX = 4;
+const MAC_BYTES = 6;
 /** `sll_pkttype` of a packet that this host sent. */
 const PACKET_OUTGOING = 4;
 
@@ -31,14 +46,25 @@ const PACKET_OUTGOING = 4;
 const IPV6_EXTENSIONS: ReadonlySet<number> = new Set([0, 43, 60]);
 const IPV6_FRAGMENT = 44;
 
-/** Unpacks a captured frame. @returns undefined when it holds no whole IP header, or a fragment other than the first. */
-export function unpackFrame({ linkType, data }: Pick<Packet, "linkType" | "data">): Frame | undefined {
+/** Unpacks a captured frame down to IP. @returns undefined when it holds no whole IP header, or a fragment other than the first. */
+export function unpackFrame(packet: Pick<Packet, "linkType" | "data">): Frame | undefined {
+  const link = unpackLink(packet);
+  return link && withIp(link);
+}
+
+/** Takes off the link-layer header and the VLAN tags. @returns undefined when there is none of a known kind */
+export function unpackLink({ linkType, data }: Pick<Packet, "linkType" | "data">): LinkFrame | undefined {
   const link = LINKS[linkType]?.(data);
   if (!link) return undefined;
-  const { etherType, payload } = withoutVlanTags(link);
+  const { outgoing, interfaceIndex, sourceMac } = link;
+  return { outgoing, interfaceIndex, sourceMac, ...withoutVlanTags(link) };
+}
+
+/** The IP packet in it, if that is what it carries. */
+export function withIp({ etherType, payload, ...link }: LinkFrame): Frame | undefined {
   const unpack = etherType === ETHERTYPE_IPV4 ? unpackIpv4 : etherType === ETHERTYPE_IPV6 ? unpackIpv6 : undefined;
   const ip = unpack?.(payload);
-  return ip && { ip, outgoing: link.outgoing, interfaceIndex: link.interfaceIndex };
+  return ip && { ...link, ip };
 }
 
 /** Link layers by LINKTYPE_ value (tcpdump.org/linktypes.html). */
@@ -56,13 +82,19 @@ const LINKS: Readonly<Record<number, (data: Uint8Array) => Link | undefined>> = 
 };
 
 function ethernet(data: Uint8Array): Link | undefined {
-  return data.length < 14 ? undefined : { etherType: u16(data, 12), payload: data.subarray(14) };
+  if (data.length < 14) return undefined;
+  return { etherType: u16(data, 12), payload: data.subarray(14), sourceMac: data.subarray(6, 12) };
 }
 
 /** Linux cooked capture: packet type, ARPHRD, address length, 8 bytes of address, protocol. */
 function linuxSll(data: Uint8Array): Link | undefined {
   if (data.length < 16) return undefined;
-  return { etherType: u16(data, 14), payload: data.subarray(16), outgoing: u16(data, 0) === PACKET_OUTGOING };
+  return {
+    etherType: u16(data, 14),
+    payload: data.subarray(16),
+    outgoing: u16(data, 0) === PACKET_OUTGOING,
+    ...macOf(data, 6, u16(data, 4)),
+  };
 }
 
 /** Its second version: protocol, 2 reserved, interface index, ARPHRD, packet type, address length, 8 bytes of address. */
@@ -73,8 +105,13 @@ function linuxSll2(data: Uint8Array): Link | undefined {
     payload: data.subarray(20),
     outgoing: data[10] === PACKET_OUTGOING,
     interfaceIndex: u16(data, 4) * 0x10000 + u16(data, 6),
+    ...macOf(data, 12, data[11] ?? 0),
   };
 }
+
+/** The sender's address as a cooked header has it: eight bytes, of which as many count as it says. */
+const macOf = (data: Uint8Array, at: number, length: number): Pick<Link, "sourceMac"> =>
+  length === MAC_BYTES ? { sourceMac: data.subarray(at, at + MAC_BYTES) } : {};
 
 /** The address family in front has the capturing host's values and byte order; the IP version says the same. */
 function bsdLoopback(data: Uint8Array): Link | undefined {
@@ -87,13 +124,15 @@ function rawIp(data: Uint8Array): Link | undefined {
   return { etherType: version === 4 ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6, payload: data };
 }
 
-function withoutVlanTags(link: Link): Pick<Link, "etherType" | "payload"> {
+function withoutVlanTags(link: Link): Pick<LinkFrame, "etherType" | "payload" | "vlans"> {
   let { etherType, payload } = link;
-  while (VLAN_TAGS.has(etherType) && payload.length >= VLAN_TAG_BYTES) {
+  const vlans: number[] = [];
+  while (VLAN_TAGS.has(etherType) && payload.length >= VLAN_TAG_BYTES && vlans.length < VLAN_TAGS_MAX) {
+    vlans.push(u16(payload, 0) & 0x0fff);
     etherType = u16(payload, 2);
     payload = payload.subarray(VLAN_TAG_BYTES);
   }
-  return { etherType, payload };
+  return { etherType, payload, vlans };
 }
 
 /** RFC 791. Padding of a short Ethernet frame is cut off by the packet's own length. */

@@ -1,11 +1,13 @@
 import { createHash } from "node:crypto";
 import type { EventBody } from "../events/event.ts";
 import type { Observation } from "../events/observation.ts";
-import type { Decoded, IpPacket } from "../vrrp/advert.ts";
+import type { Decoded, IpPacket, Malformed } from "../vrrp/advert.ts";
 import { PROTOCOL_VRRP } from "../vrrp/checksum.ts";
 import { decodeAdvert } from "../vrrp/decode.ts";
 import { createSenderTracker, type HeardAdvert, type SenderEdge } from "../vrrp/senders.ts";
-import { type Frame, unpackFrame } from "./frame.ts";
+import { createAnnouncements } from "./announcements.ts";
+import { ETHERTYPE_ARP, type Frame, type LinkFrame, unpackLink, withIp } from "./frame.ts";
+import { type Announcement, formatMac, readGratuitousArp, readUnsolicitedAdvert } from "./neighbour.ts";
 import { createPcapParser, type Packet } from "./reader.ts";
 
 export interface CaptureReaderOptions {
@@ -23,7 +25,11 @@ export interface CaptureCounts {
   readonly packets: number;
   readonly adverts: number;
   readonly malformed: number;
-  /** Packets that are no VRRP. */
+  /** Gratuitous ARP and unsolicited neighbour advertisements, of whatever address. */
+  readonly announcements: number;
+  /** Announcements of virtual addresses that came too thick to be told. */
+  readonly announcementsRefused: number;
+  /** Packets that are none of these. */
   readonly other: number;
   /** VRRP without a time, or with an impossible one, has no place in a timeline: passed over. */
   readonly untimed: number;
@@ -41,8 +47,12 @@ export interface CaptureReader {
   /** The capture is over. `fault` says what is wrong with a damaged or cut file. */
   end(): { readonly observations: Observation[]; readonly fault: string | undefined };
   counts(): CaptureCounts;
+  /** Addresses that a configuration calls virtual; those in adverts are known without. */
+  know(vips: readonly string[]): void;
 }
 
+/** What all observations of the wire have. */
+const WIRE = { source: "wire", tsUncertaintyUs: 0 } as const;
 /** When nothing tells on which interface it was captured. */
 const UNKNOWN_INTERFACE = "?";
 
@@ -55,34 +65,72 @@ export function createCaptureReader({
 }: CaptureReaderOptions = {}): CaptureReader {
   const parser = createPcapParser();
   const tracker = createSenderTracker();
-  const counts = { packets: 0, adverts: 0, malformed: 0, other: 0, untimed: 0 };
+  const announcements = createAnnouncements();
+  const counts = { packets: 0, adverts: 0, malformed: 0, announcements: 0, other: 0, untimed: 0 };
 
-  function nameOf({ interfaceIndex }: Frame, packet: Packet): string {
+  /** A VLAN whose tag is in the frame is an interface of its own, named as Linux would. */
+  function nameOf({ interfaceIndex, vlans }: Frame | LinkFrame, packet: Packet): string {
     // A capture of all interfaces calls itself `any`: the index of the frame's own interface tells more.
-    if (interfaceIndex !== undefined) return interfaceName?.(interfaceIndex) ?? `if${interfaceIndex}`;
-    return packet.interfaceName ?? UNKNOWN_INTERFACE;
+    const name =
+      interfaceIndex === undefined
+        ? (packet.interfaceName ?? UNKNOWN_INTERFACE)
+        : (interfaceName?.(interfaceIndex) ?? `if${interfaceIndex}`);
+    return vlans.length === 0 ? name : [name, ...vlans].join(".");
   }
 
   function read(packet: Packet): Observation[] {
     counts.packets += 1;
-    const frame = unpackFrame(packet);
-    const decoded = frame && decodeAdvert(frame.ip, fingerprintKey);
-    if (!frame || !decoded) {
-      counts.other += 1;
-      return [];
-    }
+    const link = unpackLink(packet);
+    if (link?.etherType === ETHERTYPE_ARP)
+      return announced(packet, link, readGratuitousArp(link.payload), link.payload);
+    const frame = link && withIp(link);
+    if (!link || !frame) return other();
+    const decoded = decodeAdvert(frame.ip, fingerprintKey);
+    if (decoded) return advertised(packet, frame, decoded);
+    return announced(packet, link, readUnsolicitedAdvert(frame.ip), frame.ip.payload);
+  }
+
+  function other(): Observation[] {
+    counts.other += 1;
+    return [];
+  }
+
+  function announced(
+    packet: Packet,
+    link: LinkFrame,
+    seen: Announcement | undefined,
+    bytes: Uint8Array,
+  ): Observation[] {
+    if (!seen) return other();
+    counts.announcements += 1;
+    const ts = timeOf(packet);
+    if (ts === undefined) return [];
+    const nic = nameOf(link, packet);
+    const outgoing = link.outgoing ?? false;
+    if (!announcements.isNews(seen, `${nic} ${outgoing}`, ts)) return [];
+    const identity = createHash("sha256").update(bytes).digest("hex").slice(0, 16);
+    const body = { kind: "wire.garp", interface: nic, outgoing, ...seen } as const;
+    return [{ ...WIRE, ...placeOf(packet, ts, [nic, identity]), body }];
+  }
+
+  /** When and where it was captured. */
+  function placeOf(packet: Packet, ts: number, idParts: readonly string[]) {
+    return {
+      ts,
+      idParts: [String(packet.tsNs), ...idParts],
+      ...(path === undefined ? {} : { at: `${path}#${packet.frame}` }),
+    };
+  }
+
+  function advertised(packet: Packet, frame: Frame, decoded: Decoded | Malformed): Observation[] {
     const ts = timeOf(packet);
     if (ts === undefined) {
       counts.untimed += 1;
       return [];
     }
     const nic = nameOf(frame, packet);
-    const seen = {
-      ts,
-      idParts: [String(packet.tsNs), nic, identityOf(frame.ip)],
-      ...(path === undefined ? {} : { at: `${path}#${packet.frame}` }),
-    };
-    const wire = { ...seen, source: "wire", tsUncertaintyUs: 0 } as const;
+    const seen = placeOf(packet, ts, [nic, identityOf(frame.ip)]);
+    const wire = { ...WIRE, ...seen };
     if ("reason" in decoded) {
       counts.malformed += 1;
       const place = nic === UNKNOWN_INTERFACE ? {} : { interface: nic };
@@ -94,11 +142,12 @@ export function createCaptureReader({
       ];
     }
     counts.adverts += 1;
+    announcements.know(decoded.vips);
     const outgoing = frame.outgoing ?? false;
     const advert: HeardAdvert = { ...seen, advert: decoded, interface: nic, outgoing };
     heard?.(advert);
     const edges = tracker.advert(advert);
-    return [...edges.map(edgeObservation), { ...wire, body: advertBody(decoded, nic, outgoing) }];
+    return [...edges.map(edgeObservation), { ...wire, body: advertBody(decoded, frame, nic, outgoing) }];
   }
 
   return {
@@ -106,7 +155,12 @@ export function createCaptureReader({
     tick: (now) => tracker.tick(now).map(edgeObservation),
     interrupt: () => tracker.end().map(edgeObservation),
     end: () => ({ fault: parser.end(), observations: tracker.end().map(edgeObservation) }),
-    counts: () => ({ ...counts, sendersRefused: tracker.refused() }),
+    counts: () => ({
+      ...counts,
+      sendersRefused: tracker.refused(),
+      announcementsRefused: announcements.refused(),
+    }),
+    know: announcements.know,
   };
 }
 
@@ -116,9 +170,24 @@ function timeOf({ tsNs }: Packet): number | undefined {
   return us !== undefined && us <= Number.MAX_SAFE_INTEGER ? us : undefined;
 }
 
-function advertBody(advert: Decoded, nic: string, outgoing: boolean): EventBody<"wire.advert"> {
-  const { source, vips, passwordFingerprint: _, ...same } = advert;
-  return { kind: "wire.advert", ...same, peer: source, vips: [...vips], interface: nic, outgoing };
+function advertBody(advert: Decoded, frame: Frame, nic: string, outgoing: boolean): EventBody<"wire.advert"> {
+  const { source, vips, passwordFingerprint: _, checksumVariant, ...same } = advert;
+  return {
+    kind: "wire.advert",
+    ...same,
+    peer: source,
+    vips: [...vips],
+    interface: nic,
+    outgoing,
+    ...(checksumVariant === undefined || checksumVariant === "standard" ? {} : { checksumVariant }),
+    ...(isVirtualMac(frame, advert) ? { vmac: formatMac(frame.sourceMac ?? []) } : {}),
+  };
+}
+
+/** RFC 9568 section 7.3: 00:00:5e:00:01 and the VRID for IPv4, 00:00:5e:00:02 for IPv6. */
+function isVirtualMac({ sourceMac }: Frame, { family, vrid }: Decoded): boolean {
+  const wanted = [0, 0, 0x5e, 0, family === "ipv4" ? 1 : 2, vrid];
+  return sourceMac !== undefined && wanted.every((byte, at) => byte === sourceMac[at]);
 }
 
 /** Known by the advert it stands on, so that a file read again, or read further, gives the same edges the same ids. */

@@ -1,5 +1,6 @@
 import type { Family } from "../events/event.ts";
-import type { ChecksumVerdict } from "./checksum.ts";
+import type { ChecksumVariant, ChecksumVerdict } from "./checksum.ts";
+import type { HmacTrailer } from "./hmac.ts";
 import type { VrrpVersion } from "./timers.ts";
 
 export type AuthType = "none" | "pass" | "ah" | "unknown";
@@ -21,6 +22,12 @@ export interface Decoded {
   readonly ttl: number;
   readonly authType: AuthType;
   readonly checksum: ChecksumVerdict;
+  /** Which of the sums that keepalived knows came out right; only when one did. */
+  readonly checksumVariant?: ChecksumVariant;
+  /** Of the authentication header: SPI and sequence number. keepalived's SPI is the sender's address. */
+  readonly ah?: { readonly spi: number; readonly sequence: number };
+  /** The trailer of keepalived 2.4's auth_hmac, as it claims to be: nothing here has verified it. */
+  readonly hmac?: HmacTrailer;
   /**
    * Of the password of a version 2 advert of authentication type PASS, comparable with the configuration's of the same
    * key; only when the caller gave one. Stays in memory: no event has a field for it.

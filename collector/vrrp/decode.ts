@@ -1,5 +1,6 @@
 import { formatAddress } from "../core/address.ts";
 import { keyedFingerprint } from "../core/fingerprint.ts";
+import { HMAC_TRAILER_BYTES, readHmacTrailer } from "./hmac.ts";
 import type { AuthType, Decoded, IpPacket, Malformed } from "./advert.ts";
 import { PROTOCOL_VRRP, verifyChecksum } from "./checksum.ts";
 import type { VrrpVersion } from "./timers.ts";
@@ -34,8 +35,8 @@ const AUTH_TYPES: Readonly<Record<number, AuthType>> = { 0: "none", 1: "pass", 2
  *  v2 |   authentication, 8 bytes, IPv4 only: never kept              |
  *     +---------------------------------------------------------------+
  *
- * Every length is checked against the bytes in hand, and no bytes make it throw. Bytes behind what it describes (the
- * authentication trailer of keepalived 2.4) are passed over.
+ * Every length is checked against the bytes in hand, and no bytes make it throw. The authentication trailer of
+ * keepalived 2.4 may stand behind it; other bytes there are passed over.
  * @param fingerprintKey  for a fingerprint of the password, to be compared with the configuration's
  * @returns undefined when it is not VRRP at all
  * @see RFC 3768 section 5.1, RFC 9568 section 5.1
@@ -52,7 +53,9 @@ export function decodeAdvert(packet: IpPacket, fingerprintKey?: string): Decoded
   // Counted in words of four bytes, two of them not counted (RFC 4302 section 2.2); keepalived's are 24 bytes.
   const headerBytes = Math.max((words + 2) * 4, AH_FIXED_BYTES);
   if (headerBytes > packet.payloadLength) return { reason: "ah-truncated" };
-  return decodePdu(packet, packet.payload.subarray(headerBytes), packet.payloadLength - headerBytes, true);
+  const { payload } = packet;
+  const decoded = decodePdu(packet, payload.subarray(headerBytes), packet.payloadLength - headerBytes, true);
+  return "reason" in decoded ? decoded : { ...decoded, ah: { spi: u32(payload, 4), sequence: u32(payload, 8) } };
 }
 
 function decodePdu(packet: IpPacket, pdu: Uint8Array, wireLength: number, inAh: boolean): Decoded | Malformed {
@@ -75,6 +78,7 @@ function decodePdu(packet: IpPacket, pdu: Uint8Array, wireLength: number, inAh: 
   const advertIntervalUs = version === 2 ? byte5 * 1_000_000 : (((byte4 & 0x0f) << 8) | byte5) * 10_000;
   if (advertIntervalUs === 0) return { reason: "interval-zero" };
 
+  const trailer = inAh || wireLength - end !== HMAC_TRAILER_BYTES ? undefined : readHmacTrailer(pdu.subarray(end));
   return {
     version,
     family,
@@ -86,14 +90,15 @@ function decodePdu(packet: IpPacket, pdu: Uint8Array, wireLength: number, inAh: 
     destination: packet.destination,
     ttl: packet.ttl,
     authType: authTypeOf(version, byte4, inAh),
-    checksum: verifyChecksum({
+    ...verifyChecksum({
       version,
       family,
       source: packet.sourceBytes,
       destination: packet.destinationBytes,
       pdu,
-      length: end,
+      length: family === "ipv6" ? wireLength : end,
     }),
+    ...(trailer ? { hmac: trailer } : {}),
   };
 }
 
@@ -120,4 +125,8 @@ function addressesOf(bytes: Uint8Array, addressBytes: number): string[] {
 function authTypeOf(version: VrrpVersion, byte: number, inAh: boolean): AuthType {
   if (inAh) return "ah";
   return version === 3 ? "none" : (AUTH_TYPES[byte] ?? "unknown");
+}
+
+function u32(bytes: Uint8Array, at: number): number {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getUint32(at);
 }

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { Decoded, IpPacket, Malformed } from "../../../collector/vrrp/advert.ts";
 import { decodeAdvert } from "../../../collector/vrrp/decode.ts";
 import { runningOf } from "../../support/running.ts";
-import { ipAround, vrrpPdu } from "./packets.ts";
+import { internetChecksum, ipAround, pseudoHeader, vrrpPdu } from "./packets.ts";
 
 const decoded = (packet: IpPacket): Decoded => {
   const result = decodeAdvert(packet);
@@ -29,6 +29,7 @@ test("a version 2 advert with a password has all of RFC 3768's fields but the pa
     ttl: 255,
     authType: "pass",
     checksum: "ok",
+    checksumVariant: "standard",
   });
 });
 
@@ -52,6 +53,7 @@ test("a version 3 IPv6 advert has all of RFC 9568's fields", () => {
     ttl: 255,
     authType: "none",
     checksum: "ok",
+    checksumVariant: "standard",
   });
 });
 
@@ -71,7 +73,12 @@ test.each([
 
 test("an advert in an authentication header is read behind it", () => {
   const advert = decoded(ipAround(Buffer.concat([ah, vrrpPdu({ authType: 2 })]), { protocol: 51 }));
-  expect(advert).toMatchObject({ vrid: 51, authType: "ah", checksum: "ok" });
+  expect(advert).toMatchObject({
+    vrid: 51,
+    authType: "ah",
+    checksum: "ok",
+    ah: { spi: 0x0a63000b, sequence: 1 },
+  });
 });
 
 test("an authentication header with another length field moves the advert", () => {
@@ -89,23 +96,25 @@ test("an authentication header around something else is no business of ours", ()
 
 describe("checksums that keepalived sends or accepts", () => {
   test.each([
-    ["version 2 over IPv4", vrrpPdu(), v4, "ok"],
-    ["version 3 multicast", vrrpPdu({ version: 3, sum: v4 }), v4, "ok"],
-    ["version 3 unicast", vrrpPdu({ version: 3, sum: unicast }), unicast, "ok"],
+    ["version 2 over IPv4", vrrpPdu(), v4, "standard"],
+    ["version 3 multicast", vrrpPdu({ version: 3, sum: v4 }), v4, "standard"],
+    ["version 3 unicast", vrrpPdu({ version: 3, sum: unicast }), unicast, "standard"],
     [
       "version 3 unicast with the multicast group in it, as up to 1.3.6",
       vrrpPdu({ version: 3, sum: v4 }),
       unicast,
-      "ok",
+      "multicast-destination",
     ],
-    ["version 3 without a pseudo header (v3_checksum_as_v2)", vrrpPdu({ version: 3 }), v4, "ok"],
-    ["version 3 over IPv6", vrrpPdu({ version: 3, vips: ["fe80::9"], sum: v6 }), v6, "ok"],
-    ["version 2 over IPv6", vrrpPdu({ vips: ["fe80::9"], sum: v6 }), v6, "ok"],
+    ["version 3 without a pseudo header (v3_checksum_as_v2)", vrrpPdu({ version: 3 }), v4, "no-pseudo-header"],
+    ["version 3 over IPv6", vrrpPdu({ version: 3, vips: ["fe80::9"], sum: v6 }), v6, "standard"],
+    ["version 2 over IPv6", vrrpPdu({ vips: ["fe80::9"], sum: v6 }), v6, "standard"],
     ["version 3 over IPv6 without a pseudo header", vrrpPdu({ version: 3, vips: ["fe80::9"] }), v6, "bad"],
     ["version 2 over IPv4 with a pseudo header", vrrpPdu({ sum: v4 }), v4, "bad"],
     ["version 3 for another destination", vrrpPdu({ version: 3, sum: { ...v4, destination: "10.1.2.3" } }), v4, "bad"],
   ] as const)("%s", (_what, pdu, way, verdict) => {
-    expect(decoded(ipAround(pdu, way)).checksum).toBe(verdict);
+    const { checksum, checksumVariant } = decoded(ipAround(pdu, way));
+    expect(checksumVariant ?? checksum).toBe(verdict);
+    expect(checksum === "ok").toBe(checksumVariant !== undefined);
   });
 
   test("one flipped bit anywhere in the advert is found, unless it is no advert then", () => {
@@ -118,9 +127,14 @@ describe("checksums that keepalived sends or accepts", () => {
     }
   });
 
-  test("the trailer of keepalived 2.4 is not part of the sum", () => {
-    const pdu = Buffer.concat([vrrpPdu({ version: 3, sum: v4 }), Buffer.alloc(28, 0x5a)]);
-    expect(decoded(ipAround(pdu)).checksum).toBe("ok");
+  test("the trailer of keepalived 2.4 is not part of the sum over IPv4, and is over IPv6, where the kernel makes it", () => {
+    const trailer = Buffer.alloc(28, 0x5a);
+    expect(decoded(ipAround(Buffer.concat([vrrpPdu({ version: 3, sum: v4 }), trailer]))).checksum).toBe("ok");
+    const six = Buffer.concat([vrrpPdu({ version: 3, vips: ["fe80::9"], sum: v6 }), trailer]);
+    expect(decoded(ipAround(six, v6)).checksum).toBe("bad");
+    six.writeUInt16BE(0, 6);
+    six.writeUInt16BE(internetChecksum(pseudoHeader(v6.source, v6.destination, six.length), six), 6);
+    expect(decoded(ipAround(six, v6)).checksum).toBe("ok");
   });
 });
 
