@@ -105,6 +105,13 @@ async function main(): Promise<void> {
     .option("--format <format>", "text or json", "text")
     .action(async (files: string[], options) => (await import("./verbs/scan.ts")).scanVerb(files, options));
   program
+    .command("pcap")
+    .description("count the adverts in captures of any size, by sender, and say what is odd about them")
+    .argument("<file...>", "captures, pcap or pcapng, plain, .gz or .zst")
+    .option("--detect", "also changes of master, two masters at once, and how regularly the adverts came")
+    .option("--format <format>", "text or json", "text")
+    .action(async (files: string[], options) => (await import("./verbs/pcap.ts")).pcapVerb(files, options));
+  program
     .command("lab")
     .description(
       "(root, Linux) real keepalived daemons in network namespaces, scripted faults, and what keepwatch made of them",

@@ -160,7 +160,7 @@ export function createCaptureReader({
       sendersRefused: tracker.refused(),
       announcementsRefused: announcements.refused(),
     }),
-    know: announcements.know,
+    know: (vips) => announcements.know(vips),
   };
 }
 

@@ -22,7 +22,7 @@ export interface PcapParser {
 }
 
 /** Most captured bytes of a packet taken at their word: libpcap's own limit. */
-const PACKET_BYTES_MAX = 262_144;
+export const PACKET_BYTES_MAX = 262_144;
 /** A packet block of pcapng with its options. */
 const BLOCK_BYTES_MAX = PACKET_BYTES_MAX + 65_536;
 /** Most interfaces of one pcapng section; a host with more is hardly a host. */
@@ -92,7 +92,7 @@ export function createPcapParser(): PcapParser {
     while (at < rest.length) {
       const step = stepOf(format, rest.subarray(at));
       if ("fault" in step) {
-        fault = `${step.fault}, at byte ${recordAt}; what stands before it was read`;
+        fault = damageFault(step.fault, recordAt);
         break;
       }
       if (step.used === 0) break;
@@ -113,13 +113,17 @@ export function createPcapParser(): PcapParser {
 
   function end(): string | undefined {
     if (fault !== undefined) return fault;
-    if (rest.length > 0 || skipping > 0)
-      return `it ends at byte ${recordAt + rest.length}, in the middle of a record; what stands before it was read`;
+    if (rest.length > 0 || skipping > 0) return cutFault(recordAt + rest.length);
     return format ? undefined : "it is empty: a capture has at least a file header";
   }
 
   return { push, end };
 }
+
+export const damageFault = (what: string, byte: number): string =>
+  `${what}, at byte ${byte}; what stands before it was read`;
+export const cutFault = (byte: number): string =>
+  `it ends at byte ${byte}, in the middle of a record; what stands before it was read`;
 
 function stepOf(format: Format | undefined, bytes: Buffer): Step | Fault {
   if (format?.kind === "pcap") return pcapRecord(format, bytes);

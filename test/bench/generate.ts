@@ -116,7 +116,7 @@ export function vrrpCapture(adverts: number): Buffer {
     record.writeUInt32LE((i % 64) * 15_000, 4);
     record[vrrp + 1] = 1 + (i % 64);
     record.writeUInt16BE(0, vrrp + 6);
-    record.writeUInt16BE(checksum(record.subarray(vrrp, vrrp + 20)), vrrp + 6);
+    record.writeUInt16BE(internetChecksum(record.subarray(vrrp, vrrp + 20)), vrrp + 6);
     record.copy(out, header.length + i * record.length);
   }
   return out;
@@ -124,13 +124,13 @@ export function vrrpCapture(adverts: number): Buffer {
 
 function advertFrame(): Buffer {
   const ip = Buffer.from("45c0002800010000ff7000000a63000be0000012", "hex");
-  ip.writeUInt16BE(checksum(ip), 10);
+  ip.writeUInt16BE(internetChecksum(ip), 10);
   const vrrp = Buffer.from("213396010001000000000000" + "0000000000000000", "hex");
   Buffer.from([10, 99, 0, 100]).copy(vrrp, 8);
   return Buffer.concat([ETHERNET, ip, vrrp]);
 }
 
-function checksum(bytes: Buffer): number {
+export function internetChecksum(bytes: Buffer): number {
   let sum = 0;
   for (let i = 0; i + 1 < bytes.length; i += 2) sum += bytes.readUInt16BE(i);
   while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
