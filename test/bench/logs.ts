@@ -7,7 +7,18 @@ import { createWriteStream } from "node:fs";
 import { join } from "node:path";
 import { once } from "node:events";
 import { messagesLog } from "./generate.ts";
-import { type Cost, costOf, isInstalled, median, paired, print, ratioOf } from "./shared.ts";
+import {
+  type Cost,
+  costOf,
+  instructionsOf,
+  isInstalled,
+  median,
+  numberOf,
+  paired,
+  print,
+  ratioOf,
+  verdictOf,
+} from "./shared.ts";
 
 const MAIN = new URL("../../server/main.js", import.meta.url).pathname;
 const PEERS = new URL("../../../test/bench/peers/", import.meta.url).pathname;
@@ -129,11 +140,7 @@ export async function benchLogs(dir: string, args: readonly string[]): Promise<v
       continue;
     }
     const ratio = ratioOf(paired(rounds, ours, peer), what);
-    const verdict = (limit: number | undefined): string =>
-      limit === undefined
-        ? ""
-        : `${limit} ${ratio.median <= limit ? "met" : `missed by ${(ratio.median / limit).toFixed(2)} times`}`;
-    print(`${name}: ${ratio.text}; ${must === undefined ? "" : `must ${verdict(must)}, `}goal ${verdict(goal)}`);
+    print(`${name}: ${ratio.text}; ${verdictOf(ratio.median, must, goal)}`);
   }
   const [few, many] = [small, dense].map((log) => median([1, 2, 3].map(() => costOf(scan(log)).cpu)));
   const rate = ((mb * 0.9) / ((many ?? 0) - (few ?? 0))) * (linesIn(dense) / mb);
@@ -147,23 +154,8 @@ async function benchInstructions(dir: string): Promise<void> {
   const counts: { lines: number; instructions: number }[] = [];
   for (const mb of [20, 40]) {
     const log = await write(join(dir, `callgrind-${mb}.log`), mb, 1);
-    const { stderr } = spawnSync(
-      "valgrind",
-      [
-        "--tool=callgrind",
-        "--callgrind-out-file=/dev/null",
-        "--smc-check=all-non-file",
-        process.execPath,
-        "--single-threaded",
-        "--predictable",
-        MAIN,
-        "scan",
-        ...ZONE.split(" "),
-        log,
-      ],
-      { encoding: "utf8", maxBuffer: 64 * 1024 * 1024 },
-    );
-    counts.push({ lines: linesIn(log), instructions: Number(/Collected : (\d+)/.exec(stderr)?.[1] ?? Number.NaN) });
+    const command = [process.execPath, "--single-threaded", "--predictable", MAIN, "scan", ...ZONE.split(" "), log];
+    counts.push({ lines: linesIn(log), instructions: instructionsOf(command) });
   }
   const [a, b] = counts;
   if (a && b)
@@ -199,8 +191,3 @@ function sameCounts(log: string): void {
 
 const linesIn = (log: string): number =>
   Number(spawnSync("wc", ["-l", log], { encoding: "utf8" }).stdout.split(" ")[0]);
-
-function numberOf(args: readonly string[], name: string, usual: number): number {
-  const at = args.indexOf(name);
-  return at < 0 ? usual : Number(args[at + 1]);
-}

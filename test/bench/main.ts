@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- --lab | logs]`: the first figures, each with what it was measured against in the same run.
+ * `npm run bench [-- --lab | logs | wire]`: the first figures, each with what it was measured against in the same run.
  * Machines are noisy: read the ratios. `--lab` (root) adds the time from a cut link to the webhook.
  */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -13,6 +13,7 @@ import { SCENARIOS } from "../../server/lab/scenarios.ts";
 import { messagesLog, vrrpCapture } from "./generate.ts";
 import { benchLogs } from "./logs.ts";
 import { median, print } from "./shared.ts";
+import { benchWire } from "./wire.ts";
 
 const ROUNDS = 5;
 const LINES = 200_000;
@@ -98,9 +99,11 @@ async function benchLab(): Promise<void> {
 const dir = await mkdtemp(join(tmpdir(), "keepwatch-bench-"));
 try {
   if (process.argv.includes("logs")) await benchLogs(dir, process.argv);
+  else if (process.argv.includes("wire")) await benchWire(dir, process.argv);
   else await benchAnalyze(dir);
   if (process.argv.includes("--lab")) await benchLab();
-  else if (!process.argv.includes("logs")) print("link cut to webhook: not measured (npm run bench -- --lab, as root)");
+  else if (!process.argv.includes("logs") && !process.argv.includes("wire"))
+    print("link cut to webhook: not measured (npm run bench -- --lab, as root)");
 } finally {
   await rm(dir, { recursive: true, force: true });
 }

@@ -51,3 +51,25 @@ export function ratioOf(pairs: readonly Pair[], what: keyof Cost): { readonly me
 }
 
 export const isInstalled = (program: string): boolean => spawnSync("sh", ["-c", `command -v ${program}`]).status === 0;
+
+/** `must 2.5 met, goal 1.6 missed by 1.12 times`. */
+export function verdictOf(ratio: number, must: number | undefined, goal: number): string {
+  const verdict = (limit: number): string =>
+    `${limit} ${ratio <= limit ? "met" : `missed by ${(ratio / limit).toFixed(2)} times`}`;
+  return `${must === undefined ? "" : `must ${verdict(must)}, `}goal ${verdict(goal)}`;
+}
+
+/** How many instructions a command executes, as callgrind counts them. */
+export function instructionsOf(command: readonly string[]): number {
+  const { stderr } = spawnSync(
+    "valgrind",
+    ["--tool=callgrind", "--callgrind-out-file=/dev/null", "--smc-check=all-non-file", ...command],
+    { encoding: "utf8", maxBuffer: 64 * 1024 * 1024 },
+  );
+  return Number(/Collected : (\d+)/.exec(stderr)?.[1] ?? Number.NaN);
+}
+
+export function numberOf(args: readonly string[], name: string, usual: number): number {
+  const at = args.indexOf(name);
+  return at < 0 ? usual : Number(args[at + 1]);
+}
