@@ -29,7 +29,7 @@ export function buildSources(config: CollectorConfig, { clock }: { clock: Clock 
       }),
     );
   if (addresses.enabled !== false) sources.push(createAddressesSource({ clock }));
-  if (capture.enabled !== false) sources.push(createCaptureSource({ clock }));
+  if (capture.enabled !== false) sources.push(createCaptureSource({ clock, configs }));
   const zone = logs.zone === "local" ? Intl.DateTimeFormat().resolvedOptions().timeZone : logs.zone;
   const logged = new Handover<readonly Observation[]>();
   const processes = new Handover<ProcessNews>();

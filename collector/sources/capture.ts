@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Running } from "../conf/model/types.ts";
 import { messageOf } from "../core/errors.ts";
 import type { Clock } from "../core/time.ts";
 import type { EventBody, SourceStatus } from "../events/event.ts";
@@ -7,13 +8,20 @@ import type { Observation } from "../events/observation.ts";
 import { type CaptureReader, createCaptureReader } from "../pcap/observations.ts";
 import { type ChildEnd, type ChildHandle, type StartChild, startChild } from "./child.ts";
 import type { HeardAdvert } from "../vrrp/senders.ts";
+import type { EffectiveConfigs } from "./effective-config.ts";
 import type { Source, SourceContext } from "./source.ts";
 
 /**
- * VRRP over IPv4 and IPv6, and in an IPv4 authentication header. The header's first byte says what it carries: without
- * that, a host with IPsec would have all of its traffic captured.
+ * What the kernel hands over. VRRP over IPv4 and IPv6, and in an IPv4 authentication header, whose first byte says what it
+ * carries: without that, a host with IPsec would have all of its traffic captured. Of ARP only what is gratuitous, sender
+ * and target being one address; of ICMPv6 only neighbour advertisements without the solicited flag.
  */
-export const CAPTURE_FILTER = "ip proto 112 or ip6 proto 112 or (ip proto 51 and ip[(ip[0] & 0xf) << 2] = 112)";
+export const CAPTURE_FILTER = [
+  "ip proto 112 or ip6 proto 112",
+  "(ip proto 51 and ip[(ip[0] & 0xf) << 2] = 112)",
+  "(arp and arp[14:4] = arp[24:4] and arp[14:4] != 0)",
+  "(icmp6 and ip6[40] = 136 and ip6[44] & 0x40 = 0)",
+].join(" or ");
 /** Bytes kept of a packet. keepalived's adverts fit into the usual MTU; of longer ones the last addresses are missing. */
 const SNAP_BYTES = 1_600;
 
@@ -49,6 +57,8 @@ export interface CaptureOptions {
   readonly heard?: (heard: HeardAdvert) => void;
   /** Key for fingerprints of passwords, for who hears the adverts: no observation has one. */
   readonly fingerprintKey?: string;
+  /** Tells which addresses are virtual beside those in adverts: whose gratuitous ARP matters though nobody sends an advert. */
+  readonly configs?: Pick<EffectiveConfigs, "subscribe">;
 }
 
 /** Adverts on every interface, through tcpdump: kernel timestamps, a kernel filter, and nothing but CAP_NET_RAW. */
@@ -63,7 +73,8 @@ class CaptureSource implements Source {
   private readonly wait: (ms: number, signal: AbortSignal) => Promise<void>;
   private readonly nameOf: (index: number) => string | undefined;
   private readonly tap: Pick<CaptureOptions, "heard" | "fingerprintKey">;
-  private readonly waiting: Handover;
+  private readonly waiting: Backlog;
+  private readonly configs: CaptureOptions["configs"];
   private readonly stopping = new AbortController();
   private child: ChildHandle | undefined;
   private state: SourceStatus["state"] = "stopped";
@@ -73,14 +84,15 @@ class CaptureSource implements Source {
   private readonly counts = { read: 0, unrecognised: 0 };
   private running: Promise<void> = Promise.resolve();
 
-  constructor({ clock, start, wait, interfaceName, waitingMax, ...tap }: CaptureOptions) {
+  constructor({ clock, start, wait, interfaceName, waitingMax, configs, ...tap }: CaptureOptions) {
     this.clock = clock;
     this.tap = tap;
+    this.configs = configs;
     this.startChild = start ?? startChild;
     this.wait = wait ?? ((ms, signal) => sleep(ms, undefined, { signal }).catch(() => undefined));
     const names = new InterfaceNames(clock);
     this.nameOf = interfaceName ?? ((index) => names.nameOf(index));
-    this.waiting = new Handover(waitingMax ?? WAITING_MAX, this.wait, (lost) => this.gap(lost));
+    this.waiting = new Backlog(waitingMax ?? WAITING_MAX, this.wait, (lost) => this.gap(lost));
   }
 
   async start(context: SourceContext): Promise<void> {
@@ -111,7 +123,7 @@ class CaptureSource implements Source {
   status(): SourceStatus {
     return {
       name: this.name,
-      detail: "VRRP adverts on all interfaces",
+      detail: "VRRP adverts, and gratuitous ARP of virtual addresses, on all interfaces",
       state: this.state,
       ...this.counts,
       ...(this.reason === undefined ? {} : { reason: this.reason }),
@@ -143,6 +155,7 @@ class CaptureSource implements Source {
   /** Runs one tcpdump to its end. */
   private async capture(context: SourceContext, settled: () => void): Promise<ChildEnd> {
     const reader = createCaptureReader({ interfaceName: this.nameOf, ...this.tap });
+    const forget = this.configs?.subscribe(({ running }) => reader.know(virtualAddresses(running)));
     const drops = new DropWatch(this.clock.epoch(), (lost, from, to) =>
       this.waiting.add([this.gap({ reason: "the kernel dropped packets before tcpdump read them", lost, from, to })]),
     );
@@ -161,6 +174,7 @@ class CaptureSource implements Source {
       }
     } finally {
       ended.abort();
+      forget?.();
       await watching;
       this.waiting.add(reader.end().observations);
     }
@@ -174,6 +188,7 @@ class CaptureSource implements Source {
   ): Promise<void> {
     const { reader, child, ended } = capture;
     let refused = 0;
+    let announcements = { refused: 0, at: this.clock.epoch() };
     let offset = this.clock.epoch() - this.clock.mono();
     let statsAt = this.clock.mono() + STATS_MS * 1_000;
     let readUpTo = this.clock.epoch();
@@ -199,13 +214,18 @@ class CaptureSource implements Source {
         statsAt = mono + STATS_MS * 1_000;
         child.kill("SIGUSR1");
       }
-      const { sendersRefused } = reader.counts();
+      const { sendersRefused, announcementsRefused } = reader.counts();
       if (refused === 0 && sendersRefused > 0)
         context.log(
           "warn",
           "more senders of adverts than can be followed: of the newest only the adverts are recorded",
         );
       refused = sendersRefused;
+      if (now - announcements.at < STATS_MS * 1_000) continue;
+      const lost = announcementsRefused - announcements.refused;
+      if (lost > 0)
+        this.waiting.add([this.gap({ reason: TOO_MANY_ANNOUNCEMENTS, lost, from: announcements.at, to: now })]);
+      announcements = { refused: announcementsRefused, at: now };
     }
   }
 
@@ -241,6 +261,13 @@ class CaptureSource implements Source {
   }
 }
 
+const TOO_MANY_ANNOUNCEMENTS =
+  "more gratuitous ARP and neighbour advertisements for virtual addresses than are told one by one";
+
+/** The excluded ones too: no advert names them. */
+const virtualAddresses = ({ instances }: Running): string[] =>
+  instances.flatMap(({ vips, excludedVips }) => [...vips, ...excludedVips].map(({ address }) => address));
+
 const TCPDUMP_ARGUMENTS: readonly string[] = [
   "-i any -n -U --immediate-mode --time-stamp-precision=nano",
   `-s ${SNAP_BYTES} -w -`,
@@ -258,7 +285,7 @@ interface Loss {
  * What waits to be made durable. tcpdump is read on however long that takes, so that a slow disk does not look like
  * silence on the wire; what then is too much is dropped, oldest adverts first, edges last, and told as a gap.
  */
-class Handover {
+class Backlog {
   private readonly max: number;
   private readonly wait: (ms: number, signal: AbortSignal) => Promise<void>;
   private readonly gap: (loss: Loss) => Observation;
@@ -270,7 +297,7 @@ class Handover {
   private full = new AbortController();
   private wake: () => void = () => undefined;
 
-  constructor(max: number, wait: Handover["wait"], gap: (loss: Loss) => Observation) {
+  constructor(max: number, wait: Backlog["wait"], gap: (loss: Loss) => Observation) {
     this.max = max;
     this.wait = wait;
     this.gap = gap;

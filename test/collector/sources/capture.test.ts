@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -7,6 +7,9 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vit
 import { systemClock } from "../../../collector/core/system-clock.ts";
 import { CAPTURE_FILTER, createCaptureSource } from "../../../collector/sources/capture.ts";
 import { startChild } from "../../../collector/sources/child.ts";
+import type { EffectiveConfig } from "../../../collector/sources/effective-config.ts";
+import { Handover } from "../../../collector/sources/handover.ts";
+import { runningOf } from "../../support/running.ts";
 import { pcap } from "../pcap/files.ts";
 import { ethernet, ipv4, vrrpPdu } from "../vrrp/packets.ts";
 import { FakeChild, ManualTime, settle, Spooled } from "./fakes.ts";
@@ -55,7 +58,7 @@ test("it captures on all interfaces, nothing but VRRP, and is running once tcpdu
   );
   expect(source.status()).toEqual({
     name: "capture",
-    detail: "VRRP adverts on all interfaces",
+    detail: "VRRP adverts, and gratuitous ARP of virtual addresses, on all interfaces",
     state: "running",
     read: 0,
     unrecognised: 0,
@@ -264,6 +267,12 @@ test("without tcpdump it is unavailable, and says what to install", async () => 
   expect(spooled.all).toEqual([]);
 });
 
+/** An unprivileged user with that one capability. */
+const ONLY_NET_RAW =
+  "--reuid=65534 --regid=65534 --clear-groups --inh-caps=-all,+net_raw --ambient-caps=-all,+net_raw --bounding-set=-all,+net_raw".split(
+    " ",
+  );
+
 const noNamespaces = whyNoNamespaces("tcpdump", "keepalived", "setpriv");
 
 describe.skipIf(noNamespaces)(`with the real tcpdump and keepalived${noNamespaces}`, () => {
@@ -283,7 +292,7 @@ describe.skipIf(noNamespaces)(`with the real tcpdump and keepalived${noNamespace
   });
 
   /** The address owner becomes master at once. */
-  function startKeepalived(authType: "PASS" | "AH") {
+  function startKeepalived(authType: "PASS" | "AH", vip = "10.99.0.100/24", more = "") {
     const config = join(scratch, "keepalived.conf");
     writeFileSync(
       config,
@@ -298,8 +307,9 @@ describe.skipIf(noNamespaces)(`with the real tcpdump and keepalived${noNamespace
     auth_pass livetest
   }
   virtual_ipaddress {
-    10.99.0.100/24
+    ${vip}
   }
+  ${more}
 }
 `,
     );
@@ -377,6 +387,73 @@ describe.skipIf(noNamespaces)(`with the real tcpdump and keepalived${noNamespace
     expect(source.status()).toMatchObject({ state: "running" });
     await source.stop();
     expect(children).toHaveLength(2);
+  });
+
+  test("CAP_NET_RAW alone is enough, also for what announces the addresses: gratuitous ARP and neighbour adverts", async () => {
+    const spooled = new Spooled();
+    const configs = new Handover<EffectiveConfig>();
+    configs.publish({
+      running: runningOf(
+        "vrrp_instance V {\n interface eth0\n virtual_router_id 9\n virtual_ipaddress {\n 10.99.0.101\n }\n virtual_ipaddress_excluded {\n fd00:99::100/64\n }\n}\n",
+      ),
+    } as EffectiveConfig);
+    const source = createCaptureSource({
+      clock: systemClock,
+      interfaceName: host.interfaceName,
+      configs,
+      start: (command, args, env, onStderr) =>
+        host.start("setpriv", [...ONLY_NET_RAW, "--", command, ...args], env, onStderr),
+    });
+    onTestFinished(() => source.stop());
+    await source.start(spooled);
+    expect(source.status()).toMatchObject({ state: "running" });
+    const daemon = startKeepalived("PASS", "10.99.0.101/24", "virtual_ipaddress_excluded {\n fd00:99::100/64\n }");
+    const told = async (address: string, outgoing: boolean) =>
+      (
+        await spooled.until(`the announcement of ${address}`, (s) =>
+          s.of("wire.garp").find(({ body }) => body.address === address && body.outgoing === outgoing),
+        )
+      ).body;
+    const { mac } = await told("10.99.0.101", true);
+    expect(await told("10.99.0.101", false)).toEqual({
+      kind: "wire.garp",
+      interface: "peer0",
+      family: "ipv4",
+      address: "10.99.0.101",
+      mac,
+      outgoing: false,
+    });
+    expect(await told("fd00:99::100", true)).toMatchObject({ interface: "eth0", family: "ipv6", mac });
+    expect(host.ip("link", "show", "eth0")).toContain(mac);
+    await daemon.end("SIGTERM");
+    await source.stop();
+    // keepalived sends five of each, and each is seen at both ends of the cable.
+    const ofIpv4 = spooled.of("wire.garp").filter(({ body }) => body.family === "ipv4");
+    expect(ofIpv4).toHaveLength(2);
+  });
+
+  test("of a busy segment's ARP only what is gratuitous is captured", async () => {
+    const captured: string[] = [];
+    const child = host.start(
+      "tcpdump",
+      ["-i", "any", "-n", "-l", "--immediate-mode", CAPTURE_FILTER],
+      {},
+      (text) => void captured.push(text),
+    );
+    onTestFinished(() => child.kill("SIGTERM"));
+    const lines: string[] = [];
+    child.stdout.setEncoding("utf8").on("data", (text: string) => lines.push(...text.split("\n").filter(Boolean)));
+    await expect.poll(() => captured.join("")).toContain("listening on any");
+    const inside = (script: string) => spawnSync("ip", ["netns", "exec", host.name, "bash", "-c", script]);
+    inside("for host in 20 21 22 23; do echo > /dev/udp/10.99.0.$host/9; done");
+    // The kernel announces the addresses of an interface that comes up.
+    inside("echo 1 > /proc/sys/net/ipv4/conf/eth0/arp_notify; ip link set eth0 down; ip link set eth0 up");
+    await expect.poll(() => lines.length).toBeGreaterThan(0);
+    expect(
+      lines.filter(
+        (line) => !/ (who-has|Reply) 10\.99\.0\.11 /.test(line) && !line.includes("ICMP6, neighbor advertisement"),
+      ),
+    ).toEqual([]);
   });
 
   test("without the privilege it is unavailable, and says which one", async () => {
