@@ -119,6 +119,7 @@ async function main(): Promise<void> {
     .argument("[scenario]", "which one; without it, all of them in turn")
     .option("--list", "list the scenarios")
     .option("--record <dir>", "keep each node's log, capture and configuration")
+    .option("--keep", "after the verdict leave it running, timeline included, until it is interrupted")
     .option("--json", "print the result as one JSON line after the verdict")
     .action(async (scenario: string | undefined, options) =>
       (await import("./verbs/lab.ts")).labVerb(scenario, options),

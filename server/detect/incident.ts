@@ -29,7 +29,13 @@ export interface IncidentDraft {
   readonly certainty: Certainty;
   readonly severity: Severity;
   readonly cluster: string;
-  readonly subject: { readonly router?: string; readonly instance?: string; readonly nodes: readonly string[] };
+  readonly subject: {
+    readonly router?: string;
+    readonly instance?: string;
+    /** A virtual server, and of one of its real servers also that: `10.99.0.100:80`, `10.99.0.100:80/10.99.0.21:80`. */
+    readonly service?: string;
+    readonly nodes: readonly string[];
+  };
   /** Epoch microseconds: best estimate. */
   readonly start: number;
   /** null while open. */

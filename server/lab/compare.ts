@@ -1,8 +1,10 @@
 import { formatEpochUs, US_PER_SECOND, type EpochUs } from "../../collector/core/time.ts";
+import type { Event, EventKind, Source } from "../../collector/events/event.ts";
 import type { Incident, IncidentKind } from "../detect/incident.ts";
+import type { MailReceipt } from "./mail.ts";
 
 /** What was done to the network must show as this incident. */
-export interface Expectation {
+export interface IncidentExpected {
   readonly kind: IncidentKind;
   readonly nodes: readonly string[];
   /** Epoch microseconds. */
@@ -12,6 +14,42 @@ export interface Expectation {
   /** How far start and end may be from the truth. */
   readonly toleranceUs: number;
   readonly cause?: string;
+  readonly service?: string;
+}
+
+/** The timeline must have this event. */
+export interface EventExpected {
+  readonly event: EventKind;
+  readonly node: string;
+  readonly source?: Source;
+  /** Fields of the event, each as it must be. */
+  readonly fields: Readonly<Record<string, unknown>>;
+  /** In this stretch; epoch microseconds. */
+  readonly from: number;
+  readonly to: number;
+}
+
+/** This mail must have come. */
+export interface MailExpected {
+  readonly mail: RegExp;
+  readonly from?: string;
+  /** Epoch microseconds. */
+  readonly since: number;
+}
+
+/** Something the scenario has seen for itself, outside keepwatch. */
+export interface FactExpected {
+  readonly fact: string;
+  readonly holds: boolean;
+}
+
+export type Expectation = IncidentExpected | EventExpected | MailExpected | FactExpected;
+
+/** All there is to hold expectations against. */
+export interface Found {
+  readonly incidents: readonly Incident[];
+  readonly events: readonly Event[];
+  readonly mails: readonly MailReceipt[];
 }
 
 export interface Verdict {
@@ -20,8 +58,59 @@ export interface Verdict {
   readonly lines: readonly string[];
 }
 
-/** Holds the incidents found against what was done. A surplus critical incident is a disagreement; one below critical is only told. */
-export function compare(expected: readonly Expectation[], incidents: readonly Incident[]): Verdict {
+export const isIncident = (expectation: Expectation): expectation is IncidentExpected => "kind" in expectation;
+export const isEvent = (expectation: Expectation): expectation is EventExpected => "event" in expectation;
+
+/** Holds what was found against what was done. A surplus critical incident is a disagreement; one below critical is only told. */
+export function compare(expected: readonly Expectation[], { incidents, events, mails }: Found): Verdict {
+  const verdicts = [
+    compareIncidents(expected.filter(isIncident), incidents),
+    ...expected.flatMap((expectation) => {
+      if (isIncident(expectation)) return [];
+      if (isEvent(expectation)) return [compareEvent(expectation, events)];
+      return ["mail" in expectation ? compareMail(expectation, mails) : compareFact(expectation)];
+    }),
+  ];
+  return { agrees: verdicts.every(({ agrees }) => agrees), lines: verdicts.flatMap(({ lines }) => lines) };
+}
+
+function compareEvent(
+  { event: kind, node, source, fields, from, to }: EventExpected,
+  events: readonly Event[],
+): Verdict {
+  const wanted = Object.entries(fields);
+  const match = events.find(
+    (event) =>
+      event.kind === kind &&
+      event.node === node &&
+      (source === undefined || event.source === source) &&
+      event.ts + event.tsUncertaintyUs >= from &&
+      event.ts <= to &&
+      wanted.every(([name, value]) => JSON.stringify(Reflect.get(event, name)) === JSON.stringify(value)),
+  );
+  const name = `${kind} of ${node}${source === undefined ? "" : `, source ${source}`}: ${wanted.map(([field, value]) => `${field} ${String(value)}`).join(", ")}`;
+  if (!match) return { agrees: false, lines: [`MISSED   ${name}, between ${at(from)} and ${at(to)}`] };
+  return { agrees: true, lines: [`FOUND    ${name}, at ${at(match.ts)}`] };
+}
+
+function compareMail({ mail, from, since }: MailExpected, mails: readonly MailReceipt[]): Verdict {
+  const match = mails.find(
+    (receipt) =>
+      receipt.receivedTs >= since && mail.test(receipt.subject) && (from === undefined || receipt.from === from),
+  );
+  if (!match) return { agrees: false, lines: [`MISSED   a mail with the subject ${String(mail)} since ${at(since)}`] };
+  return {
+    agrees: true,
+    lines: [`FOUND    mail to ${match.to.join(", ")} at ${at(match.receivedTs)}: ${match.subject}`],
+  };
+}
+
+const compareFact = ({ fact, holds }: FactExpected): Verdict => ({
+  agrees: holds,
+  lines: [`${holds ? "TRUE    " : "FALSE   "} ${fact}`],
+});
+
+function compareIncidents(expected: readonly IncidentExpected[], incidents: readonly Incident[]): Verdict {
   const found = incidents.filter((incident) => incident.status !== "withdrawn");
   const used = new Set<Incident>();
   const lines: string[] = [];
@@ -31,7 +120,7 @@ export function compare(expected: readonly Expectation[], incidents: readonly In
     const match = candidates.sort(
       (a, b) => Math.abs(a.start - expectation.start) - Math.abs(b.start - expectation.start),
     )[0];
-    const name = `${expectation.kind} of ${expectation.nodes.join(", ")}`;
+    const name = `${expectation.kind} of ${expectation.service === undefined ? "" : `${expectation.service} on `}${expectation.nodes.join(", ")}`;
     if (!match) {
       agrees = false;
       lines.push(`MISSED   ${name}, begun ${at(expectation.start)}`);
@@ -54,11 +143,15 @@ export function compare(expected: readonly Expectation[], incidents: readonly In
   return { agrees, lines };
 }
 
-function isAbout(incident: Incident, { kind, nodes }: Expectation): boolean {
-  return incident.kind === kind && [...incident.subject.nodes].sort().join() === [...nodes].sort().join();
+function isAbout(incident: Incident, { kind, nodes, service }: IncidentExpected): boolean {
+  return (
+    incident.kind === kind &&
+    incident.subject.service === service &&
+    [...incident.subject.nodes].sort().join() === [...nodes].sort().join()
+  );
 }
 
-function faultsOf(incident: Incident, expectation: Expectation): string[] {
+function faultsOf(incident: Incident, expectation: IncidentExpected): string[] {
   const faults: string[] = [];
   if (Math.abs(incident.start - expectation.start) > expectation.toleranceUs)
     faults.push(`began ${at(incident.start)}, in truth ${at(expectation.start)}`);

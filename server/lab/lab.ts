@@ -1,6 +1,6 @@
-import { createHash, randomBytes } from "node:crypto";
-import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import type { ChildProcess } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -8,35 +8,35 @@ import { OperatorError } from "../../collector/core/errors.ts";
 import { systemClock } from "../../collector/core/system-clock.ts";
 import { formatEpochUs } from "../../collector/core/time.ts";
 import type { Incident } from "../detect/incident.ts";
-import { compare, type Expectation, type Verdict } from "./compare.ts";
-import { LabNetwork, removeRemains, SERVER_ADDRESS } from "./network.ts";
-import { LabHost } from "./node.ts";
-import { type Scenario, type Stage, VIP } from "./scenarios.ts";
+import { type Answer, describeView, viewOf } from "./client-view.ts";
+import { compare, type Expectation, isEvent, type Verdict } from "./compare.ts";
+import { LabHost, LabNode } from "./host.ts";
+import type { MailReceipt } from "./mail.ts";
+import { LabNetwork, type Place, removeRemains, SERVER_ADDRESS } from "./network.ts";
+import { checkLabCanRun } from "./programs.ts";
+import type { Scenario, Stage } from "./scenario.ts";
 import { openDoor, ServerClient } from "./server-client.ts";
-import { endProcess, follow, isInstalled } from "./shell.ts";
+import { collectorToml, serverToml, WEBHOOK_PORT } from "./settings.ts";
+import { endProcess, follow } from "./shell.ts";
 import { VipTruth } from "./truth.ts";
 
-const SERVER_PORT = 8080;
-const WEBHOOK_PORT = 8081;
 /** How long the server may take, after the scenario, to come to its final word. */
 const VERDICT_DEADLINE_S = 20;
 /** How long nothing is done before and after the scenario. */
 const QUIET_S = 2;
 const QUIET_RECORDED_S = 10;
-const NEEDED: readonly { command: string; debianPackage: string }[] = [
-  { command: "ip", debianPackage: "iproute2" },
-  { command: "unshare", debianPackage: "util-linux" },
-  { command: "nsenter", debianPackage: "util-linux" },
-  { command: "keepalived", debianPackage: "keepalived" },
-  { command: "rsyslogd", debianPackage: "rsyslog" },
-  { command: "tcpdump", debianPackage: "tcpdump" },
-];
+/** The client asks this often, and waits this long for an answer. */
+const CLIENT_EVERY_MS = 50;
+const CLIENT_TIMEOUT_MS = 1_000;
+const SMTP_PORT = 25;
 
 export interface LabOptions {
   readonly scenario: Scenario;
   readonly say: (line: string) => void;
   /** Keep each node's log, capture and configuration here, for `keepwatch analyze` and for the demo. */
   readonly record?: string;
+  /** After the verdict, leave everything running until `signal`, so that the timeline can be looked at. */
+  readonly keep?: boolean;
   /** Ends the run early and cleans up. */
   readonly signal: AbortSignal;
 }
@@ -54,28 +54,14 @@ export interface LabResult {
   readonly expected: readonly Expectation[];
   readonly incidents: readonly Incident[];
   readonly webhooks: readonly WebhookReceipt[];
+  readonly mails: readonly MailReceipt[];
   /** When the trunk was first cut, epoch microseconds. */
   readonly trunkCutTs: number | undefined;
 }
 
-export async function checkLabCanRun(): Promise<void> {
-  if (process.getuid?.() !== 0)
-    throw new OperatorError("LAB_ROOT", "the laboratory builds network namespaces, which needs root", {
-      remedy: "Run it with sudo",
-    });
-  const missing: string[] = [];
-  for (const { command, debianPackage } of NEEDED) if (!(await isInstalled(command))) missing.push(debianPackage);
-  if (missing.length > 0) {
-    const names = [...new Set(missing)].join(" ");
-    throw new OperatorError("LAB_MISSING", `the laboratory needs programs that are not installed: ${names}`, {
-      remedy: `apt-get install --no-install-recommends ${names}`,
-    });
-  }
-}
-
 /** Builds the network, plays the scenario with real daemons and compares what keepwatch found with what was done. Leaves nothing behind. */
 export async function runLab(options: LabOptions): Promise<LabResult> {
-  await checkLabCanRun();
+  await checkLabCanRun(options.scenario);
   for (const name of await removeRemains()) options.say(`removed the remains of an earlier laboratory: ${name}`);
   const lab = new Laboratory(options);
   try {
@@ -88,10 +74,13 @@ export async function runLab(options: LabOptions): Promise<LabResult> {
 class Laboratory {
   private readonly options: LabOptions;
   private readonly network: LabNetwork;
-  private readonly truth = new VipTruth(VIP);
+  private readonly truth: VipTruth;
   private readonly started: ChildProcess[] = [];
   private readonly webhooks: WebhookReceipt[] = [];
+  private readonly mails: MailReceipt[] = [];
+  private readonly answers: Answer[] = [];
   private readonly secret = `whsec_${randomBytes(24).toString("base64")}`;
+  private nodes: LabNode[] = [];
   private hosts: LabHost[] = [];
   private dir = "";
   private closeDoor: (() => void) | undefined;
@@ -100,33 +89,38 @@ class Laboratory {
 
   constructor(options: LabOptions) {
     this.options = options;
-    this.network = new LabNetwork(`kw${process.pid}`, options.scenario.nodes);
+    const { nodes, hosts = [], vip } = options.scenario;
+    this.network = new LabNetwork(`kw${process.pid}`, [...nodes, ...hosts]);
+    this.truth = new VipTruth(vip);
   }
 
   async play(): Promise<LabResult> {
     const { scenario } = this.options;
+    const first = scenario.nodes[0]?.name ?? "";
     this.say(`scenario ${scenario.name}: ${scenario.about}`);
     this.dir = await mkdtemp(join(tmpdir(), "keepwatch-lab-"));
     await this.network.build();
-    this.hosts = this.network.nodes.map((node) => new LabHost(node, this.dir));
-    await Promise.all(this.hosts.map((host) => host.boot()));
+    await this.bootHosts();
     const client = await this.startServer();
     const door = await openDoor(join(this.dir, "server.sock"));
     this.closeDoor = () => door.close();
     this.say(`timeline: ${door.url}`);
-    for (const host of this.hosts) await this.startNode(host);
-    await this.until("lb1 to be master", 20, () => this.truth.holders().join() === "lb1");
-    await this.until("the server to see lb1 as the one master", 20, async () =>
-      (await client.routers()).some((r) => r.masters.join() === "lb1"),
+    for (const node of this.nodes) await this.startNode(node);
+    await this.until(`${first} to be master`, 20, () => this.truth.isHeldBy(first));
+    await this.until(`the server to see ${first} as the one master`, 20, async () =>
+      (await client.routers()).some((r) => r.masters.join() === first),
     );
+    this.startClient();
     // A recording shows the quiet before and after, too.
     const quietSeconds = this.options.record ? QUIET_RECORDED_S : QUIET_S;
     await this.letRun(quietSeconds);
-    const expected = await scenario.play(this.stage());
+    const expected = await scenario.play(this.stage(client));
     await this.letRun(quietSeconds);
     const { verdict, incidents } = await this.judge(client, expected);
     if (this.options.record) await this.keepRecording(this.options.record);
-    return { verdict, expected, incidents, webhooks: this.webhooks, trunkCutTs: this.trunkCutTs };
+    if (this.options.keep) await this.lookAt(door.url, verdict);
+    const { webhooks, mails, trunkCutTs } = this;
+    return { verdict, expected, incidents, webhooks, mails, trunkCutTs };
   }
 
   async tearDown(): Promise<void> {
@@ -138,50 +132,69 @@ class Laboratory {
     if (this.dir) await rm(this.dir, { recursive: true, force: true });
   }
 
+  private async bootHosts(): Promise<void> {
+    const { nodes, hosts = [] } = this.options.scenario;
+    this.nodes = nodes.map((spec) => new LabNode(spec, this.placeOf(spec.name).netns, this.dir));
+    this.hosts = [...this.nodes, ...hosts.map((spec) => new LabHost(spec, this.placeOf(spec.name).netns, this.dir))];
+    await Promise.all(this.hosts.map((host) => host.boot()));
+    const { mail } = this.options.scenario;
+    if (mail !== undefined) await this.startMailServer(mail);
+  }
+
+  private async startMailServer(mail: string): Promise<void> {
+    const host = this.hostNamed(mail);
+    await new Promise<void>((resolve) => {
+      const onLine = (line: string, stream: "out" | "err"): void => {
+        if (stream === "err") return this.say(`mail server: ${line}`);
+        if (line === '"ready"') return resolve();
+        const receipt = JSON.parse(line) as MailReceipt;
+        this.mails.push(receipt);
+        this.say(`mail to ${receipt.to.join(", ")} from ${receipt.from}: ${receipt.subject}`);
+      };
+      host.start(onLine, process.execPath, insideProgram("mail-sink"), this.placeOf(mail).managementAddress, String(SMTP_PORT));
+    });
+  }
+
   /** The server's last word may come a heartbeat after the deed: ask until it agrees, or until the deadline. */
   private async judge(
     client: ServerClient,
     expected: readonly Expectation[],
   ): Promise<{ verdict: Verdict; incidents: readonly Incident[] }> {
     const deadline = systemClock.mono() + VERDICT_DEADLINE_S * 1_000_000;
+    const kinds = [...new Set(expected.filter(isEvent).map(({ event }) => event))];
     for (;;) {
       const incidents = await client.incidents();
-      const verdict = compare(expected, incidents);
+      const events = kinds.length === 0 ? [] : await client.events(kinds, this.beganTs);
+      const verdict = compare(expected, { incidents, events, mails: this.mails });
       if (verdict.agrees || systemClock.mono() > deadline) return { verdict, incidents };
       await this.letRun(0.5);
     }
   }
 
+  private async lookAt(url: string, { agrees, lines }: Verdict): Promise<void> {
+    for (const line of lines) this.options.say(line);
+    this.say(`${agrees ? "agrees" : "does NOT agree"}; kept until it is interrupted: ${url}`);
+    const { signal } = this.options;
+    if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+  }
+
   private async startServer(): Promise<ServerClient> {
     const socket = join(this.dir, "server.sock");
-    const tokens = this.network.nodes.map(
-      (node) =>
-        `[[ingest.tokens]]\nnode = "${node.name}"\nsha256 = "${createHash("sha256").update(this.tokenOf(node.name)).digest("hex")}"\n`,
-    );
-    const config = `[listen]
-host = "${SERVER_ADDRESS}"
-port = ${SERVER_PORT}
-socket = "${socket}"
-
-[storage]
-path = "${join(this.dir, "store")}"
-
-[alerts]
-mail_from_keepalived_conf = false
-
-[[alerts.webhooks]]
-name = "lab"
-url = "http://${SERVER_ADDRESS}:${WEBHOOK_PORT}/"
-secret = "${this.secret}"
-
-${tokens.join("\n")}`;
     const path = join(this.dir, "server.toml");
-    await writeFile(path, config, { mode: 0o600 });
+    const settings = serverToml({
+      socket,
+      store: join(this.dir, "store"),
+      secret: this.secret,
+      nodes: this.nodes.map(({ name }) => name),
+      mail: this.options.scenario.mail !== undefined,
+    });
+    await writeFile(path, settings, { mode: 0o600 });
     const inServerNetns = ["netns", "exec", this.network.serverNetns, process.execPath];
-    const sink = fileURLToPath(new URL("webhook-sink.js", import.meta.url));
     this.started.push(
-      follow("ip", [...inServerNetns, sink, SERVER_ADDRESS, String(WEBHOOK_PORT), this.secret], (line, stream) =>
-        this.onWebhook(line, stream),
+      follow(
+        "ip",
+        [...inServerNetns, insideProgram("webhook-sink"), SERVER_ADDRESS, String(WEBHOOK_PORT), this.secret],
+        (line, stream) => this.onWebhook(line, stream),
       ),
     );
     const server = follow("ip", [...inServerNetns, keepwatchBin(), "server", "--config", path], (line) =>
@@ -197,35 +210,16 @@ ${tokens.join("\n")}`;
     return client;
   }
 
-  private async startNode(host: LabHost): Promise<void> {
-    const { node } = host;
-    const config = `cluster = "lab"
-node = "${node.name}"
-heartbeat_seconds = 1
-
-[server]
-url = "http://${SERVER_ADDRESS}:${SERVER_PORT}"
-token = "${this.tokenOf(node.name)}"
-
-[spool]
-dir = "${host.path("spool")}"
-
-[logs]
-files = ["/var/log/messages"]
-journal = false
-`;
-    await writeFile(host.path("collector.toml"), config, { mode: 0o600 });
-    await host.writeConfig(
-      keepalivedConf(
-        node.name,
-        this.network.nodes.findIndex((n) => n.name === node.name),
-      ),
-    );
-    this.truth.watch(node.name, node.netns, (name, holds, ts) =>
-      this.say(`truth: ${name} ${holds ? "holds" : "gave up"} ${VIP}`, ts),
+  private async startNode(node: LabNode): Promise<void> {
+    const { name } = node;
+    await writeFile(node.path("collector.toml"), collectorToml(name, this.secret, node.path("spool")), { mode: 0o600 });
+    await node.configure();
+    const { vip } = this.options.scenario;
+    this.truth.watch(name, this.placeOf(name).netns, (who, holds, ts) =>
+      this.say(`truth: ${who} ${holds ? "holds" : "gave up"} ${vip}`, ts),
     );
     if (this.options.record) {
-      host.start(
+      node.start(
         () => undefined,
         "tcpdump",
         "-i",
@@ -236,31 +230,41 @@ journal = false
         "-Z",
         "root",
         "-w",
-        host.capturePath,
+        node.capturePath,
         "ip proto 112 or ip6 proto 112",
       );
     }
-    host.start(
-      (line) => this.say(`${node.name} collector: ${line}`),
+    node.start(
+      (line) => this.say(`${name} collector: ${line}`),
       process.execPath,
       keepwatchBin(),
       "collector",
       "--config",
-      host.path("collector.toml"),
+      node.path("collector.toml"),
     );
-    await host.startKeepalived("-P");
-    this.say(`${node.name}: keepalived started`);
+    this.said(name, "keepalived started", await node.startKeepalived());
   }
 
-  private stage(): Stage {
-    const host = (name: string): LabHost => {
-      const found = this.hosts.find((h) => h.node.name === name);
-      if (!found) throw new OperatorError("LAB_SCENARIO", `the scenario names ${name}, which is no node of it`);
-      return found;
-    };
+  private startClient(): void {
+    const { client } = this.options.scenario;
+    if (!client) return;
+    this.hostNamed(client.host).start(
+      (line, stream) => {
+        if (stream === "err") return this.say(`client: ${line}`);
+        this.answers.push(JSON.parse(line) as Answer);
+      },
+      process.execPath,
+      insideProgram("web-client"),
+      client.url,
+      String(CLIENT_EVERY_MS),
+      String(CLIENT_TIMEOUT_MS),
+    );
+  }
+
+  private stage(client: ServerClient): Stage {
     return {
       truth: this.truth,
-      nodes: this.hosts.map((h) => h.node.name),
+      nodes: this.nodes.map(({ name }) => name),
       say: (text) => this.say(text),
       now: () => systemClock.epoch(),
       cutTrunk: async () => {
@@ -273,28 +277,55 @@ journal = false
         this.say("deed: the trunk is healed");
       },
       setCable: async (name, plugged) => {
-        await this.network.setCable(host(name).node, plugged);
+        await this.network.setCable(this.placeOf(name), plugged);
         this.say(`deed: the cable of ${name} is ${plugged ? "plugged in" : "pulled"}`);
       },
       startKeepalived: async (name) => {
         this.say(`deed: keepalived is started on ${name}`);
-        await host(name).startKeepalived("-P");
+        this.said(name, "the start reported success", await this.nodeNamed(name).startKeepalived());
       },
       stopKeepalived: async (name) => {
         this.say(`deed: keepalived is stopped on ${name}`);
-        await host(name).stopKeepalived();
+        await this.nodeNamed(name).stopKeepalived();
+      },
+      restartKeepalived: async (name) => {
+        this.say(`deed: keepalived is restarted on ${name}`);
+        this.said(name, "the restart reported success", await this.nodeNamed(name).restartKeepalived());
       },
       configure: async (name, spoil) => {
-        const good = keepalivedConf(
-          name,
-          this.hosts.findIndex((h) => h.node.name === name),
-        );
-        await host(name).writeConfig(spoil ? spoil(good) : good);
+        await this.nodeNamed(name).configure(spoil);
         this.say(`deed: keepalived.conf of ${name} is ${spoil ? "spoiled" : "mended"}`);
       },
+      exec: (name, command, ...args) => this.hostNamed(name).exec(command, ...args),
+      write: (name, path, text) => this.hostNamed(name).write(path, text),
+      watched: async (title, deed) => {
+        this.say(`deed: ${title}`);
+        const from = systemClock.epoch();
+        await deed();
+        const to = systemClock.epoch();
+        // What was asked last is answered, or given up.
+        await this.letRun(CLIENT_TIMEOUT_MS / 1000);
+        const view = viewOf(this.answers, from, to);
+        this.say(`client, ${title}: ${describeView(view)}`);
+        return view;
+      },
+      clientSince: (from) => viewOf(this.answers, from, systemClock.epoch()),
+      events: (kinds, from) => client.events(kinds, from),
       until: (what, seconds, holds) => this.until(what, seconds, holds),
       letRun: (seconds) => this.letRun(seconds),
     };
+  }
+
+  private placeOf(name: string): Place {
+    return this.network.places.find((place) => place.name === name) ?? fail(name);
+  }
+
+  private hostNamed(name: string): LabHost {
+    return this.hosts.find((host) => host.name === name) ?? fail(name);
+  }
+
+  private nodeNamed(name: string): LabNode {
+    return this.nodes.find((node) => node.name === name) ?? fail(name);
   }
 
   private async until(what: string, seconds: number, holds: () => boolean | Promise<boolean>): Promise<void> {
@@ -331,18 +362,20 @@ journal = false
   }
 
   private async keepRecording(target: string): Promise<void> {
-    for (const host of this.hosts) {
-      const dir = join(target, host.node.name);
+    for (const node of this.nodes) {
+      const dir = join(target, node.name);
       await mkdir(dir, { recursive: true });
-      await cp(host.logPath, join(dir, "messages"));
-      await cp(host.capturePath, join(dir, "capture.pcap"));
-      await cp(host.configPath, join(dir, "keepalived.conf"));
+      await cp(node.logPath, join(dir, "messages"));
+      await cp(node.capturePath, join(dir, "capture.pcap"));
+      await cp(node.configPath, join(dir, "keepalived.conf"));
     }
     this.say(`recorded to ${target}`);
   }
 
-  private tokenOf(node: string): string {
-    return createHash("sha256").update(`${this.secret}/${node}`).digest("hex");
+  /** What a starter printed, behind what it comes to. */
+  private said(name: string, what: string, output: string): void {
+    const words = output.replaceAll(/\s+/g, " ").trim();
+    this.say(`${name}: ${what}${words === "" ? "" : `, and said: ${words}`}`);
   }
 
   private say(text: string, ts: number = systemClock.epoch()): void {
@@ -358,27 +391,14 @@ function keepwatchBin(): string {
   return fileURLToPath(new URL("../main.js", import.meta.url));
 }
 
+/** A program of the laboratory's that runs on one of its hosts, once compiled. */
+function insideProgram(name: string): string {
+  return fileURLToPath(new URL(`inside/${name}.js`, import.meta.url));
+}
+
+function fail(name: string): never {
+  throw new OperatorError("LAB_SCENARIO", `the scenario names ${name}, which is no host of it`);
+}
+
 const interrupted = (): OperatorError =>
   new OperatorError("LAB_INTERRUPTED", "interrupted; the laboratory was taken down");
-
-function keepalivedConf(node: string, index: number): string {
-  return `global_defs {
-    router_id ${node}
-}
-
-vrrp_instance VI_1 {
-    state ${index === 0 ? "MASTER" : "BACKUP"}
-    interface eth0
-    virtual_router_id 51
-    priority ${150 - 50 * index}
-    advert_int 1
-    authentication {
-        auth_type PASS
-        auth_pass k33pw4tc
-    }
-    virtual_ipaddress {
-        ${VIP}/24
-    }
-}
-`;
-}

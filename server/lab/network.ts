@@ -1,45 +1,52 @@
 import { readdir } from "node:fs/promises";
+import type { HostSpec, Side } from "./scenario.ts";
 import { run } from "./shell.ts";
 
 /** What the laboratory's network is called: `kw<pid>-…`, so that a later run knows whose remains it finds. */
 const PREFIX = /^kw(\d+)-/;
 
-/** Side of the trunk a node is plugged in at. Cutting the trunk separates the sides, and no node sees its link go down. */
-export type Side = "a" | "b";
-
-export interface LabNode {
+/** Where a host is plugged in. */
+export interface Place {
   readonly name: string;
-  readonly side: Side;
-  /** On the VRRP network, 10.99.0.0/24, interface eth0. */
-  readonly address: string;
-  /** On the management network, 10.98.0.0/24, interface mgmt0: the way to the keepwatch server. */
-  readonly managementAddress: string;
   readonly netns: string;
+  readonly side: Side;
+  /** On the VRRP network, interface eth0. */
+  readonly address: string;
+  /** On the management network, interface mgmt0: the way to the keepwatch server. */
+  readonly managementAddress: string;
 }
 
-export const SERVER_ADDRESS = "10.98.0.1";
+export const SERVER_ADDRESS = managementAddressOf(1);
+
+/** On eth0, the network of the virtual addresses: 10.99.0.0/24. */
+export const addressOf = (number: number): string => `10.99.0.${number}`;
+
+/** On mgmt0: 10.98.0.0/24. */
+export function managementAddressOf(number: number): string {
+  return `10.98.0.${number}`;
+}
 
 /**
- * A switch of two halves joined by a trunk, a management network, and one network namespace a node:
+ * A switch of two halves joined by a trunk, a management network, and one network namespace a host:
  *
  *     lb1 eth0 ── br-a ══ trunk ══ br-b ── eth0 lb2
  *     lb1 mgmt0 ─────── br-m ─────── mgmt0 lb2
  *                        └── mgmt0 server
  */
 export class LabNetwork {
-  readonly nodes: readonly LabNode[];
+  readonly places: readonly Place[];
   readonly serverNetns: string;
   private readonly switchNetns: string;
 
-  constructor(id: string, nodes: readonly { name: string; side: Side }[]) {
+  constructor(id: string, hosts: readonly HostSpec[]) {
     this.switchNetns = `${id}-sw`;
     this.serverNetns = `${id}-server`;
-    this.nodes = nodes.map(({ name, side }, index) => ({
+    this.places = hosts.map(({ name, side, number }) => ({
       name,
-      side,
-      address: `10.99.0.${11 + index}`,
-      managementAddress: `10.98.0.${11 + index}`,
       netns: `${id}-${name}`,
+      side,
+      address: addressOf(number),
+      managementAddress: managementAddressOf(number),
     }));
   }
 
@@ -56,9 +63,9 @@ export class LabNetwork {
     await this.inSwitch("link", "add", "trunk-a", "type", "veth", "peer", "name", "trunk-b");
     for (const side of ["a", "b"]) await this.inSwitch("link", "set", `trunk-${side}`, "master", `br-${side}`, "up");
     await this.plug("mgmt0", this.serverNetns, "br-m", "m-server", `${SERVER_ADDRESS}/24`);
-    for (const [index, node] of this.nodes.entries()) {
-      await this.plug("eth0", node.netns, `br-${node.side}`, `p-${index}`, `${node.address}/24`);
-      await this.plug("mgmt0", node.netns, "br-m", `m-${index}`, `${node.managementAddress}/24`);
+    for (const [index, { netns, side, address, managementAddress }] of this.places.entries()) {
+      await this.plug("eth0", netns, `br-${side}`, `p-${index}`, `${address}/24`);
+      await this.plug("mgmt0", netns, "br-m", `m-${index}`, `${managementAddress}/24`);
     }
   }
 
@@ -70,9 +77,9 @@ export class LabNetwork {
     await this.inSwitch("link", "set", "trunk-a", "up");
   }
 
-  /** Pulls or plugs a node's cable: it sees its link go down or come up. */
-  async setCable(node: LabNode, plugged: boolean): Promise<void> {
-    await this.inSwitch("link", "set", `p-${this.nodes.indexOf(node)}`, plugged ? "up" : "down");
+  /** Pulls or plugs a host's cable: it sees its link go down or come up. */
+  async setCable(place: Place, plugged: boolean): Promise<void> {
+    await this.inSwitch("link", "set", `p-${this.places.indexOf(place)}`, plugged ? "up" : "down");
   }
 
   async remove(): Promise<void> {
@@ -80,7 +87,7 @@ export class LabNetwork {
   }
 
   private all(): string[] {
-    return [this.switchNetns, this.serverNetns, ...this.nodes.map((n) => n.netns)];
+    return [this.switchNetns, this.serverNetns, ...this.places.map(({ netns }) => netns)];
   }
 
   private inSwitch(...args: string[]): Promise<string> {

@@ -1,8 +1,11 @@
 import { request } from "node:http";
 import { createServer, connect, type Server } from "node:net";
 import { once } from "node:events";
-import type { Incident, RouterSummary } from "../api/types.ts";
+import type { Event, EventKind, EventPage, Incident, RouterSummary } from "../api/types.ts";
 import { OperatorError } from "../../collector/core/errors.ts";
+
+/** More than a scenario makes of any kinds it asks for. */
+const EVENTS_MAX = 1_000;
 
 /** Asks the laboratory's server over its socket file: it lives in a network namespace of its own. */
 export class ServerClient {
@@ -18,6 +21,12 @@ export class ServerClient {
 
   routers(): Promise<readonly RouterSummary[]> {
     return this.get<readonly RouterSummary[]>("/api/v1/routers");
+  }
+
+  /** All events of some kinds since an instant, epoch microseconds. */
+  async events(kinds: readonly EventKind[], from: number): Promise<readonly Event[]> {
+    const query = new URLSearchParams({ kinds: kinds.join(), from: String(from), limit: String(EVENTS_MAX) });
+    return (await this.get<EventPage>(`/api/v1/events?${query}`)).events;
   }
 
   async isReady(): Promise<boolean> {

@@ -47,6 +47,16 @@ export class VipTruth {
     return this.held.get(node) ?? [];
   }
 
+  /** These and no others hold it. */
+  isHeldBy(...nodes: readonly string[]): boolean {
+    return this.holders().sort().join() === [...nodes].sort().join();
+  }
+
+  /** When the node last took it; epoch microseconds, 0 for never. */
+  lastTaken(node: string): number {
+    return this.intervals(node).at(-1)?.from ?? 0;
+  }
+
   /** Intervals in which two nodes or more held it. */
   overlaps(): Interval[] {
     return overlapsOf([...this.held.values()]);

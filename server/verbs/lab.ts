@@ -1,11 +1,12 @@
 import { OperatorError } from "../../collector/core/errors.ts";
 import { runLab } from "../lab/lab.ts";
-import { type Scenario, SCENARIOS } from "../lab/scenarios.ts";
+import type { Scenario } from "../lab/scenario.ts";
+import { SCENARIOS } from "../lab/scenarios/registry.ts";
 
 /** `keepwatch lab`: exit status 0 only when the incidents found agree with what was done to the network. */
 export async function labVerb(
   name: string | undefined,
-  options: { list?: boolean; record?: string; json?: boolean },
+  options: { list?: boolean; record?: string; keep?: boolean; json?: boolean },
 ): Promise<void> {
   const print = (line: string): void => void process.stdout.write(`${line}\n`);
   if (options.list) {
@@ -23,6 +24,7 @@ export async function labVerb(
         say: print,
         signal: abort.signal,
         ...(options.record ? { record: options.record } : {}),
+        ...(options.keep ? { keep: true } : {}),
       });
       const { verdict } = result;
       print("");

@@ -8,8 +8,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { analyze } from "../../server/analyze/analyze.ts";
 import { readInputs } from "../../collector/offline/inputs.ts";
+import { isIncident } from "../../server/lab/compare.ts";
 import { runLab } from "../../server/lab/lab.ts";
-import { SCENARIOS } from "../../server/lab/scenarios.ts";
+import { SCENARIOS } from "../../server/lab/scenarios/registry.ts";
 import { messagesLog, vrrpCapture } from "./generate.ts";
 import { benchLogs } from "./logs.ts";
 import { median, print } from "./shared.ts";
@@ -87,10 +88,11 @@ async function benchLab(): Promise<void> {
     signal: new AbortController().signal,
   });
   const opened = webhooks.find(({ payload }) => payload.status === "firing");
-  if (!opened || trunkCutTs === undefined || !expected[0]) return print("link cut to webhook: no webhook arrived");
+  const overlap = expected.find(isIncident);
+  if (!opened || trunkCutTs === undefined || !overlap) return print("link cut to webhook: no webhook arrived");
   const masterDownUs = 3_609_375;
   const sinceCutMs = (opened.receivedTs - trunkCutTs) / 1000;
-  const sinceOverlapMs = (opened.receivedTs - expected[0].start) / 1000;
+  const sinceOverlapMs = (opened.receivedTs - overlap.start) / 1000;
   print(
     `link cut to webhook: ${sinceCutMs.toFixed(0)} ms; ${(sinceCutMs - masterDownUs / 1000).toFixed(0)} ms past the master-down time; ${sinceOverlapMs.toFixed(0)} ms after both were master, of which 1500 ms are the threshold`,
   );

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { checkLabCanRun } from "../../server/lab/lab.ts";
+import { checkLabCanRun } from "../../server/lab/programs.ts";
 import { INSTALLED } from "../collector/conf/real-daemon.ts";
 import { type Comparison, compare } from "./compare.ts";
 import type { CaseFiles } from "./daemon.ts";

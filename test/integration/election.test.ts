@@ -3,9 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ElectionMember, proveElection, type Tracker } from "../../collector/conf/election.ts";
-import { checkLabCanRun } from "../../server/lab/lab.ts";
+import { LabNode } from "../../server/lab/host.ts";
 import { LabNetwork } from "../../server/lab/network.ts";
-import { LabHost } from "../../server/lab/node.ts";
+import { checkLabCanRun } from "../../server/lab/programs.ts";
+import type { NodeSpec } from "../../server/lab/scenario.ts";
 import { runToEnd } from "../support/process.ts";
 
 /** The proof held against real daemons: what it says of every combination of failing scripts is where the addresses really are. */
@@ -67,17 +68,23 @@ function configOf(node: number): string {
 }
 
 describe.skipIf(reason !== undefined)("the election proof and real daemons", () => {
-  const network = new LabNetwork(`kw${process.pid}-e`, [
-    { name: "lb1", side: "a" },
-    { name: "lb2", side: "b" },
-  ]);
-  const hosts = network.nodes.map((node) => new LabHost(node, folder));
+  const specs = NODES.map(
+    (name, i): NodeSpec => ({
+      name,
+      side: i === 0 ? "a" : "b",
+      number: 11 + i,
+      start: "command",
+      keepalivedConf: configOf(i),
+    }),
+  );
+  const network = new LabNetwork(`kw${process.pid}-e`, specs);
+  const hosts = specs.map((spec, i) => new LabNode(spec, network.places[i]?.netns ?? "", folder));
 
   beforeAll(async () => {
     await network.build();
     await Promise.all(hosts.map((host) => host.boot()));
-    for (const [i, host] of hosts.entries()) await host.writeConfig(configOf(i));
-    await Promise.all(hosts.map((host) => host.startKeepalived("-P")));
+    await Promise.all(hosts.map((host) => host.configure()));
+    await Promise.all(hosts.map((host) => host.startKeepalived()));
   }, 60_000);
 
   afterAll(async () => {
@@ -89,7 +96,7 @@ describe.skipIf(reason !== undefined)("the election proof and real daemons", () 
   /** For each router the nodes that have its address now. */
   async function holders(): Promise<string[]> {
     const [lb1, lb2] = await Promise.all(
-      network.nodes.map(async ({ netns }) => (await runToEnd("ip", ["-n", netns, "-o", "addr"])).stdout),
+      network.places.map(async ({ netns }) => (await runToEnd("ip", ["-n", netns, "-o", "addr"])).stdout),
     );
     return ROUTERS.map((_, i) => {
       const held = [lb1, lb2].map((out) => out?.includes(`10.99.0.${100 + i}/24`) === true);

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { compare, type Expectation } from "../../../server/lab/compare.ts";
+import { compare, type Found, type IncidentExpected } from "../../../server/lab/compare.ts";
 import { overlapsOf, parseMonitorLine } from "../../../server/lab/truth.ts";
 import type { Incident } from "../../../server/detect/incident.ts";
 
 const S = 1_000_000;
-const expectation: Expectation = {
+const expectation: IncidentExpected = {
   kind: "split-brain",
   nodes: ["lb1", "lb2"],
   start: 100 * S,
@@ -27,9 +27,11 @@ const incident: Incident = {
   evidence: [],
 };
 
+const found = (incidents: readonly Incident[]): Found => ({ incidents, events: [], mails: [] });
+
 describe("the laboratory's verdict", () => {
   test("agrees when the incident begins and ends near the truth", () => {
-    expect(compare([expectation], [incident]).agrees).toBe(true);
+    expect(compare([expectation], found([incident])).agrees).toBe(true);
   });
 
   test.each([
@@ -43,18 +45,18 @@ describe("the laboratory's verdict", () => {
     ["there is a second one", [incident, { ...incident, start: 130 * S, end: 140 * S }]],
     ["something else critical was found", [incident, { ...incident, kind: "no-master" as const }]],
   ])("disagrees when %s", (_case, incidents) => {
-    expect(compare([expectation], incidents).agrees).toBe(false);
+    expect(compare([expectation], found(incidents)).agrees).toBe(false);
   });
 
   test("agrees when what was found beside it is below critical", () => {
-    expect(compare([expectation], [incident, { ...incident, kind: "no-master", severity: "warning" }]).agrees).toBe(
-      true,
-    );
+    expect(
+      compare([expectation], found([incident, { ...incident, kind: "no-master", severity: "warning" }])).agrees,
+    ).toBe(true);
   });
 
   test("disagrees when a cause is expected and another was named", () => {
     const withCause = { ...incident, cause: { code: "unknown", text: "" } };
-    expect(compare([{ ...expectation, cause: "adverts-not-received" }], [withCause]).agrees).toBe(false);
+    expect(compare([{ ...expectation, cause: "adverts-not-received" }], found([withCause])).agrees).toBe(false);
   });
 });
 

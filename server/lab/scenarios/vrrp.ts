@@ -1,65 +1,58 @@
-import { US_PER_SECOND } from "../../collector/core/time.ts";
-import type { Expectation } from "./compare.ts";
-import type { Side } from "./network.ts";
-import type { VipTruth } from "./truth.ts";
+import { US_PER_SECOND } from "../../../collector/core/time.ts";
+import type { Expectation } from "../compare.ts";
+import type { NodeSpec, Scenario, Side } from "../scenario.ts";
 
-export const VIP = "10.99.0.100";
+const VIP = "10.99.0.100";
 
-/** What a scenario can do to the laboratory. Every deed is printed as it happens. */
-export interface Stage {
-  readonly truth: VipTruth;
-  readonly nodes: readonly string[];
-  say(text: string): void;
-  now(): number;
-  cutTrunk(): Promise<void>;
-  healTrunk(): Promise<void>;
-  setCable(node: string, plugged: boolean): Promise<void>;
-  startKeepalived(node: string): Promise<void>;
-  stopKeepalived(node: string): Promise<void>;
-  /** Replaces the node's keepalived.conf; `spoil` changes the good text. */
-  configure(node: string, spoil?: (good: string) => string): Promise<void>;
-  /** Waits for the truth, not for a time. @throws OperatorError when it does not come within `seconds`. */
-  until(what: string, seconds: number, holds: () => boolean): Promise<void>;
-  /** Lets the protocol run on: the scenario's own pace, no synchronisation. */
-  letRun(seconds: number): Promise<void>;
+const PRIORITY_MAX = 150;
+
+function node(name: string, side: Side, index: number): NodeSpec {
+  return { name, side, number: 11 + index, start: "command", keepalivedConf: keepalivedConf(name, index) };
 }
 
-export interface Scenario {
-  readonly name: string;
-  readonly about: string;
-  readonly nodes: readonly { readonly name: string; readonly side: Side }[];
-  play(stage: Stage): Promise<readonly Expectation[]>;
+function keepalivedConf(name: string, index: number): string {
+  return `global_defs {
+    router_id ${name}
 }
 
-const TWO_NODES = [
-  { name: "lb1", side: "a" },
-  { name: "lb2", side: "b" },
-] as const;
+vrrp_instance VI_1 {
+    state ${index === 0 ? "MASTER" : "BACKUP"}
+    interface eth0
+    virtual_router_id 51
+    priority ${PRIORITY_MAX - 50 * index}
+    advert_int 1
+    authentication {
+        auth_type PASS
+        auth_pass k33pw4tc
+    }
+    virtual_ipaddress {
+        ${VIP}/24
+    }
+}
+`;
+}
 
-const THREE_NODES = [...TWO_NODES, { name: "lb3", side: "b" }] as const;
+const TWO_NODES = [node("lb1", "a", 0), node("lb2", "b", 1)] as const;
+const THREE_NODES = [...TWO_NODES, node("lb3", "b", 2)] as const;
 
 /** The incident must begin and end within this of the truth: a classic syslog line alone is a second wide. */
 const TOLERANCE_US = 1.5 * US_PER_SECOND;
-
-const holderIs =
-  (stage: Stage, ...nodes: readonly string[]) =>
-  (): boolean =>
-    stage.truth.holders().sort().join() === [...nodes].sort().join();
 
 const failover: Scenario = {
   name: "failover",
   about:
     "three nodes; an orderly stop of the master, its return, and a pulled cable: three takeovers, and nothing to wake anybody for",
   nodes: THREE_NODES,
+  vip: VIP,
   async play(stage) {
     await stage.stopKeepalived("lb1");
-    await stage.until("lb2 to take over", 10, holderIs(stage, "lb2"));
+    await stage.until("lb2 to take over", 10, () => stage.truth.isHeldBy("lb2"));
     await stage.letRun(3);
     await stage.startKeepalived("lb1");
-    await stage.until("lb1 to take back", 15, holderIs(stage, "lb1"));
+    await stage.until("lb1 to take back", 15, () => stage.truth.isHeldBy("lb1"));
     await stage.letRun(3);
     await stage.setCable("lb1", false);
-    await stage.until("lb2 to take over", 10, holderIs(stage, "lb2"));
+    await stage.until("lb2 to take over", 10, () => stage.truth.isHeldBy("lb2"));
     await stage.letRun(3);
     return [];
   },
@@ -69,16 +62,17 @@ const flapping: Scenario = {
   name: "flapping",
   about: "a loose cable: the master loses its link and gets it back, again and again",
   nodes: TWO_NODES,
+  vip: VIP,
   async play(stage) {
     const changes: number[] = [];
     for (let round = 0; round < 2; round++) {
       await stage.setCable("lb1", false);
-      await stage.until("lb2 to take over", 10, holderIs(stage, "lb2"));
-      changes.push(lastTaken(stage, "lb2"));
+      await stage.until("lb2 to take over", 10, () => stage.truth.isHeldBy("lb2"));
+      changes.push(stage.truth.lastTaken("lb2"));
       await stage.letRun(1);
       await stage.setCable("lb1", true);
-      await stage.until("lb1 to take back", 15, holderIs(stage, "lb1"));
-      changes.push(lastTaken(stage, "lb1"));
+      await stage.until("lb1 to take back", 15, () => stage.truth.isHeldBy("lb1"));
+      changes.push(stage.truth.lastTaken("lb1"));
       await stage.letRun(1);
     }
     // Each change costs 1,000 and they decay little in half a minute: the fourth brings the penalty over 3,000.
@@ -95,18 +89,17 @@ const flapping: Scenario = {
   },
 };
 
-const lastTaken = (stage: Stage, node: string): number => stage.truth.intervals(node).at(-1)?.from ?? 0;
-
 const splitBrain: Scenario = {
   name: "split-brain",
   about: "the trunk between the switches is cut: neither node hears the other, both are master, until it is healed",
   nodes: TWO_NODES,
+  vip: VIP,
   async play(stage) {
     await stage.cutTrunk();
-    await stage.until("both to be master", 10, holderIs(stage, "lb1", "lb2"));
+    await stage.until("both to be master", 10, () => stage.truth.isHeldBy("lb1", "lb2"));
     await stage.letRun(8);
     await stage.healTrunk();
-    await stage.until("lb2 to step back", 10, holderIs(stage, "lb1"));
+    await stage.until("lb2 to step back", 10, () => stage.truth.isHeldBy("lb1"));
     await stage.letRun(3);
     return stage.truth.overlaps().map(({ from, to }) => ({
       kind: "split-brain",
@@ -123,6 +116,7 @@ const startupFailure: Scenario = {
   about:
     "the backup is restarted with an interface that does not exist, then with a parameter missing; each start reports success",
   nodes: TWO_NODES,
+  vip: VIP,
   async play(stage) {
     const expected: Expectation[] = [];
     const faults = [
@@ -149,4 +143,4 @@ const startupFailure: Scenario = {
   },
 };
 
-export const SCENARIOS: readonly Scenario[] = [failover, splitBrain, flapping, startupFailure];
+export const vrrpScenarios: readonly Scenario[] = [failover, splitBrain, flapping, startupFailure];
