@@ -12,6 +12,8 @@ const PROGRAMS = {
   rsyslogd: "rsyslog",
   ip: "iproute2",
   nft: "nftables",
+  nginx: "nginx-light",
+  killall: "psmisc",
   chromium: "chromium",
   unshare: "util-linux",
   zstd: "zstd",

@@ -179,9 +179,9 @@ export class LabNode extends LabHost {
     return this.path("capture.pcap");
   }
 
-  /** @param spoil  changes the good text */
-  async configure(spoil: (good: string) => string = (good) => good): Promise<void> {
-    await this.write(CONFIG, spoil(this.node.keepalivedConf));
+  /** @param change  makes another text of the node's own */
+  async configure(change: (text: string) => string = (text) => text): Promise<void> {
+    await this.write(CONFIG, change(this.node.keepalivedConf));
   }
 
   /** What the starter says, if anything. Its exit status means little: that is what some scenarios are about. */
@@ -193,6 +193,12 @@ export class LabNode extends LabHost {
     if (this.node.start === "init-script") return this.exec(INIT_SCRIPT, "restart");
     await this.stopKeepalived();
     return this.startKeepalived();
+  }
+
+  reloadKeepalived(): Promise<string> {
+    return this.node.start === "init-script"
+      ? this.exec(INIT_SCRIPT, "reload")
+      : this.exec("sh", "-c", 'kill -HUP "$(cat /run/keepalived.pid)"');
   }
 
   async stopKeepalived(): Promise<void> {

@@ -151,7 +151,13 @@ class Laboratory {
         this.mails.push(receipt);
         this.say(`mail to ${receipt.to.join(", ")} from ${receipt.from}: ${receipt.subject}`);
       };
-      host.start(onLine, process.execPath, insideProgram("mail-sink"), this.placeOf(mail).managementAddress, String(SMTP_PORT));
+      host.start(
+        onLine,
+        process.execPath,
+        insideProgram("mail-sink"),
+        this.placeOf(mail).managementAddress,
+        String(SMTP_PORT),
+      );
     });
   }
 
@@ -292,9 +298,13 @@ class Laboratory {
         this.say(`deed: keepalived is restarted on ${name}`);
         this.said(name, "the restart reported success", await this.nodeNamed(name).restartKeepalived());
       },
-      configure: async (name, spoil) => {
-        await this.nodeNamed(name).configure(spoil);
-        this.say(`deed: keepalived.conf of ${name} is ${spoil ? "spoiled" : "mended"}`);
+      reloadKeepalived: async (name) => {
+        this.say(`deed: keepalived is reloaded on ${name}`);
+        this.said(name, "the reload reported success", await this.nodeNamed(name).reloadKeepalived());
+      },
+      configure: async (name, change) => {
+        await this.nodeNamed(name).configure(change);
+        this.say(`deed: keepalived.conf of ${name} is ${change ? "changed" : "as it was"}`);
       },
       exec: (name, command, ...args) => this.hostNamed(name).exec(command, ...args),
       write: (name, path, text) => this.hostNamed(name).write(path, text),

@@ -72,8 +72,10 @@ export interface Stage {
   stopKeepalived(node: string): Promise<void>;
   /** Stops and starts it, as an operator does, whatever comes of it. */
   restartKeepalived(node: string): Promise<void>;
-  /** Replaces the node's keepalived.conf; `spoil` changes the good text. */
-  configure(node: string, spoil?: (good: string) => string): Promise<void>;
+  /** Has it read its configuration anew, as an operator does, whatever comes of it. */
+  reloadKeepalived(node: string): Promise<void>;
+  /** Replaces the node's keepalived.conf; `change` makes it of the scenario's own text. */
+  configure(node: string, change?: (text: string) => string): Promise<void>;
   /** Runs a command on a host to its end. */
   exec(host: string, command: string, ...args: readonly string[]): Promise<string>;
   /** Writes a file of a host. */

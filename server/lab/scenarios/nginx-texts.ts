@@ -27,6 +27,11 @@ export const PAGE = "<html><body>Welcome to the shop, release 41</body></html>\n
 export const NEW_PAGE = "<html><body>Welcome to the shop, release 42</body></html>\n";
 export const PAGE_PATH = "/var/www/html/index.html";
 
+/** What Debian's unit and init script read, and of it DAEMON_ARGS alone. */
+export const OPTIONS_PATH = "/etc/default/keepalived";
+/** As in Red Hat's /etc/sysconfig/keepalived. */
+export const OPTIONS_LOST = 'KEEPALIVED_OPTIONS="-P -D"\n';
+
 /** What `genhash` prints for the page: MD5 over the body. */
 export const PAGE_DIGEST = createHash("md5").update(PAGE).digest("hex");
 
@@ -164,7 +169,7 @@ export function balancer(name: string, side: Side, index: number, isStrict: bool
     files: {
       ...NGINX_LOGS,
       "/etc/nginx/nginx.conf": balancerNginx(name),
-      "/etc/default/keepalived": 'DAEMON_ARGS="-P -D"\n',
+      [OPTIONS_PATH]: 'DAEMON_ARGS="-P -D"\n',
     },
   };
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { compare, type Found, type IncidentExpected } from "../../../server/lab/compare.ts";
+import { compare, type EventExpected, type Found, type IncidentExpected } from "../../../server/lab/compare.ts";
+import type { Event } from "../../../collector/events/event.ts";
 import { overlapsOf, parseMonitorLine } from "../../../server/lab/truth.ts";
 import type { Incident } from "../../../server/detect/incident.ts";
 
@@ -57,6 +58,56 @@ describe("the laboratory's verdict", () => {
   test("disagrees when a cause is expected and another was named", () => {
     const withCause = { ...incident, cause: { code: "unknown", text: "" } };
     expect(compare([{ ...expectation, cause: "adverts-not-received" }], found([withCause])).agrees).toBe(false);
+  });
+});
+
+describe("what else must be there", () => {
+  const event = {
+    id: "0".repeat(32),
+    cluster: "lab",
+    node: "lb1",
+    source: "log",
+    kind: "script.result",
+    ts: 100 * S,
+    tsUncertaintyUs: S,
+    observedTs: 101 * S,
+    script: "chk_nginx",
+    outcome: "failure",
+  } as const satisfies Event;
+  const expectedEvent: EventExpected = {
+    event: "script.result",
+    node: "lb1",
+    source: "log",
+    fields: { script: "chk_nginx", outcome: "failure" },
+    from: 100.5 * S,
+    to: 105 * S,
+  };
+  const mail = { receivedTs: 100 * S, from: "a@example.org", to: ["b@example.org"], subject: "[lb1] MASTER" };
+
+  test("an event is found by its fields, within what is known of its time", () => {
+    expect(compare([expectedEvent], { incidents: [], events: [event], mails: [] }).agrees).toBe(true);
+  });
+
+  test.each([
+    ["its field differs", { ...event, outcome: "success" as const }],
+    ["it is another node's", { ...event, node: "lb2" }],
+    ["another source says so", { ...event, source: "check" as const }],
+    ["it came before", { ...event, ts: 99 * S }],
+    ["it came after", { ...event, ts: 106 * S }],
+  ])("no event is found when %s", (_case, other) => {
+    expect(compare([expectedEvent], { incidents: [], events: [other], mails: [] }).agrees).toBe(false);
+  });
+
+  test("a mail is found by its subject and not before its time", () => {
+    const mails = [mail];
+    expect(compare([{ mail: /MASTER/, since: 99 * S }], { incidents: [], events: [], mails }).agrees).toBe(true);
+    expect(compare([{ mail: /BACKUP/, since: 99 * S }], { incidents: [], events: [], mails }).agrees).toBe(false);
+    expect(compare([{ mail: /MASTER/, since: 101 * S }], { incidents: [], events: [], mails }).agrees).toBe(false);
+  });
+
+  test("a fact is what the scenario saw", () => {
+    expect(compare([{ fact: "it is so", holds: true }], found([])).agrees).toBe(true);
+    expect(compare([{ fact: "it is so", holds: false }], found([])).lines).toEqual(["FALSE    it is so"]);
   });
 });
 
