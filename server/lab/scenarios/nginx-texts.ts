@@ -5,8 +5,7 @@ import type { HostSpec, NodeSpec, Side } from "../scenario.ts";
 /** Hosts, services and configurations of the classic pair: two balancers with nginx, two backends, a mail server and a client. */
 
 export const VIPS = [addressOf(100), addressOf(101), addressOf(102)] as const;
-export const VIRTUAL_SERVER = `[${VIPS[0]}]:80`;
-export const MAIL_TO = "ops@example.org";
+const MAIL_TO = "ops@example.org";
 const MAIL_NUMBER = 31;
 
 export interface Backend {

@@ -18,5 +18,5 @@ test.each([
     subject,
     text: "Subject: not this one",
   });
-  expect(subjectOf(String(message))).toBe(subject);
+  expect(subjectOf((message as Buffer).toString("utf8"))).toBe(subject);
 });
