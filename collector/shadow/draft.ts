@@ -36,6 +36,8 @@ export interface Daemon {
   readonly delayedUntil: MonoUs | undefined;
   /** Undefined: it runs. */
   readonly frozen: readonly Waiting[] | undefined;
+  /** How many timers were set. */
+  readonly turns: number;
 }
 
 /** A node's shadow: a value, never changed. Made and stepped by engine.ts alone. */
@@ -88,6 +90,10 @@ export function tellState(
   if (from !== to) draft.effects.push({ kind: "state", instance: conf.name, from, to, cause, logged, at: draft.now });
 }
 
+export function tellPriority(draft: Draft, { conf, effective: from }: Router, to: number): void {
+  draft.effects.push({ kind: "priority", instance: conf.name, from, to, at: draft.now });
+}
+
 /** When timers of backups begin: now, or at the end of the startup delay. */
 function timerStart({ now, delayedUntil }: Draft): MonoUs {
   return delayedUntil !== undefined && delayedUntil > now ? delayedUntil : now;
@@ -100,7 +106,9 @@ export function arm(
   { downUs, cause }: { readonly downUs?: number; readonly cause?: StateCause } = {},
 ): Router {
   const wait = downUs ?? downTimeUs(routerAt(draft, index), draft.release);
+  draft.turns += 1;
   return patch(draft, index, {
+    turn: draft.turns,
     downUs: wait,
     expiresAt: (timerStart(draft) + wait) as MonoUs,
     expiryCause: cause ?? "master-down",

@@ -4,8 +4,8 @@ import { hear } from "./hear.ts";
 import type { ShadowEffect, ShadowInput, StateCause } from "./input.ts";
 import { emptyDaemon, end, reload, seed, start } from "./lifecycle.ts";
 import { countResult, isQuorate, type ProcessState } from "./track.ts";
-import { expire, rejudge } from "./transitions.ts";
-import { type Fact, learn, UNKNOWN_WORLD } from "./world.ts";
+import { expire, loseAddresses, rejudge } from "./transitions.ts";
+import { type Fact, learn, lostAddresses, UNKNOWN_WORLD } from "./world.ts";
 
 export type { Shadow } from "./draft.ts";
 
@@ -45,8 +45,12 @@ interface Deadline {
 function nextOf({ routers, settling, frozen }: Pick<Daemon, "routers" | "settling" | "frozen">): Deadline | undefined {
   if (frozen) return undefined;
   let next: Deadline | undefined;
-  for (const [router, { expiresAt: at }] of routers.entries())
-    if (at !== undefined && (!next || at < next.at)) next = { at, of: { router } };
+  let turn = 0;
+  for (const [router, { expiresAt: at, turn: own }] of routers.entries()) {
+    if (at === undefined || (next && (at > next.at || (at === next.at && own > turn)))) continue;
+    next = { at, of: { router } };
+    turn = own;
+  }
   for (const [process, at] of settling) if (!next || at < next.at) next = { at, of: { process } };
   return next;
 }
@@ -95,6 +99,8 @@ function deal(shadow: Shadow, { input, at }: Waiting, effects: ShadowEffect[]): 
     return change(told, told.daemon, effects, (draft) => {
       if (input.kind === "process") countProcess(draft, input.name, input.count);
       else rejudge(draft);
+      if (input.kind === "address" || input.kind === "addresses")
+        loseAddresses(draft, input.interface, lostAddresses(shadow.world, told.world, input.interface));
     });
   }
   const { daemon } = shadow;

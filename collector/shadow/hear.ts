@@ -1,7 +1,7 @@
 import { compareAddresses } from "../core/address.ts";
 import type { Release } from "../conf/version.ts";
 import type { MonoUs } from "../core/time.ts";
-import { arm, type Draft, patch, routerAt } from "./draft.ts";
+import { arm, type Draft, patch, routerAt, tellPriority } from "./draft.ts";
 import type { ShadowInput } from "./input.ts";
 import { type HeardPeer, isBefore, isOld, type Router, skewOfUs } from "./router.ts";
 import { OWNER_PRIORITY } from "./track.ts";
@@ -154,7 +154,7 @@ function tellNearMiss(draft: Draft, { conf, master, armedAt, expiresAt }: Router
   if (!master || expiresAt === undefined) return;
   const missed = Math.round((peer.heardAt - master.heardAt) / master.intervalUs) - 1;
   if (missed < 1) return;
-  const used = (peer.heardAt - armedAt) / Math.max(1, expiresAt - armedAt);
+  const used = (peer.heardAt - master.heardAt) / Math.max(1, expiresAt - armedAt);
   draft.effects.push({
     kind: "near-miss",
     instance: conf.name,
@@ -197,8 +197,6 @@ function meetOwner(draft: Draft, index: number): void {
 }
 
 function reduce(draft: Draft, index: number): void {
-  const { conf, effective: from } = routerAt(draft, index);
-  const to = OWNER_PRIORITY - 1;
-  patch(draft, index, { base: to, effective: to });
-  draft.effects.push({ kind: "priority", instance: conf.name, from, to, at: draft.now });
+  tellPriority(draft, routerAt(draft, index), OWNER_PRIORITY - 1);
+  patch(draft, index, { base: OWNER_PRIORITY - 1, effective: OWNER_PRIORITY - 1 });
 }

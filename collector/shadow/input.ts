@@ -73,6 +73,8 @@ export type StateCause =
   | "priority-zero"
   /** A master heard a better one. */
   | "outranked"
+  /** Somebody else took a virtual address away from its interface. */
+  | "vip-removed"
   | "fault"
   | "fault-over"
   /** Another member of its sync group did so. */

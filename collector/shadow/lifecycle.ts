@@ -1,12 +1,12 @@
 import type { Instance, Running } from "../conf/model/types.ts";
 import type { Release } from "../conf/version.ts";
 import type { MonoUs } from "../core/time.ts";
-import { arm, type Daemon, type Draft, type Group, patch, routerAt, tellState } from "./draft.ts";
+import { arm, type Daemon, type Draft, type Group, patch, routerAt, tellPriority, tellState } from "./draft.ts";
 import type { ShadowInput, StateCause } from "./input.ts";
 import { isBefore, type Router } from "./router.ts";
 import { beginScript, countResult, effectivePriority, judge } from "./track.ts";
-import { begin, beginTracking, reconcile } from "./transitions.ts";
-import { virtualAddressesOf } from "./world.ts";
+import { begin, beginTracking, leaveIncompleteGroups, reconcile } from "./transitions.ts";
+import { canBind, virtualAddressesOf } from "./world.ts";
 
 /** How the VRRP process begins, takes another configuration, and ends. */
 
@@ -24,6 +24,7 @@ export function emptyDaemon(config: Running, release: Release): Daemon {
     settling: new Map(),
     delayedUntil: undefined,
     frozen: undefined,
+    turns: 0,
   };
 }
 
@@ -32,9 +33,9 @@ export function start(draft: Draft): void {
   const delayUs = config.globals.startupDelayUs;
   if (delayUs > 0 && !isBefore(release, STARTUP_DELAY_SINCE)) draft.delayedUntil = (draft.now + delayUs) as MonoUs;
   draft.tracked = beginTracking(draft);
-  draft.routers.push(...config.instances.map((instance) => freshRouter(instance, draft.now)));
+  draft.routers.push(...config.instances.map((instance) => freshRouter(instance, draft)));
   draft.groups.push(...groupsOf(config, draft.routers));
-  judgeSilently(draft);
+  judgeAll(draft);
   begin(draft, [...draft.routers.keys()]);
 }
 
@@ -48,7 +49,6 @@ export function reload(draft: Draft, config: Running): void {
   draft.tracked = beginTracking(draft, draft.tracked);
   draft.settling = new Map();
   const keyOf = ({ family, vrid, interface: nic }: Instance): string => [family, vrid, nic].join("\0");
-  const old = new Map(before.map((router) => [keyOf(router.conf), router]));
   for (const router of before)
     if (!config.instances.some((instance) => keyOf(instance) === keyOf(router.conf)))
       tellState(draft, router, "INIT", "reload", false);
@@ -56,8 +56,10 @@ export function reload(draft: Draft, config: Running): void {
     0,
     draft.routers.length,
     ...config.instances.map((instance) => {
-      const fresh = freshRouter(instance, draft.now);
-      const known = old.get(keyOf(instance));
+      const fresh = freshRouter(instance, draft);
+      // Unicast instances may share all of it: then the name tells them apart.
+      const same = before.filter((router) => keyOf(router.conf) === keyOf(instance));
+      const known = same.find(({ conf }) => conf.name === instance.name) ?? same[0];
       if (!known) return fresh;
       const { state, wants, master, peers, masterIntervalUs, transitioning, expiresAt } = known;
       const interval = instance.version === 3 ? masterIntervalUs : instance.advertIntervalUs;
@@ -65,9 +67,10 @@ export function reload(draft: Draft, config: Running): void {
     }),
   );
   draft.groups.splice(0, draft.groups.length, ...groupsOf(config, draft.routers));
-  judgeSilently(draft);
+  judgeAll(draft);
   for (const [index, { state, waitsFor, faults }] of draft.routers.entries())
     if (state === "BACKUP" && waitsFor.length === 0 && faults.length === 0) arm(draft, index);
+  leaveIncompleteGroups(draft);
   begin(draft, [...draft.routers.keys()]);
   reconcile(draft, [...draft.routers.keys()]);
 }
@@ -84,7 +87,7 @@ export function seed(draft: Draft, { instance, state, priority }: Seed): void {
     if (script) known.set(name, countResult(beginScript(script), script, true));
   }
   draft.tracked = { ...draft.tracked, scripts: known };
-  judgeSilently(draft);
+  judgeAll(draft);
   const { effective } = routerAt(draft, index);
   patch(draft, index, { effective: priority ?? effective, state, wants: state, armedAt: draft.now });
   if (state === "BACKUP") arm(draft, index);
@@ -99,16 +102,20 @@ export function end(draft: Draft, cause: StateCause): void {
   for (const router of draft.routers) tellState(draft, router, "INIT", cause, false);
 }
 
-function judgeSilently(draft: Draft): void {
+/** What trackers make of the configured priority is told at a start and, once more, at a reload. */
+function judgeAll(draft: Draft): void {
   for (const [index, router] of draft.routers.entries()) {
-    const { faults, waitsFor, weight } = judge(router.conf, draft);
-    patch(draft, index, { faults, waitsFor, weight, effective: effectivePriority(router.base, weight) });
+    const { faults, waitsFor, weight } = judge(router, draft);
+    const effective = weight === router.weight ? router.effective : effectivePriority(router.base, weight);
+    if (effective !== router.effective) tellPriority(draft, router, effective);
+    patch(draft, index, { faults, waitsFor, weight, effective });
   }
 }
 
-function freshRouter(conf: Instance, now: MonoUs): Router {
+function freshRouter(conf: Instance, { now, world }: Draft): Router {
   return {
     conf,
+    isBound: canBind(conf, world),
     state: "INIT",
     wants: "BACKUP",
     base: conf.priority,
@@ -120,6 +127,7 @@ function freshRouter(conf: Instance, now: MonoUs): Router {
     downUs: 0,
     expiresAt: undefined,
     expiryCause: "master-down",
+    turn: 0,
     armedAt: now,
     master: undefined,
     peers: [],

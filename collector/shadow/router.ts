@@ -17,6 +17,8 @@ export interface HeardPeer {
 /** One instance as it runs. Words in brackets are keepalived's own. */
 export interface Router {
   readonly conf: Instance;
+  /** Its unicast source address was there when its socket was made. */
+  readonly isBound: boolean;
   readonly state: VrrpState;
   /** What it would be if its sync group let it (wantstate). */
   readonly wants: VrrpState;
@@ -34,6 +36,8 @@ export interface Router {
   /** When a backup takes over (sands). Undefined in other states, and while it waits for its sync group. */
   readonly expiresAt: MonoUs | undefined;
   readonly expiryCause: StateCause;
+  /** Counts the settings of timers: of two that end together, the one that was set first comes first. */
+  readonly turn: number;
   /** When the timer was last set anew: a backup's by an advert it accepted, a master's by any packet. */
   readonly armedAt: MonoUs;
   readonly master: HeardPeer | undefined;

@@ -1,6 +1,6 @@
 import type { Tracker } from "../conf/election.ts";
 import type { Instance, Running, Script, TrackProcess } from "../conf/model/types.ts";
-import { lacksSource, type World } from "./world.ts";
+import { lacksAddress, type World } from "./world.ts";
 
 /** Why an instance is in FAULT. */
 export interface FaultReason {
@@ -60,7 +60,7 @@ export function effectivePriority(base: number, weight: number): number {
 
 /** What links, addresses and everything tracked mean for an instance. */
 export function judge(
-  instance: Instance,
+  { conf: instance, isBound }: { readonly conf: Instance; readonly isBound: boolean },
   {
     config,
     world,
@@ -79,7 +79,7 @@ export function judge(
   const { interface: nic } = instance;
   if (nic !== undefined && instance.tracksPrimary && world.links.get(nic) === false)
     faults.push({ kind: "interface", name: nic });
-  if (lacksSource(instance, world, virtual)) faults.push({ kind: "source-address", name: "" });
+  if (!isBound || lacksAddress(instance, world, virtual)) faults.push({ kind: "source-address", name: "" });
   if (instance.faultWithoutPeers && instance.unicastPeers.length === 0) faults.push({ kind: "no-peer", name: "" });
   for (const tracker of instance.trackers) {
     const { kind, name, reverse } = tracker;

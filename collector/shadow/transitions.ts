@@ -1,8 +1,9 @@
 import type { MonoUs } from "../core/time.ts";
-import { arm, type Daemon, type Draft, groupOf, patch, routerAt, setGroup, tellState } from "./draft.ts";
+import { arm, type Daemon, type Draft, groupOf, patch, routerAt, setGroup, tellPriority, tellState } from "./draft.ts";
+import { skewUs } from "../vrrp/timers.ts";
 import type { StateCause } from "./input.ts";
-import { downTimeUs, isOld } from "./router.ts";
-import { beginScript, effectivePriority, isQuorate, judge, type Tracked } from "./track.ts";
+import { downTimeUs, isOld, skewOfUs } from "./router.ts";
+import { beginScript, effectivePriority, OWNER_PRIORITY, isQuorate, judge, type Tracked } from "./track.ts";
 
 /** How instances change their states, alone and in sync groups. (2.2.7, vrrp/vrrp_scheduler.c, vrrp/vrrp_sync.c) */
 
@@ -84,6 +85,22 @@ export function yieldTo(draft: Draft, index: number, cause: StateCause): void {
     if (member !== index && routerAt(draft, member).state !== "BACKUP") enterBackup(draft, member, "sync-group");
 }
 
+/** Somebody else took virtual addresses away: a master, and its group, announces its end and asks again after a skew. */
+export function loseAddresses(draft: Draft, nic: string, lost: readonly string[]): void {
+  for (const [index, { state, conf }] of draft.routers.entries()) {
+    const isLost = [...conf.vips, ...conf.excludedVips].some(
+      (vip) => lost.includes(vip.address) && (vip.interface === nic || conf.vmac?.interface === nic),
+    );
+    if (state !== "MASTER" || !isLost) continue;
+    const group = groupOf(draft, index);
+    for (const member of [index, ...(group?.members ?? []).filter((other) => other !== index)]) {
+      enterBackup(draft, member, member === index ? "vip-removed" : "sync-group");
+      arm(draft, member, { downUs: skewOfUs(routerAt(draft, member), draft.release) });
+    }
+    if (group) setGroup(draft, group, "BACKUP");
+  }
+}
+
 function fail(draft: Draft, index: number, cause: StateCause, logged: boolean): void {
   enterFault(draft, index, cause, logged);
   const group = groupOf(draft, index);
@@ -117,12 +134,15 @@ export function rejudge(draft: Draft): void {
   const places = [...draft.routers.keys()];
   const wereUnfit = places.filter((index) => !isFit(draft, index));
   for (const [index, router] of draft.routers.entries()) {
-    const { faults, waitsFor, weight } = judge(router.conf, draft);
+    const { faults, waitsFor, weight } = judge(router, draft);
     patch(draft, index, { faults, waitsFor });
     changePriority(draft, index, weight);
   }
-  // In a group the member that the change is about goes first.
-  reconcile(draft, [...wereUnfit, ...places]);
+  // In a group the last member that was waited for goes first.
+  const last = wereUnfit.filter(
+    (index, i) => !groupOf(draft, index)?.members.some((member) => wereUnfit.indexOf(member) > i),
+  );
+  reconcile(draft, [...last, ...places]);
 }
 
 /** Takes instances to the states that their reasons call for. */
@@ -138,17 +158,12 @@ export function reconcile(draft: Draft, indices: readonly number[]): void {
 
 function changePriority(draft: Draft, index: number, weight: number): void {
   const router = routerAt(draft, index);
-  if (weight === router.weight) return;
+  // A file whose content is a fault has no weight: the priority stays until the content is a number again.
+  if (weight === router.weight || router.faults.some(({ kind }) => kind === "file")) return;
   patch(draft, index, { weight });
   const effective = effectivePriority(router.base, weight);
   if (effective === router.effective) return;
-  draft.effects.push({
-    kind: "priority",
-    instance: router.conf.name,
-    from: router.effective,
-    to: effective,
-    at: draft.now,
-  });
+  tellPriority(draft, router, effective);
   const changed = patch(draft, index, { effective });
   if (changed.state !== "BACKUP" || changed.expiresAt === undefined) return;
   // By the difference to what the timer was last set to, which is less than the master-down time after a refused advert.
@@ -179,6 +194,7 @@ export function begin(draft: Draft, indices: readonly number[]): void {
       if (members.at(-1) === index) for (const member of members) beginTransition(draft, member);
     } else if (isOwners && !isOld(draft.release)) {
       enterBackup(draft, index, "start", false);
+      patch(draft, index, { wants: "MASTER" });
       arm(draft, index, { downUs: OWNER_WAIT_US, cause: "owner" });
     } else enterBackup(draft, index, "start");
   }
@@ -187,12 +203,23 @@ export function begin(draft: Draft, indices: readonly number[]): void {
       setGroup(draft, group, "BACKUP");
 }
 
+/** After a reload a master whose group holds a member that is none steps back, and waits for it hardly longer than an interval. */
+export function leaveIncompleteGroups(draft: Draft): void {
+  for (const [index, { state, conf }] of draft.routers.entries()) {
+    const group = groupOf(draft, index);
+    if (state !== "MASTER" || !group || group.state === "MASTER" || !isFit(draft, index)) continue;
+    enterBackup(draft, index, "reload");
+    patch(draft, index, { wants: "MASTER" });
+    arm(draft, index, { downUs: conf.advertIntervalUs + skewUs(conf.version, OWNER_PRIORITY, conf.advertIntervalUs) });
+  }
+}
+
 /** What keepalived sets an address owner's first timer to. */
 const OWNER_WAIT_US = 1;
 
 function isOwner(draft: Draft, index: number): boolean {
   const { base, conf } = routerAt(draft, index);
-  return base === 255 && conf.startState === "MASTER";
+  return base === OWNER_PRIORITY && conf.startState === "MASTER";
 }
 
 function beginTransition(draft: Draft, index: number): void {

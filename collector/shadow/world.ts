@@ -23,24 +23,25 @@ export const UNKNOWN_WORLD: World = {
 export function learn(world: World, fact: Fact): World {
   switch (fact.kind) {
     case "link":
-      return { ...world, links: with_(world.links, fact.interface, fact.up) };
+      return { ...world, links: withEntry(world.links, fact.interface, fact.up) };
     case "addresses":
-      return { ...world, addresses: with_(world.addresses, fact.interface, [...new Set(fact.addresses)]) };
+      return { ...world, addresses: withEntry(world.addresses, fact.interface, [...new Set(fact.addresses)]) };
     case "address": {
-      const others = (world.addresses.get(fact.interface) ?? []).filter((address) => address !== fact.address);
-      const kept = world.addresses.get(fact.interface)?.includes(fact.address) === true && fact.present;
-      if (kept) return world;
+      const known = world.addresses.get(fact.interface) ?? [];
+      // Told again, it keeps its place.
+      if (fact.present && known.includes(fact.address)) return world;
+      const others = known.filter((address) => address !== fact.address);
       const addresses = fact.present ? [...others, fact.address] : others;
-      return { ...world, addresses: with_(world.addresses, fact.interface, addresses) };
+      return { ...world, addresses: withEntry(world.addresses, fact.interface, addresses) };
     }
     case "file":
-      return { ...world, files: with_(world.files, fact.name, fact.value) };
+      return { ...world, files: withEntry(world.files, fact.name, fact.value) };
     case "process":
-      return { ...world, processes: with_(world.processes, fact.name, fact.count) };
+      return { ...world, processes: withEntry(world.processes, fact.name, fact.count) };
   }
 }
 
-function with_<T>(map: ReadonlyMap<string, T>, key: string, value: T): ReadonlyMap<string, T> {
+function withEntry<T>(map: ReadonlyMap<string, T>, key: string, value: T): ReadonlyMap<string, T> {
   return new Map(map).set(key, value);
 }
 
@@ -72,11 +73,22 @@ function ownAddressesOf(
   );
 }
 
-/** Whether the node lacks the address that an instance needs to send. */
-export function lacksSource(instance: Instance, world: World, virtual: ReadonlySet<string>): boolean {
-  const { sourceAddress, interface: nic, unicastPeers, tracksSourceAddress } = instance;
-  if (sourceAddress === undefined) return ownAddressesOf(instance, world, virtual)?.length === 0;
-  if (unicastPeers.length === 0 && !tracksSourceAddress) return false;
-  if (nic !== undefined) return world.addresses.get(nic)?.includes(sourceAddress) === false;
-  return world.addresses.size > 0 && ![...world.addresses.values()].some((list) => list.includes(sourceAddress));
+/** Whether an instance that sends from its interface's own address finds none. Nobody told: it does. */
+export function lacksAddress(instance: Instance, world: World, virtual: ReadonlySet<string>): boolean {
+  return instance.sourceAddress === undefined && ownAddressesOf(instance, world, virtual)?.length === 0;
+}
+
+/**
+ * Whether the unicast source address is there to bind a socket to. keepalived finds out at a start and at a reload only:
+ * that it appears or disappears later changes nothing, with track_src_ip neither. (tried with 2.2.7)
+ */
+export function canBind({ sourceAddress, unicastPeers }: Instance, { addresses }: World): boolean {
+  if (sourceAddress === undefined || unicastPeers.length === 0 || addresses.size === 0) return true;
+  return [...addresses.values()].some((list) => list.includes(sourceAddress));
+}
+
+/** Addresses that an interface had before and has no longer. */
+export function lostAddresses(before: World, after: World, nic: string): readonly string[] {
+  const now = after.addresses.get(nic) ?? [];
+  return (before.addresses.get(nic) ?? []).filter((address) => !now.includes(address));
 }

@@ -84,7 +84,6 @@ export function instanceOf(block: ConfNode, name: string, options: InstanceOptio
     checkUnicastSource: last(nodes, "check_unicast_src") !== undefined || globals.checkUnicastSource,
     faultWithoutPeers: last(nodes, "unicast_fault_no_peer") !== undefined,
     sourceAddress: sourceOf(nodes, family),
-    tracksSourceAddress: last(nodes, "track_src_ip") !== undefined,
     multicastGroup:
       peers.length > 0
         ? undefined

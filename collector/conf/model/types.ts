@@ -84,8 +84,6 @@ export interface Instance {
   /** A unicast instance without peers is a fault, instead of a multicast one. */
   readonly faultWithoutPeers: boolean;
   readonly sourceAddress: string | undefined;
-  /** The source address not being there is a fault, also with multicast. */
-  readonly tracksSourceAddress: boolean;
   readonly multicastGroup: string | undefined;
   readonly vips: readonly Vip[];
   readonly excludedVips: readonly Vip[];

@@ -128,6 +128,9 @@ export function runScenario(
     told.push(...advance(inputOf(what, rest), secondsOf(time)));
   }
 
+  // What is expected last must have had the time to happen.
+  told.push(...advance({ kind: "tick" }, Math.max(0, ...expected.map((one) => one.at)) + TOLERANCE_US / 1_000_000));
+
   function inputOf(what: string, words: readonly string[]): ShadowInput {
     const [first = "", second = "", ...rest] = words;
     switch (what) {
