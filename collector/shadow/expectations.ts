@@ -56,7 +56,7 @@ export function expectations({ daemon, now, world }: Shadow): Expectation[] {
     const { conf, state, armedAt } = router;
     const masterDownAt =
       state === "BACKUP" ? (router.expiresAt ?? nextMultiple(armedAt, router, daemon, now)) : undefined;
-    const whyNotMaster = state === "MASTER" ? [] : reasonsOf(daemon, index, router, now);
+    const whyNotMaster = state === "MASTER" ? [] : reasonsOf(daemon, index, router, { now, masterDownAt });
     return {
       instance: conf.name,
       interface: conf.interface,
@@ -90,15 +90,22 @@ function usedShare(from: MonoUs, to: MonoUs, now: MonoUs): number {
   return Math.min(1, Math.max(0, (now - from) / Math.max(1, to - from)));
 }
 
-function reasonsOf(daemon: Daemon, index: number, router: Router, now: MonoUs): NotMasterReason[] {
+function reasonsOf(
+  daemon: Daemon,
+  index: number,
+  router: Router,
+  { now, masterDownAt }: { readonly now: MonoUs; readonly masterDownAt: MonoUs | undefined },
+): NotMasterReason[] {
   const { faults, waitsFor, conf, master, expiresAt, effective } = router;
   const reasons: NotMasterReason[] = [];
   if (faults.length > 0) reasons.push({ code: "fault", faults });
   if (waitsFor.length > 0) reasons.push({ code: "waits-for-script", scripts: waitsFor });
   const group = daemon.groups.find(({ members }) => members.includes(index));
-  const holds =
-    group && (router.state !== "BACKUP" ? faults.length === 0 && waitsFor.length === 0 : isBlocked(daemon, index));
-  if (group && holds) {
+  const isHeld =
+    router.state === "BACKUP"
+      ? router.wants === "MASTER" && isBlocked(daemon, index)
+      : faults.length === 0 && waitsFor.length === 0;
+  if (group && isHeld) {
     const members = group.members.filter((member) => member !== index && daemon.routers[member]?.wants !== "MASTER");
     reasons.push({
       code: "sync-group",
@@ -115,8 +122,8 @@ function reasonsOf(daemon: Daemon, index: number, router: Router, now: MonoUs): 
     else if (conf.preemptDelayUs > 0 && (router.preemptAt === undefined || now < router.preemptAt))
       reasons.push({ code: "preempt-delay", peer: master, until: router.preemptAt });
   }
-  if (expiresAt !== undefined && (!master || reasons.length === 0))
-    reasons.push({ code: "waits-master-down", until: expiresAt });
+  if (masterDownAt !== undefined && (reasons.length === 0 || (!master && expiresAt !== undefined)))
+    reasons.push({ code: "waits-master-down", until: masterDownAt });
   return reasons;
 }
 

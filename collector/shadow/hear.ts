@@ -72,7 +72,7 @@ function receiverOf(draft: Draft, { interface: nic, outgoing, advert }: Heard): 
     if (!isHere && !(outgoing && conf.vmac?.interface === nic)) continue;
     // Sockets are bound: a unicast one to the own address, a multicast one joins its group, and each has its protocol.
     if (multicast && conf.multicastGroup !== advert.destination) continue;
-    if ((advert.authType === "ah") !== (conf.authentication.type === "AH")) continue;
+    if ((advert.ah !== undefined) !== (conf.authentication.type === "AH")) continue;
     found.push(index);
   }
   // Several unicast instances may share a VRID: the peer tells them apart.

@@ -1,3 +1,4 @@
+import { compareAddresses } from "../core/address.ts";
 import type { Instance } from "../conf/model/types.ts";
 import { compareReleases, type Release } from "../conf/version.ts";
 import type { VrrpState } from "../events/vocabulary.ts";
@@ -10,6 +11,7 @@ export type RejectionReason =
   | "interval"
   | "owner"
   | "cast"
+  | "length"
   | "ttl"
   | "unicast-source"
   | "version"
@@ -31,6 +33,7 @@ export interface Receiver {
 const REQUIRED_TTL = 255;
 /** From here on other addresses, and another interval in version 3, are only logged. */
 const LOGS_ONLY: Release = [2, 3, 3];
+const HMAC_SINCE: Release = [2, 4, 0];
 
 interface Test {
   readonly reason: RejectionReason;
@@ -46,7 +49,12 @@ const TESTS: readonly Test[] = [
     reason: "owner",
     fails: (_, { instance }) => instance.ownerIgnoresAdverts && instance.priority === 255,
   },
-  { reason: "auth", fails: (advert, { instance }) => isInAh(advert) !== (instance.authentication.type === "AH") },
+  { reason: "auth", fails: ({ ah }, { instance }) => (ah !== undefined) !== (instance.authentication.type === "AH") },
+  // Who does not know the trailer of auth_hmac takes the packet for too long.
+  {
+    reason: "length",
+    fails: ({ hmac }, { release }) => hmac !== undefined && compareReleases(release, HMAC_SINCE) < 0,
+  },
   {
     reason: "ttl",
     fails: ({ ttl }, { instance }) => instance.unicastPeers.length === 0 && ttl !== REQUIRED_TTL,
@@ -64,7 +72,7 @@ const TESTS: readonly Test[] = [
       checksAddresses(advert, receiver) && advert.vips.length !== receiver.instance.vips.length,
     loggedOnlySince: LOGS_ONLY,
   },
-  { reason: "checksum", fails: ({ checksum }) => checksum === "bad" },
+  { reason: "checksum", fails: (advert, { instance }) => !isSumRight(advert, instance) },
   { reason: "cast", fails: (advert, { instance }) => isMulticast(advert) !== (instance.unicastPeers.length === 0) },
   {
     reason: "vip-list",
@@ -100,12 +108,22 @@ export function validate(advert: Decoded, receiver: Receiver): Verdict {
   return { accepted: true, complaints };
 }
 
-/** An authentication header is known by the type that the decoder gives for it. */
-const isInAh = ({ authType }: Decoded): boolean => authType === "ah";
+/** Version 3 over IPv4 has three sums; an instance goes by one of them, and a unicast one by that of up to 1.3.6 too. */
+function isSumRight({ checksum, checksumVariant = "standard", version, family }: Decoded, instance: Instance): boolean {
+  if (checksum !== "ok") return checksum === "unverified";
+  if (version === 2 || family === "ipv6") return true;
+  if (checksumVariant === "multicast-destination")
+    return instance.unicastPeers.length > 0 && instance.oldUnicastChecksum !== "never";
+  return (checksumVariant === "no-pseudo-header") === instance.v3ChecksumAsV2;
+}
 
-/** A password that nobody could compare is taken as right. */
-function isAuthentic({ authType, passwordFingerprint }: Decoded, { authentication }: Instance): boolean {
+/**
+ * A password that nobody could compare is taken as right, and so is an authentication header's check value. Its SPI is
+ * the sender's address.
+ */
+function isAuthentic({ authType, passwordFingerprint, ah, source }: Decoded, { authentication }: Instance): boolean {
   const { type, passwordFingerprint: own } = authentication;
+  if (ah && compareAddresses(source, addressOf(ah.spi)) !== 0) return false;
   if (authType !== (type === "PASS" ? "pass" : type === "AH" ? "ah" : "none")) return false;
   return own === undefined || passwordFingerprint === undefined || own === passwordFingerprint;
 }
@@ -128,6 +146,8 @@ function checksSource(advert: Decoded, receiver: Receiver): boolean {
   if (instance.unicastPeers.length === 0 || !instance.checkUnicastSource) return false;
   return compareReleases(release, LOGS_ONLY) >= 0 || checksAddresses(advert, receiver);
 }
+
+const addressOf = (spi: number): string => [24, 16, 8, 0].map((shift) => (spi >>> shift) & 0xff).join(".");
 
 const peerOf = ({ source }: Decoded, { unicastPeers }: Instance) =>
   unicastPeers.find(({ address }) => address === source);

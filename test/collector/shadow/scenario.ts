@@ -210,6 +210,7 @@ function advertOf(words: readonly string[]): ShadowInput {
     else if (key === "interval") over.advertIntervalUs = Number(value) * 1_000_000;
     else if (key === "vips") over.vips = value === "none" ? [] : value.split(",");
     else if (key === "auth") over.authType = value;
+    else if (key === "ah") over.ah = { spi: Number(value), sequence: 1 };
     else if (key === "checksum") over.checksum = value;
     else if (key === "fingerprint") over.passwordFingerprint = value;
     else if (key === "on") nic = value;

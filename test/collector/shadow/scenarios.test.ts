@@ -941,7 +941,7 @@ describe("whom an advert concerns", () => {
     [
       "an instance without AH never gets an advert in an authentication header",
       {},
-      `${start} at 3 advert auth ah\n expect at 3.609375 VI_1 master master-down`,
+      `${start} at 3 advert ah 167772162\n expect at 3.609375 VI_1 master master-down`,
     ],
   ]);
 });
