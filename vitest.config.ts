@@ -2,7 +2,9 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts", "test/**/*.test.tsx"],
+    // Patterns are relative to the folder, which `npm run differential` narrows.
+    dir: "test",
+    include: ["**/*.test.ts", "**/*.test.tsx"],
     reporters: ["default", "./test/support/count-reporter.ts"],
     pool: "forks",
     // Two cores: files that start daemons or browsers must not starve each other into timeouts.

@@ -6,9 +6,11 @@ import { readEnvironmentFile } from "../../collector/chain/environment.ts";
 import { parseUnit } from "../../collector/chain/unit.ts";
 import { modelOf } from "../../collector/conf/model.ts";
 import { parseConf } from "../../collector/conf/parser.ts";
+import { parseFile, printFile } from "../../collector/conf/syntax.ts";
 import { decodeBytes } from "../../collector/conf/text.ts";
 import type { Release } from "../../collector/conf/version.ts";
 import { allGrammars } from "../../collector/logs/grammars/all.ts";
+import { readJournalEntry } from "../../collector/logs/journal.ts";
 import { createLogReader } from "../../collector/logs/reader.ts";
 import { LogScanner } from "../../collector/offline/scan.ts";
 import { seededRandom } from "../bench/generate.ts";
@@ -38,13 +40,13 @@ const RELEASES: readonly Release[] = [
 ];
 const REFERENCE = Date.UTC(2026, 10, 24) * 1000;
 
-/** What an input is given to. @throws on whatever must not be */
-const TARGETS: Readonly<Record<string, (input: Uint8Array) => void>> = {
-  configuration(input) {
+/** What an input is given to, as the release that would read it does. @throws on whatever must not be */
+const TARGETS: Readonly<Record<string, (input: Uint8Array, release: Release) => void>> = {
+  configuration(input, release) {
     const text = decodeBytes(input);
     const read = (path: string) => (path === "/main.conf" ? text : { unreadable: "there is no such file" });
-    const release = pick(RELEASES);
     modelOf(parseConf("/main.conf", { read, glob: () => [] }, "lb1", { release }), { release });
+    if (Buffer.compare(printFile(parseFile(input)), input) !== 0) throw new Error("it is not printed as it was read");
   },
   log(input) {
     const reader = createLogReader({ path: "messages", fingerprint: "f", zone: "Europe/Berlin" });
@@ -60,6 +62,9 @@ const TARGETS: Readonly<Record<string, (input: Uint8Array) => void>> = {
     scanner.push(input);
     if (scanner.end().lines !== lines) throw new Error(`counted ${scanner.end().lines} lines of ${lines}`);
   },
+  journal(input) {
+    for (const line of Buffer.from(input).toString("utf8").split("\n")) readJournalEntry(line);
+  },
   unit: (input) => void parseUnit("keepalived.service", Buffer.from(input).toString("utf8")),
   environment: (input) => void readEnvironmentFile("/etc/default/keepalived", Buffer.from(input).toString("utf8")),
 };
@@ -67,7 +72,8 @@ const TARGETS: Readonly<Record<string, (input: Uint8Array) => void>> = {
 const ROOT = new URL("../../../", import.meta.url).pathname;
 const CORPUS: Readonly<Record<string, readonly Uint8Array[]>> = {
   configuration: files(["test/collector/conf/mistakes", "test/differential/configs"], /\.conf$/),
-  log: [...files(["test/golden/logs"], /\.log$/), Buffer.from(logOfSamples())],
+  log: [...files(["test/golden/logs/fixtures"], /./), Buffer.from(logOfSamples())],
+  journal: [Buffer.from(journalOfSamples())],
   unit: [
     Buffer.from(
       "[Service]\nType=notify\nEnvironmentFile=-/etc/default/keepalived\nExecStart=/usr/sbin/keepalived --dont-fork $DAEMON_ARGS\n",
@@ -93,6 +99,20 @@ function logOfSamples(): string {
         `Nov 24 10:53:${String(i % 60).padStart(2, "0")} lb${1 + (i % 3)} Keepalived_vrrp[815]: ${sample}\n`,
     )
     .join("");
+}
+
+function journalOfSamples(): string {
+  return allGrammars
+    .flatMap(({ samples }) => samples)
+    .map((sample, i) =>
+      JSON.stringify({
+        __CURSOR: `s=1;i=${i}`,
+        __REALTIME_TIMESTAMP: `${REFERENCE + i}`,
+        SYSLOG_IDENTIFIER: "Keepalived_vrrp",
+        MESSAGE: i % 3 === 0 ? [...Buffer.from(sample)] : sample,
+      }),
+    )
+    .join("\n");
 }
 
 const SPICE = [
@@ -154,6 +174,21 @@ function mutated(target: string): Uint8Array {
   return bytes;
 }
 
+/** Ten times the input must not take more than this many times as long. */
+const GROWTH_MAX = 12;
+/** Shorter times are not worth comparing, milliseconds. */
+const MEASURABLE_MS = 5;
+/** Inputs are made longer, so that there is something to measure, up to this many bytes. */
+const MEASURED_BYTES = 50_000;
+/**
+ * On a busy machine a time can be anything, and so it can where the garbage collector begins to work: only what is slow each
+ * time, and from ten times to a hundred times as well, is slow.
+ */
+const ATTEMPTS = 6;
+
+const repeated = (bytes: Uint8Array, times: number): Buffer =>
+  Buffer.concat(Array.from({ length: times }, () => bytes));
+
 /** The shortest of three times, milliseconds. */
 function timeOf(run: (input: Uint8Array) => void, input: Uint8Array): number {
   return Math.min(
@@ -165,13 +200,48 @@ function timeOf(run: (input: Uint8Array) => void, input: Uint8Array): number {
   );
 }
 
+/** How many times as long ten times the input takes. `longer` makes an input so many times as long. */
+function growthOf(run: (input: Uint8Array) => void, longer: (times: number) => Uint8Array): number {
+  let times = 1;
+  while (longer(times).length < MEASURED_BYTES && timeOf(run, longer(times)) < MEASURABLE_MS) times *= 2;
+  let least = Number.POSITIVE_INFINITY;
+  for (let attempt = 0; attempt < ATTEMPTS && least > 10.5; attempt++) {
+    const from = attempt % 2 === 0 ? times : times * 10;
+    say({ type: "begun", path: scratch });
+    const [short, long] = [longer(from), longer(from * 10)];
+    least = Math.min(least, timeOf(run, long) / Math.max(timeOf(run, short), MEASURABLE_MS));
+  }
+  return least;
+}
+
+/** The input as often again, and a piece of it as often again within its line. */
+function longerForms(input: Uint8Array): ((times: number) => Uint8Array)[] {
+  const at = upTo(input.length + 1);
+  const piece = Buffer.from(input.subarray(at, at + 1 + upTo(40)))
+    .toString("latin1")
+    .replaceAll("\n", " ");
+  const inLine = (times: number): Uint8Array =>
+    Buffer.concat([input.subarray(0, at), repeated(Buffer.from(piece, "latin1"), times), input.subarray(at)]);
+  return [(times) => repeated(input, times), inLine];
+}
+
 const counts: Record<string, number> = {};
 const scratch = join(mkdtempSync(join(tmpdir(), "keepwatch-fuzz-")), "input");
 const started = Date.now();
 let steepest = 0;
 for (let i = 0; Date.now() < untilMs; i++) {
-  const target = pick(["configuration", "configuration", "log", "log", "unit", "environment"]);
-  const run = TARGETS[target] ?? (() => undefined);
+  const target = pick([
+    "configuration",
+    "configuration",
+    "configuration",
+    "log",
+    "log",
+    "journal",
+    "unit",
+    "environment",
+  ]);
+  const release = pick(RELEASES);
+  const run = (bytes: Uint8Array): void => TARGETS[target]?.(bytes, release);
   const input = mutated(target);
   counts[target] = (counts[target] ?? 0) + 1;
   try {
@@ -179,12 +249,12 @@ for (let i = 0; Date.now() < untilMs; i++) {
     if (i % 50 === 0) say({ type: "begun", path: scratch });
     writeFileSync(scratch, input);
     run(input);
-    if (i % 200 === 0) {
-      const ten = Buffer.concat(Array.from({ length: 10 }, () => input));
-      const growth = timeOf(run, ten) / Math.max(timeOf(run, input), 5);
-      steepest = Math.max(steepest, growth);
-      if (growth > 24) throw new Error(`10 times the input takes ${growth.toFixed(0)} times as long`);
-    }
+    if (i % 200 === 0)
+      for (const longer of longerForms(input)) {
+        const growth = growthOf(run, longer);
+        steepest = Math.max(steepest, growth);
+        if (growth > GROWTH_MAX) throw new Error(`10 times the input takes ${growth.toFixed(0)} times as long`);
+      }
   } catch (error) {
     say({
       type: "failed",
