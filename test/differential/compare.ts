@@ -82,6 +82,9 @@ const OUR_CODES: Readonly<Record<string, readonly string[]>> = {
   vmac_name: ["duplicate_vrid"],
   script_security_startstop: ["script_security_violation"],
   group_block: ["syncgroup_removed"],
+  garp_group_end_invalid: ["garp_group_unused"],
+  track_group_invalid: ["track_group_unusable"],
+  up_down_delay_invalid: ["interface_option_invalid"],
 };
 
 /** Starts keepalived on a configuration, and holds what it does and says against what we say. */

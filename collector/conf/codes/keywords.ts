@@ -49,6 +49,14 @@ export const keywordCodes: readonly DiagnosticCode[] = [
     fix: "Write PASS or AH, in capital letters.",
   },
   {
+    code: "keyword_second_ignored",
+    severity: "degraded",
+    title: "a keyword a second time, of which only the first counts",
+    explanation:
+      "For scripts, fifos and what is watched keepalived keeps what it read first, and logs that it passes over the second. Elsewhere the last one counts: who is used to that changes the wrong line.",
+    fix: "Keep one of the two lines.",
+  },
+  {
     code: "surplus_words",
     severity: "hint",
     title: "words behind a value",

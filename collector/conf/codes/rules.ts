@@ -199,9 +199,9 @@ export const ruleCodes: readonly DiagnosticCode[] = [
   {
     code: "vip_option_invalid",
     severity: "degraded",
-    title: "a word in an address line that keepalived does not know",
+    title: "a word in an address line that cannot be used",
     explanation:
-      "The word is ignored with a message, and so is a value that does not belong to its option; a second address on the line is never added.",
+      "The word is ignored with a message, and so is a value that does not belong to its option; a second address on the line is never added. A label that is too long, a broadcast address that is none and a second dev cost the address itself.",
     fix: "Check its spelling, and put each address on a line of its own.",
   },
   {
@@ -368,9 +368,10 @@ export const ruleCodes: readonly DiagnosticCode[] = [
   {
     code: "vmac_option",
     severity: "degraded",
-    title: "an option that does not go with its VMAC",
-    explanation: "It is ignored or changed.",
-    fix: "Remove it.",
+    title: "an option that does not go with the instance's interface",
+    explanation:
+      "A VMAC's name or MAC address that is none, vmac_xmit_base without a VMAC or in strict mode, vrf beside an interface, a multicast destination beside unicast peers: each is ignored with a message.",
+    fix: "Remove it, or correct what it is for.",
   },
   {
     code: "unicast_peer_invalid",
@@ -405,9 +406,10 @@ export const ruleCodes: readonly DiagnosticCode[] = [
   {
     code: "unicast_peer_option",
     severity: "degraded",
-    title: "a TTL range that nothing fits",
-    explanation: "Every advert of the peer is discarded, and both are master.",
-    fix: "Set min_ttl at or below max_ttl.",
+    title: "an option of a peer that cannot be used, or a TTL range that nothing fits",
+    explanation:
+      "A word or number that is none is ignored, and the TTL is not looked at. With a min_ttl above max_ttl every advert of the peer is discarded, and both are master.",
+    fix: "Write min_ttl and max_ttl from 0 to 255, min_ttl at or below max_ttl.",
   },
   {
     code: "unicast_no_peers_multicast",
@@ -617,6 +619,29 @@ export const ruleCodes: readonly DiagnosticCode[] = [
     explanation:
       "Weights go from -253 to 253 (files and processes: 254). One beyond that is cut, or ignored for the tracker's own.",
     fix: "Give a weight in the range.",
+  },
+  {
+    code: "track_option_invalid",
+    severity: "degraded",
+    title: "a word behind what is tracked that cannot be used",
+    explanation:
+      "Only `weight N`, and `reverse` behind it, may follow a name: anything else is ignored with a message.",
+    fix: "Write `NAME weight N`, or `NAME weight N reverse`.",
+  },
+  {
+    code: "interface_option_invalid",
+    severity: "degraded",
+    title: "a word behind an interface that cannot be used",
+    explanation:
+      "linkbeat_interfaces takes the way to ask the interface, interface_up_down_delays one or two delays up to 255 s. Anything else is passed over with a message, and what was meant does not happen.",
+    fix: "Write `INTERFACE MII`, `ETHTOOL` or `IOCTL`, in capitals; or `INTERFACE DOWN_DELAY [UP_DELAY]` in seconds.",
+  },
+  {
+    code: "garp_group_unused",
+    severity: "degraded",
+    title: "a garp_group that has no effect",
+    explanation: "Without a delay the group is removed; an interface is in one group only, the first that names it.",
+    fix: "Give it garp_interval or gna_interval, and name each interface once.",
   },
   {
     code: "track_weight_dropped",

@@ -118,9 +118,32 @@ export const serverCodes: readonly DiagnosticCode[] = [
   {
     code: "rule_invalid",
     severity: "degraded",
-    title: "a rule whose address is none",
-    explanation: "The rule is passed over.",
-    fix: "Correct the address.",
+    title: "a rule with a word that cannot be used",
+    explanation: "The rule is passed over with a message, and traffic is routed as if it were not there.",
+    fix: "Correct the word that is named.",
+  },
+  {
+    code: "route_invalid",
+    severity: "degraded",
+    title: "a route with a word that cannot be used",
+    explanation:
+      "With an address that is none, or of another family, or with an unknown word the whole route is passed over; with a number that is none only that number.",
+    fix: "Correct the word that is named.",
+  },
+  {
+    code: "bfd_invalid",
+    severity: "instance-lost",
+    title: "a bfd_instance that cannot be used",
+    explanation: "The session is ignored or disabled with a message: whoever tracks it never sees it come up.",
+    fix: "Give each bfd_instance a name of at most 31 characters and a neighbour of its own, of the same address family as its source.",
+  },
+  {
+    code: "track_group_unusable",
+    severity: "degraded",
+    title: "a track_group without a name or without instances",
+    explanation:
+      "The block is passed over: static addresses, routes and rules do not follow the instances that were meant.",
+    fix: "Write `track_group NAME { group { INSTANCE … } }`, behind the instances.",
   },
   {
     code: "rs_unchecked",
@@ -202,6 +225,20 @@ export const serverCodes: readonly DiagnosticCode[] = [
     title: "a virtual_server_group without entries",
     explanation: "It is removed, and so is a virtual_server that names it.",
     fix: "List its addresses.",
+  },
+  {
+    code: "vsg_entry_invalid",
+    severity: "instance-lost",
+    title: "an entry of a virtual_server_group that is none",
+    explanation: "The entry is passed over with a message: nothing is balanced at its address or mark.",
+    fix: "Write `ADDRESS PORT`, `ADDRESS-LAST PORT` with the last byte (IPv6: the last word, hexadecimal), or `fwmark NUMBER [inet|inet6]`.",
+  },
+  {
+    code: "sorry_port",
+    severity: "instance-lost",
+    title: "a sorry_server whose port is none",
+    explanation: "The line is passed over: when all real servers are down, nobody answers.",
+    fix: "Give a port from 1 to 65535, or none.",
   },
   {
     code: "sorry_family",

@@ -71,7 +71,7 @@ function* checkLine(
       fix: `Use ${row.deprecated}`,
     };
   yield* repeated(node, row, seen);
-  if (values.length === 0 && node.children === undefined) {
+  if (values.length === 0 && (node.children === undefined || row.value.isNamed)) {
     // Commands are cut from the line once more: with a quote that is not closed, which is told, there is only no command.
     if (row.value.missing === "fatal" && IS_COMMAND.test(row.name) && node.line?.text.includes('"')) return;
     if (row.value.missing === "fatal")
@@ -102,7 +102,7 @@ function* checkValue({ values }: ConfNode, row: Keyword): Iterable<KeywordFindin
   yield {
     code: row.value.code ?? "value_invalid",
     at: first.at,
-    message: `${row.name}: ${words} ${fault}, and is not taken${fallback(row)}`,
+    message: `${row.name}: ${words} ${fault}, and ${row.value.instead ?? `is not taken${fallback(row)}`}`,
   };
 }
 
@@ -141,7 +141,16 @@ const isBoolean = ({ text }: Word): boolean => ["on", "off", "true", "false", "y
 function* repeated(node: ConfNode, row: Keyword, seen: Map<string, ConfNode>): Iterable<KeywordFinding> {
   const before = seen.get(row.name);
   seen.set(row.name, node);
-  if (!before || row.repeats || !row.value.fault || node.children !== undefined) return;
+  if (!before || row.repeats || node.children !== undefined) return;
+  if (row.firstCounts) {
+    yield {
+      code: "keyword_second_ignored",
+      at: node.keyword.at,
+      message: `${row.name} stands in line ${before.keyword.at.line} already, and this one is ignored`,
+    };
+    return;
+  }
+  if (!row.value.fault) return;
   yield {
     code: "keyword_repeated",
     at: node.keyword.at,

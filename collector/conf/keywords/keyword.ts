@@ -15,6 +15,8 @@ export interface Keyword {
   readonly secret?: boolean;
   /** May stand in a block more than once. */
   readonly repeats?: boolean;
+  /** A second one is refused: the first counts. */
+  readonly firstCounts?: boolean;
   /** What to use instead. */
   readonly deprecated?: string;
 }
@@ -24,6 +26,7 @@ interface KeywordOptions {
   readonly until?: string;
   readonly secret?: boolean;
   readonly repeats?: boolean;
+  readonly firstCounts?: boolean;
   readonly deprecated?: string;
 }
 

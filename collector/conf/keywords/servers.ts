@@ -5,12 +5,16 @@ import {
   anything,
   block,
   bool,
+  boundTo,
   digest,
+  domain,
   flag,
   hexBytes,
-  iface,
+  namedBlock,
   number,
   oneOf,
+  oneWord,
+  shortName,
   statusCodes,
   text,
   U32_MAX,
@@ -43,11 +47,11 @@ export const VIRTUAL_SERVER_KEYWORDS: readonly Keyword[] = [
   keyword("quorum", "1.2.2", number(1, U32_MAX, { missing: "fatal" }), { default: "1" }),
   keyword("hysteresis", "1.2.2", number(0, U32_MAX, { missing: "fatal" }), { default: "0" }),
   keyword("sorry_server", "1.2.2", address("fatal")),
-  keyword("real_server", "1.2.2", block, { repeats: true }),
+  keyword("real_server", "1.2.2", namedBlock, { repeats: true }),
   keyword("ops", "1.2.8", flag, { default: "off" }),
   keyword("sorry_server_inhibit", "1.2.13", flag, { default: "off" }),
   keyword("ip_family", "1.2.20", oneOf(["inet", "inet6"], { missing: "fatal" }), { default: "from address" }),
-  keyword("persistence_engine", "1.2.20", text("fatal")),
+  keyword("persistence_engine", "1.2.20", shortName(15, "fatal")),
   keyword("hashed", "1.3.0", flag, { default: "off" }),
   keyword("flag-1", "1.3.0", flag, { default: "off" }),
   keyword("flag-2", "1.3.0", flag, { default: "off" }),
@@ -68,7 +72,7 @@ export const VIRTUAL_SERVER_KEYWORDS: readonly Keyword[] = [
   keyword("connect_timeout", "2.0.13", number(1e-6, 4294.967295, { missing: "fatal", decimals: 6 }), { default: "5" }),
   keyword("mh-port", "2.0.20", flag, { default: "off" }),
   keyword("mh-fallback", "2.0.20", flag, { default: "off" }),
-  keyword("snmp_name", "2.2.3", text("told")),
+  keyword("snmp_name", "2.2.3", oneWord("told")),
 ];
 
 export const REAL_SERVER_KEYWORDS: readonly Keyword[] = [
@@ -101,7 +105,7 @@ export const REAL_SERVER_KEYWORDS: readonly Keyword[] = [
   keyword("PING_CHECK", "2.1.0", block, { repeats: true }),
   keyword("UDP_CHECK", "2.1.0", block, { repeats: true }),
   keyword("FILE_CHECK", "2.1.0", block, { repeats: true }),
-  keyword("snmp_name", "2.2.3", text("told")),
+  keyword("snmp_name", "2.2.3", oneWord("told")),
 ];
 
 /** What all checkers that open a connection have in common. */
@@ -110,7 +114,7 @@ const CONNECTION: readonly Keyword[] = [
   keyword("connect_port", "1.2.2", number(1, 65_535, { missing: "fatal" }), { default: "the real server's port" }),
   keyword("bindto", "1.2.2", address("fatal")),
   keyword("bind_port", "1.2.13", number(1, 65_535, { missing: "fatal" })),
-  keyword("bind_if", "1.3.7", iface("fatal")),
+  keyword("bind_if", "1.3.7", boundTo),
   keyword("connect_timeout", "1.2.2", number(0.000001, 4294.967295, { missing: "fatal", decimals: 6 }), {
     default: "5",
   }),
@@ -176,7 +180,7 @@ export const CHECKER_KEYWORDS: Readonly<Record<string, readonly Keyword[]>> = {
   DNS_CHECK: [
     ...NETWORK,
     keyword("type", "1.3.0", oneOf(DNS_TYPES, { missing: "fatal" }), { default: "SOA" }),
-    keyword("name", "1.3.0", text("fatal"), { default: "." }),
+    keyword("name", "1.3.0", domain("fatal"), { default: ".", firstCounts: true }),
   ],
   UDP_CHECK: [
     ...NETWORK,

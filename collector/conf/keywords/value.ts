@@ -1,4 +1,5 @@
 import { normaliseAddress } from "../../core/address.ts";
+import { isMulticast } from "../model/read.ts";
 
 /** What keepalived does about a keyword without its value: it ends; it says so and takes nothing; nothing is wrong. */
 export type Missing = "fatal" | "told" | "allowed";
@@ -12,6 +13,10 @@ export interface Value {
   readonly fault?: (words: readonly string[]) => string | undefined;
   /** Code of the fault, where it has one of its own. */
   readonly code?: string;
+  /** What becomes of a value with a fault, where it is taken in part. */
+  readonly instead?: string;
+  /** A block that has a name behind its keyword. */
+  readonly isNamed?: true;
 }
 
 export const U32_MAX = 4_294_967_295;
@@ -33,8 +38,25 @@ export const anything: Value = { missing: "allowed", words: Number.POSITIVE_INFI
 /** A block: what is in it is looked at, its own words are not. */
 export const block: Value = { ...anything };
 
+/** A block that is nothing without its name. */
+export const namedBlock: Value = { ...block, missing: "fatal", isNamed: true };
+
 /** Any text: a name, a path, a command with its arguments. */
 export const text = (missing: Missing): Value => ({ missing, words: Number.POSITIVE_INFINITY });
+
+/** Any text, in one word. */
+export const oneWord = (missing: Missing): Value => ({
+  ...text(missing),
+  fault: (words) => (words.length > 1 ? "is more than one word" : undefined),
+});
+
+/** A name that is cut when it is too long. */
+export const shortName = (max: number, missing: Missing): Value => ({
+  missing,
+  words: 1,
+  fault: ([word = ""]) => (word.length > max ? `has more than ${max} characters` : undefined),
+  instead: "is cut",
+});
 
 interface NumberOptions {
   readonly missing: Missing;
@@ -98,12 +120,17 @@ export const address = (missing: Missing): Value => ({
 /** The name of an interface. Whether there is one is a matter of the node. */
 export const iface = (missing: Missing): Value => ({ missing, words: 1 });
 
-/** `N [reverse]` of what can be tracked: the rules of tracking look at its range. */
+/** `N [reverse]` of a script: the rules of tracking look at its range. */
 export const trackedWeight = (missing: Missing): Value => ({
   missing,
   words: 2,
-  fault: ([word = ""]) => (/^[-+]?\d+$/.test(word) ? undefined : "is not a whole number"),
+  fault: ([word = "", option]) => (/^[-+]?\d+$/.test(word) ? reverseFault(option) : "is not a whole number"),
 });
+
+const reverseFault = (option: string | undefined): string | undefined =>
+  option === undefined || option === "reverse" || option === "noreverse"
+    ? undefined
+    : `is followed by ${JSON.stringify(option.slice(0, 40))}, and only reverse or noreverse may be`;
 
 /** Numbers of processors. */
 export const cpus: Value = {
@@ -127,35 +154,118 @@ export const granularity: Value = {
 export const weight = (max: number, missing: Missing): Value => ({
   missing,
   words: 2,
-  fault: ([word = "", option]) =>
-    number(-max, max, { missing }).fault?.([word]) ??
-    (option === undefined || option === "reverse" || option === "noreverse"
-      ? undefined
-      : `is followed by ${JSON.stringify(option.slice(0, 40))}, and only reverse or noreverse may be`),
+  fault: ([word = "", option]) => number(-max, max, { missing }).fault?.([word]) ?? reverseFault(option),
 });
 
-/** `NAME N` pairs. */
-export function pairs(...names: readonly string[]): Value {
+/** `NAME N` pairs; a number that is too large is passed over by itself. */
+export function pairs(max: number, ...names: readonly string[]): Value {
   return {
     missing: "told",
     words: Number.POSITIVE_INFINITY,
     fault: (words) => {
-      for (let i = 0; i < words.length; i += 2)
-        if (!names.includes(words[i] ?? "") || !/^\d+$/.test(words[i + 1] ?? ""))
-          return `is not a list of ${names.map((name) => `${name} N`).join(", ")}`;
+      for (let i = 0; i < words.length; i += 2) {
+        const [name = "", value = ""] = words.slice(i, i + 2);
+        if (!names.includes(name) || !/^\d+$/.test(value))
+          return `is not a list of ${names.map((one) => `${one} N`).join(", ")}`;
+        if (Number(value) > max) return `has a number above ${max}`;
+      }
       return undefined;
     },
   };
 }
 
-/** Octal, or names as in `S_IRUSR|S_IWUSR`. */
+/** `INTERFACE [INSTANCE] [id N] [maxlen N] [port N] [ttl N] [group ADDRESS] [inst NAME]` (keepalived 2.2.7, global_parser.c) */
+export const syncDaemon: Value = {
+  missing: "told",
+  words: Number.POSITIVE_INFINITY,
+  fault: ([, ...words]) => {
+    const options = words[0] !== undefined && !isSyncOption(words[0]) ? words.slice(1) : words;
+    for (let i = 0; i < options.length; i += 2) {
+      const [name = "", value] = options.slice(i, i + 2);
+      if (!isSyncOption(name))
+        return `has ${JSON.stringify(name.slice(0, 40))} where an option is due: id, maxlen, port, ttl, group or inst`;
+      if (value === undefined) return `has nothing behind ${name}`;
+      const range = SYNC_RANGES[name];
+      const fault = range && number(range[0], range[1], { missing: "told" }).fault?.([value]);
+      if (fault !== undefined) return `has ${name} ${value.slice(0, 40)}, which ${fault}`;
+      if (name === "group" && !isMulticast(value)) return "has a group that is no multicast address";
+      if (name === "inst" && options !== words) return "names its instance twice";
+    }
+    return undefined;
+  },
+  instead: "that option is passed over",
+};
+
+const SYNC_RANGES: Readonly<Record<string, readonly [number, number]>> = {
+  id: [0, 255],
+  maxlen: [1, 65_507],
+  port: [1, 65_535],
+  ttl: [1, 255],
+};
+const isSyncOption = (word: string): boolean => Object.hasOwn(SYNC_RANGES, word) || word === "group" || word === "inst";
+
+/** `HOST [PORT]`. */
+export const hostAndPort: Value = {
+  missing: "fatal",
+  words: 2,
+  fault: ([, port]) =>
+    port === undefined
+      ? undefined
+      : number(1, 65_535, { missing: "told" }).fault?.([port])?.replace(/^/, "has a port that "),
+};
+
+/** `[VALUE] [overwrite]`. */
+export const initFile: Value = {
+  missing: "allowed",
+  words: Number.POSITIVE_INFINITY,
+  fault: (words) =>
+    words.every((word) => word === "overwrite" || /^[-+]?\d+$/.test(word))
+      ? undefined
+      : "is neither a number nor overwrite",
+};
+
+/** The name of an interface, which may be one that comes later. */
+export const boundTo: Value = {
+  missing: "fatal",
+  words: 1,
+  fault: ([word = ""]) => (word.length > 15 ? "has more than 15 characters" : undefined),
+};
+
+/** A multicast address. */
+export const multicast: Value = {
+  missing: "fatal",
+  words: 1,
+  fault: ([word = ""]) => (isMulticast(word) ? undefined : "is no multicast address"),
+};
+
+/** A domain name. */
+export const domain = (missing: Missing): Value => ({
+  ...text(missing),
+  fault: ([word = ""]) => (word.includes("..") ? "has an empty label" : undefined),
+});
+
+const INCLUDE_CHECKS: readonly string[] = ["read", "match", "wildcard_match", "brace_match"];
+
+/** `TYPE` alone, or `+TYPE -TYPE …`; nothing at all is all of them. (keepalived 2.2.7) */
+export const includeChecks: Value = {
+  missing: "allowed",
+  words: Number.POSITIVE_INFINITY,
+  fault: (words) => {
+    const unknown = words.find((word) => !INCLUDE_CHECKS.includes(word.replace(/^[+-]/, "")));
+    if (unknown !== undefined) return `is no list of ${INCLUDE_CHECKS.join(", ")}`;
+    return words.slice(1).some((word) => !/^[+-]/.test(word)) ? "has a second word without + or -" : undefined;
+  },
+  instead: "that word is passed over",
+};
+
+/** Octal, or names as in `IRUSR|IWUSR`. */
 export const umask: Value = {
   missing: "fatal",
   words: 1,
   fault: ([word = ""]) =>
-    /^0?[0-7]{1,3}$/.test(word) || /^S_I[A-Z]{3,4}(\|S_I[A-Z]{3,4})*$/.test(word)
+    /^0?[0-7]{1,3}$/.test(word) || /^I[RWX](USR|GRP|OTH)(\|I[RWX](USR|GRP|OTH))*$/.test(word)
       ? undefined
-      : "is neither octal from 0 to 777 nor a list such as S_IRUSR|S_IWUSR",
+      : "is neither octal from 0 to 777 nor a list such as IRUSR|IWUSR",
 };
 
 /** An MD5 sum as genhash prints it. */

@@ -2,7 +2,7 @@ import { normaliseAddress } from "../../core/address.ts";
 import { US_PER_SECOND } from "../../core/time.ts";
 import type { MailSettings } from "../../events/event.ts";
 import type { ConfNode } from "../parser.ts";
-import { entriesOf, flag, integer, last, microseconds, readValue, valueOf, wordsOf } from "./read.ts";
+import { entriesOf, flag, integer, last, microseconds, readValue, valueOf, wordsOf, isMulticast } from "./read.ts";
 import type { Garp, Globals } from "./types.ts";
 
 /** Defaults of keepalived 2.2.7 (include/vrrp.h, core/global_data.c). */
@@ -34,8 +34,8 @@ export function globalsOf(nodes: readonly ConfNode[], roots: readonly ConfNode[]
       ?.values.map(({ text }) => text)
       .join(" "),
     multicastGroup: {
-      ipv4: readValue(nodes, "vrrp_mcast_group4", normaliseAddress) ?? "224.0.0.18",
-      ipv6: readValue(nodes, "vrrp_mcast_group6", normaliseAddress) ?? "ff02::12",
+      ipv4: readValue(nodes, "vrrp_mcast_group4", multicastGroup) ?? "224.0.0.18",
+      ipv6: readValue(nodes, "vrrp_mcast_group6", multicastGroup) ?? "ff02::12",
     },
     skipCheckAdvAddr: last(nodes, "vrrp_skip_check_adv_addr") !== undefined,
     checkUnicastSource: last(nodes, "vrrp_check_unicast_src") !== undefined,
@@ -93,3 +93,5 @@ function mailOf(nodes: readonly ConfNode[]): MailSettings | undefined {
     ...(host === undefined ? {} : { host: host.slice(0, 255) }),
   };
 }
+
+const multicastGroup = (text: string): string | undefined => (isMulticast(text) ? normaliseAddress(text) : undefined);

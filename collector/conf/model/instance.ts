@@ -121,12 +121,12 @@ function interfaceOf(nodes: readonly ConfNode[]): string | undefined {
   return readValue(nodes, "interface", (text) => (text !== "" && text.length < 16 && text !== "lo" ? text : undefined));
 }
 
-/** The first address in the file decides: of a VIP, a source or a peer. Others of the other family are ignored. */
+/** The first address in the file decides: of a VIP, a source, a peer or a group. Others of the other family are ignored. */
 function familyOfInstance(nodes: readonly ConfNode[]): Family {
   for (const node of nodes) {
     const { text } = node.keyword;
     if (text === "native_ipv6") return "ipv6";
-    if (text === "mcast_src_ip" || text === "unicast_src_ip") {
+    if (text === "mcast_src_ip" || text === "unicast_src_ip" || text === "mcast_dst_ip") {
       const address = normaliseAddress(node.values[0]?.text ?? "");
       if (address !== undefined) return familyOf(address);
     }

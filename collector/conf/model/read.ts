@@ -104,3 +104,9 @@ export function familyOf(address: string): Family {
 export function isLinkLocal(address: string): boolean {
   return /^fe[89ab][0-9a-f]:/.test(address);
 }
+
+export function isMulticast(text: string): boolean {
+  const address = normaliseAddress(text);
+  if (address === undefined) return false;
+  return address.includes(":") ? address.startsWith("ff") : /^(22[4-9]|23\d)\./.test(address);
+}

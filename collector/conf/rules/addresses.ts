@@ -3,6 +3,7 @@ import { compareReleases } from "../version.ts";
 import { entriesOf, integer, isLinkLocal, last, prefixed } from "../model/read.ts";
 import { OWNER_PRIORITY, vipOf } from "../model/instance.ts";
 import type { Instance, Vip } from "../model/types.ts";
+import type { ConfNode } from "../parser.ts";
 import { type Conf, type Finding, type Located, placeOf, type Rule, shown } from "./rule.ts";
 
 /** Virtual addresses: those that are dropped, doubled, on no network, or the node's own. */
@@ -180,7 +181,7 @@ function* secondOnLine({ instances }: Conf): Iterable<Finding> {
 }
 
 /** What an address line may hold behind the address, and whether a word belongs to it. */
-const ADDRESS_OPTIONS: Readonly<Record<string, boolean>> = {
+export const ADDRESS_OPTIONS: Readonly<Record<string, boolean>> = {
   dev: true,
   scope: true,
   label: true,
@@ -194,36 +195,83 @@ const ADDRESS_OPTIONS: Readonly<Record<string, boolean>> = {
   noprefixroute: false,
   autojoin: false,
   no_track: false,
-  use_vmac: false,
 };
+/** In an instance, or of a static address only. */
+const VIRTUAL_OPTIONS = { ...ADDRESS_OPTIONS, use_vmac: false };
+const STATIC_OPTIONS = { ...ADDRESS_OPTIONS, track_group: true };
 const SCOPES: ReadonlySet<string> = new Set(["site", "link", "host", "nowhere", "global"]);
+/** IFNAMSIZ without its NUL. */
+const LABEL_MAX = 15;
 
-function* addressOptions({ instances }: Conf): Iterable<Finding> {
+function* addressOptions({ instances, roots }: Conf): Iterable<Finding> {
   for (const one of instances)
     for (const { node } of linesOf(one))
-      for (let i = 0; i < node.values.length; i++) {
-        const word = node.values[i];
-        if (!word || word.unknown || prefixed(word.text)) continue;
-        const takesWord = ADDRESS_OPTIONS[word.text];
-        const value = takesWord ? node.values[i + 1] : undefined;
-        const at = { code: "vip_option_invalid", at: word.at, instance: one.value.name };
-        if (takesWord === undefined)
-          yield { ...at, message: `${shown(word.text)} is no option of an address, and is ignored` };
-        else if (takesWord && !value)
-          yield {
-            ...at,
-            message: `${word.text} names nothing, and is ignored`,
-            fix: `Give ${word.text} its value, or remove it`,
-          };
-        else if (word.text === "scope" && value && !SCOPES.has(value.text) && integer(0, 255)(value.text) === undefined)
-          yield {
-            ...at,
-            at: value.at,
-            message: `${shown(value.text)} is no scope, and is ignored`,
-            fix: "Use site, link, host, nowhere, global, or a number up to 255",
-          };
-        if (takesWord) i += 1;
-      }
+      for (const finding of optionFaults(node, VIRTUAL_OPTIONS)) yield { ...finding, instance: one.value.name };
+  for (const node of entriesOf(roots, "static_ipaddress")) yield* optionFaults(node, STATIC_OPTIONS);
+}
+
+/** What is wrong behind the address of a line. (keepalived 2.2.7, vrrp_ipaddress.c) */
+function* optionFaults(node: ConfNode, options: Readonly<Record<string, boolean>>): Iterable<Finding> {
+  const seen = new Set<string>();
+  for (let i = 0; i < node.values.length; i++) {
+    const word = node.values[i];
+    if (!word || word.unknown || (prefixed(word.text) && options !== STATIC_OPTIONS)) continue;
+    const takesWord = options[word.text];
+    const value = takesWord ? node.values[i + 1] : undefined;
+    const at = { code: "vip_option_invalid", at: word.at };
+    if (takesWord === undefined)
+      yield { ...at, message: `${shown(word.text)} is no option of an address, and is ignored` };
+    else if (takesWord && !value)
+      yield {
+        ...at,
+        message: `${word.text} names nothing, and is ignored`,
+        fix: `Give ${word.text} its value, or remove it`,
+      };
+    else if (word.text === "dev" && seen.has("dev"))
+      yield { ...at, message: "a second dev: the address is left out", fix: "Keep one of them" };
+    else if (value && !value.unknown) {
+      const fault = optionFault(word.text, value.text);
+      if (fault) yield { ...at, at: value.at, ...fault };
+    }
+    seen.add(word.text);
+    if (takesWord) i += 1;
+  }
+}
+
+function optionFault(option: string, value: string): { readonly message: string; readonly fix?: string } | undefined {
+  if (option === "scope" && !SCOPES.has(value) && integer(0, 255)(value) === undefined)
+    return {
+      message: `${shown(value)} is no scope, and is ignored`,
+      fix: "Use site, link, host, nowhere, global, or a number up to 255",
+    };
+  if (option === "label" && value.length > LABEL_MAX)
+    return {
+      message: `a label has at most ${LABEL_MAX} characters: the address is left out`,
+      fix: "Shorten the label",
+    };
+  if ((option === "brd" || option === "broadcast") && value !== "+" && value !== "-" && !prefixed(value))
+    return { message: `${shown(value)} is no broadcast address: the virtual address is left out` };
+  if (option === "peer" && !prefixed(value))
+    return { message: `${shown(value)} is no address: the address is set without a peer` };
+  if (option === "preferred_lft" && value !== "forever" && integer(0, 4_294_967_295)(value) === undefined)
+    return { message: `${shown(value)} is no lifetime, and is ignored` };
+  return undefined;
+}
+
+/** Static addresses that are none, or have no valid length. */
+function* staticAddresses({ roots }: Conf): Iterable<Finding> {
+  for (const node of entriesOf(roots, "static_ipaddress")) {
+    const { text, at, unknown } = node.keyword;
+    if (unknown) continue;
+    const found = prefixed(text);
+    if (!found) yield { code: "vip_invalid", at, message: `${shown(text)} is no address and is not added` };
+    else if (!found.isPrefixValid)
+      yield {
+        code: "vip_prefix_invalid",
+        at,
+        message: `${shown(text)} has no valid prefix length: /${found.prefixLength} is used`,
+      };
+  }
 }
 
 const bare = (address: string): string => address.split("/")[0] ?? address;
@@ -324,6 +372,7 @@ export const addressRules: readonly Rule[] = [
   tooMany,
   secondOnLine,
   addressOptions,
+  staticAddresses,
   ownAddresses,
   offNet,
   networkAddresses,

@@ -55,6 +55,13 @@ function* sorryServers({ servers }: Conf): Iterable<Finding> {
     const { nodes, value } = server;
     const sorry = last(nodes, "sorry_server");
     const address = normaliseAddress(sorry?.values[0]?.text ?? "");
+    const sorryPort = sorry?.values[1];
+    if (sorry && sorryPort && !sorryPort.unknown && integer(0, 65_535)(sorryPort.text) === undefined)
+      yield {
+        code: "sorry_port",
+        at: sorryPort.at,
+        message: `${shown(sorryPort.text)} is no port: ${nameOf(server)} is left without a sorry server`,
+      };
     if (
       sorry &&
       address !== undefined &&
@@ -82,6 +89,7 @@ function* sorryServers({ servers }: Conf): Iterable<Finding> {
 
 /** Flags of a scheduler that is not used. */
 const FLAGS: Readonly<Record<string, string>> = {
+  hashed: "sh",
   "sh-port": "sh",
   "sh-fallback": "sh",
   "mh-port": "mh",
@@ -102,6 +110,13 @@ function* options({ servers, running }: Conf): Iterable<Finding> {
     for (const [keyword, scheduler] of Object.entries(FLAGS))
       if (last(nodes, keyword) && value.scheduler !== scheduler)
         yield ignored(keyword, `goes with lvs_sched ${scheduler} only, not ${value.scheduler}`);
+    const family = last(nodes, "ip_family");
+    const stated = family?.values[0]?.text;
+    if (family && value.address !== undefined && (stated === "inet" || stated === "inet6")) {
+      const isSix = familyOf(value.address) === "ipv6";
+      if ((stated === "inet6") !== isSix)
+        yield ignored("ip_family", `is that of another address than ${value.address}`);
+    }
     if (last(nodes, "ops") && value.kind !== "fwmark" && value.protocol !== "UDP")
       yield ignored("ops", "goes with UDP only", "vs_adjusted");
     if (last(nodes, "ha_suspend") && value.kind === "fwmark")
@@ -217,14 +232,54 @@ function* slow({ servers }: Conf): Iterable<Finding> {
           };
 }
 
-function* emptyGroups({ roots }: Conf): Iterable<Finding> {
-  for (const block of blocks(roots, "virtual_server_group"))
-    if (entriesOf([block], "virtual_server_group").flatMap(wordsOf).length === 0)
+/** Entries that are passed over, and groups that have none left. (keepalived 2.2.7, check_data.c) */
+function* serverGroups({ roots }: Conf): Iterable<Finding> {
+  for (const block of blocks(roots, "virtual_server_group")) {
+    const entries = entriesOf([block], "virtual_server_group");
+    let usable = 0;
+    for (const entry of entries) {
+      const words = wordsOf(entry);
+      const isKnown = !entry.keyword.unknown && !entry.values.some(({ unknown }) => unknown);
+      const fault = isKnown ? entryFault(words) : undefined;
+      if (fault === undefined) usable += 1;
+      else
+        yield words.length === 1 && words[0] === "fwmark"
+          ? {
+              code: "missing_parameter",
+              at: entry.keyword.at,
+              message: "fwmark has no value: keepalived ends when it reads this line",
+            }
+          : { code: "vsg_entry_invalid", at: entry.keyword.at, message: `${fault}: this entry is passed over` };
+    }
+    if (usable === 0)
       yield {
         code: "vsg_removed",
         at: block.keyword.at,
-        message: `virtual_server_group ${shown(wordAt(block, 0))} has no entries, and is removed`,
+        message: `virtual_server_group ${shown(wordAt(block, 0))} has no ${entries.length > 0 ? "usable " : ""}entries, and is removed`,
       };
+  }
+}
+
+/** What is wrong with `ADDRESS[-LAST] [PORT]` or `fwmark N [inet|inet6]`; the last byte of IPv4 is decimal, the last word of IPv6 hexadecimal. */
+function entryFault([first = "", second, third]: readonly string[]): string | undefined {
+  if (first === "fwmark") {
+    if (second === undefined || integer(0, 4_294_967_295)(second) === undefined)
+      return `${shown(second ?? "")} is no mark`;
+    return third === undefined || third === "inet" || third === "inet6" ? undefined : `${shown(third)} is no family`;
+  }
+  const dash = first.indexOf("-");
+  const address = normaliseAddress(dash < 0 ? first : first.slice(0, dash));
+  if (address === undefined) return `${shown(first)} is no IP address`;
+  if (dash >= 0) {
+    const isSix = address.includes(":");
+    const written = first.slice(dash + 1);
+    const isNumber = isSix ? /^[0-9a-fA-F]{1,4}$/.test(written) : /^\d{1,3}$/.test(written);
+    const end = Number.parseInt(written, isSix ? 16 : 10);
+    const start = isSix ? Number.parseInt(address.split(":").at(-1) || "0", 16) : Number(address.split(".").at(-1));
+    if (!isNumber || (!isSix && end > 255)) return `${shown(written)} is no end of a range`;
+    if (end <= start) return `the range ${shown(first)} ends where it begins, or before`;
+  }
+  return second === undefined || integer(0, 65_535)(second) !== undefined ? undefined : `${shown(second)} is no port`;
 }
 
 export const checkRules: readonly Rule[] = [
@@ -235,5 +290,5 @@ export const checkRules: readonly Rule[] = [
   weightless,
   checks,
   slow,
-  emptyGroups,
+  serverGroups,
 ];

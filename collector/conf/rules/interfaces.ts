@@ -1,7 +1,8 @@
-import { blocks, entriesOf, last, wordsOf } from "../model/read.ts";
+import { blocks, entriesOf, last, microseconds, wordsOf } from "../model/read.ts";
 import { trackLinesOf } from "../model/trackers.ts";
 import type { ConfNode } from "../parser.ts";
 import { compareReleases, type Release } from "../version.ts";
+import { ADDRESS_OPTIONS } from "./addresses.ts";
 import { type Conf, type Finding, placeOf, type Rule, shown } from "./rule.ts";
 
 /** Interfaces by name: each one must exist when keepalived starts, or the whole daemon ends. Needs facts about the node. */
@@ -136,6 +137,87 @@ function* passedOver({ roots, facts }: Conf): Iterable<Finding> {
         };
 }
 
+const LINK_CHECKS = ["MII", "ETHTOOL", "IOCTL"];
+const delay = microseconds(0, 255);
+
+/** What stands behind an interface in a list of them. (keepalived 2.2.7, global_parser.c, vrrp_parser.c) */
+function* interfaceOptions({ roots }: Conf): Iterable<Finding> {
+  const code = "interface_option_invalid";
+  for (const { values } of entriesOf(roots, "linkbeat_interfaces")) {
+    const wrong = values.length > 1 ? values[0] : values.find(({ text }) => !LINK_CHECKS.includes(text));
+    if (wrong && !wrong.unknown)
+      yield {
+        code,
+        at: wrong.at,
+        message: `${shown(wrong.text)} is ignored: one of ${LINK_CHECKS.join(", ")}, in capitals, may stand behind an interface`,
+      };
+  }
+  for (const { values } of entriesOf(roots, "interface_up_down_delays"))
+    for (const word of values.slice(0, 2))
+      if (!word.unknown && delay(word.text) === undefined)
+        yield { code, at: word.at, message: `${shown(word.text)} is no delay from 0 to 255 seconds, and is ignored` };
+}
+
+/** Options of an instance's interface that do not go together. (keepalived 2.2.7, vrrp.c) */
+function* ownInterfaces({ instances, release }: Conf): Iterable<Finding> {
+  for (const one of instances) {
+    const { nodes, value } = one;
+    const instance = value.name;
+    const found = (keyword: string, message: string): Finding => ({
+      code: "vmac_option",
+      at: placeOf(one, keyword),
+      message,
+      instance,
+    });
+    const vmac = last(nodes, "use_vmac");
+    const [name, mac] = vmac?.values ?? [];
+    if (name && !name.unknown && name.text.length > NAME_MAX)
+      yield found("use_vmac", `the name of a VMAC has at most ${NAME_MAX} characters: this one is ignored`);
+    if (mac && !mac.unknown && !/^([0-9a-fA-F]{1,2}:){5}[0-9a-fA-F]{1,2}$/.test(mac.text))
+      yield found("use_vmac", `${shown(mac.text)} is no MAC address, and is ignored`);
+    if (last(nodes, "vmac_xmit_base") && !vmac && !last(nodes, "use_ipvlan"))
+      yield found("vmac_xmit_base", `vrrp_instance ${instance} has no VMAC: vmac_xmit_base is ignored`);
+    if (last(nodes, "use_ipvlan") && value.family === "ipv4" && value.sourceAddress === undefined)
+      yield {
+        code: "no_source_address",
+        at: placeOf(one, "use_ipvlan"),
+        message: `an ipvlan has no IPv4 address of its own: without unicast_src_ip or mcast_src_ip vrrp_instance ${instance} is in FAULT`,
+        fix: "Name the address that adverts are sent from.",
+        instance,
+      };
+    if (last(nodes, "vrf") && last(nodes, "interface") && compareReleases(release, [2, 2, 5]) >= 0)
+      yield found("vrf", "an interface says which VRF it is in: beside it vrf is ignored");
+    if (last(nodes, "mcast_dst_ip") && value.unicastPeers.length > 0)
+      yield found("mcast_dst_ip", `vrrp_instance ${instance} has unicast peers: mcast_dst_ip is ignored`);
+  }
+}
+
+function* garpGroups({ roots }: Conf): Iterable<Finding> {
+  const grouped = new Map<string, number>();
+  for (const block of blocks(roots, "garp_group")) {
+    const nodes = block.children ?? [];
+    if (!last(nodes, "garp_interval", "gna_interval"))
+      yield {
+        code: "garp_group_unused",
+        at: block.keyword.at,
+        message: "this garp_group has neither garp_interval nor gna_interval, and is removed",
+      };
+    for (const { text, at, unknown } of [
+      ...blocks(nodes, "interface").flatMap(({ values }) => values.slice(0, 1)),
+      ...entriesOf(nodes, "interfaces").map(({ keyword }) => keyword),
+    ]) {
+      const before = grouped.get(text);
+      if (before !== undefined && !unknown)
+        yield {
+          code: "garp_group_unused",
+          at,
+          message: `${shown(text)} is in the garp_group of line ${before} already: this line is ignored`,
+        };
+      else grouped.set(text, block.keyword.at.line);
+    }
+  }
+}
+
 function* down({ instances, facts }: Conf): Iterable<Finding> {
   for (const one of instances) {
     const { interface: face, name, tracksPrimary } = one.value;
@@ -149,16 +231,48 @@ function* down({ instances, facts }: Conf): Iterable<Finding> {
   }
 }
 
-/** `default_interface` is for static addresses. */
-function* defaultInterface({ roots, running, facts, globals, file }: Conf): Iterable<Finding> {
+/** What default_interface is without being set. (keepalived 2.2.7, DFLT_INT) */
+const DEFAULT_INTERFACE = "eth0";
+
+/** `default_interface` is for static addresses; one without any interface ends the daemon. */
+function* defaultInterface({ roots, running, facts, globals, file, release }: Conf): Iterable<Finding> {
+  if (!facts.interfaces) return;
   const name = running.globals.defaultInterface;
-  const bareAddresses = entriesOf(roots, "static_ipaddress").filter((node) => !wordsOf(node).includes("dev"));
-  if (name !== undefined && facts.interfaces && !facts.interfaces.has(name))
+  if (facts.interfaces.has(name ?? DEFAULT_INTERFACE)) return;
+  if (name !== undefined)
     yield {
       code: "default_interface_missing",
       at: last(globals, "default_interface")?.keyword.at ?? { file, line: 1, column: 1 },
-      message: `default_interface ${shown(name)} does not exist${bareAddresses.length > 0 ? ": static addresses without an interface are not added" : ""}`,
+      message: `default_interface ${shown(name)} does not exist`,
     };
+  if (running.globals.dynamicInterfaces && compareReleases(release, DYNAMIC_SINCE) >= 0) return;
+  for (const node of entriesOf(roots, "static_ipaddress"))
+    if (deviceOf(node) === undefined && !node.keyword.unknown)
+      yield {
+        code: "vip_interface_missing",
+        at: node.keyword.at,
+        message: `static address ${shown(node.keyword.text)} names no interface, and ${name ?? `${DEFAULT_INTERFACE}, the default_interface,`} does not exist: the whole daemon ends`,
+        fix: "Add `dev INTERFACE`.",
+      };
 }
 
-export const interfaceRules: readonly Rule[] = [missing, unusableNames, passedOver, down, defaultInterface];
+/** The word behind `dev`, when no option before has taken `dev` for its value. */
+function deviceOf({ values }: ConfNode): string | undefined {
+  for (let i = 0; i < values.length; i++) {
+    const word = values[i]?.text ?? "";
+    if (word === "dev") return values[i + 1]?.text;
+    if (ADDRESS_OPTIONS[word]) i += 1;
+  }
+  return undefined;
+}
+
+export const interfaceRules: readonly Rule[] = [
+  missing,
+  unusableNames,
+  passedOver,
+  interfaceOptions,
+  ownInterfaces,
+  garpGroups,
+  down,
+  defaultInterface,
+];

@@ -165,6 +165,32 @@ function* weightRange(conf: Conf): Iterable<Finding> {
   }
 }
 
+const REVERSE = ["reverse", "noreverse"];
+
+/** `weight N [reverse]` behind a name, and nothing else. */
+function* trackOptions(conf: Conf): Iterable<Finding> {
+  for (const one of ownersOf(conf))
+    for (const { node, name } of trackLinesOf(one.nodes)) {
+      const [option, value, reverse, ...more] = node.values;
+      const wrong =
+        option?.text !== "weight" ? option : value && reverse && !REVERSE.includes(reverse.text) ? reverse : more[0];
+      if (wrong && !wrong.unknown)
+        yield {
+          code: "track_option_invalid",
+          at: wrong.at,
+          message: `${shown(wrong.text)} is no option of what is tracked, and is ignored`,
+          ...about(one),
+        };
+      else if (option && !value)
+        yield {
+          code: "track_option_invalid",
+          at: option.at,
+          message: `weight has no value, and is ignored: ${shown(name)} keeps its own`,
+          ...about(one),
+        };
+    }
+}
+
 /** A group without sync_group_tracking_weight, and the owner of an address, have no weights. */
 function* droppedWeights(conf: Conf): Iterable<Finding> {
   for (const one of conf.instances) {
@@ -330,6 +356,7 @@ export const trackingRules: readonly Rule[] = [
   ownInterface,
   untrackedPrimary,
   weightRange,
+  trackOptions,
   droppedWeights,
   clampedWeights,
   zeroWeights,

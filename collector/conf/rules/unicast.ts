@@ -1,6 +1,7 @@
 import { normaliseAddress } from "../../core/address.ts";
 import { compareReleases, type Release } from "../version.ts";
-import { entriesOf, familyOf, isLinkLocal, last } from "../model/read.ts";
+import type { Word } from "../lexer.ts";
+import { entriesOf, familyOf, integer, isLinkLocal, last } from "../model/read.ts";
 import { type Conf, type Finding, globalPlace, placeOf, type Rule, shown } from "./rule.ts";
 
 /** Where adverts go to, and where they come from. */
@@ -55,15 +56,27 @@ function* peers({ instances, facts }: Conf): Iterable<Finding> {
           instance,
         };
       seen.add(address);
-      const ttl = (name: string): number => Number(values[values.findIndex(({ text }) => text === name) + 1]?.text);
-      if (values.some(({ text }) => text === "min_ttl") && ttl("min_ttl") > ttl("max_ttl"))
-        yield {
-          code: "unicast_peer_option",
-          at,
-          message: `min_ttl is above max_ttl: every advert of ${address} is discarded, and both are master`,
-          instance,
-        };
+      yield* peerOptions(values, address, instance);
     }
+  }
+}
+
+/** `min_ttl N` and `max_ttl N` behind a peer. (keepalived 2.2.7, vrrp_parser.c) */
+function* peerOptions(words: readonly Word[], address: string, instance: string): Iterable<Finding> {
+  const found = (at: Word, message: string): Finding => ({ code: "unicast_peer_option", at: at.at, message, instance });
+  const limits: Record<string, number> = {};
+  for (let i = 0; i < words.length; i += 2) {
+    const [option, value] = words.slice(i, i + 2);
+    if (!option || option.unknown || value?.unknown) return;
+    const limit = integer(0, 255)(value?.text ?? "");
+    if (value === undefined) yield found(option, `${shown(option.text)} has no value, and is ignored`);
+    else if (option.text !== "min_ttl" && option.text !== "max_ttl")
+      yield found(option, `${shown(option.text)} is no option of a peer, and is ignored: it has min_ttl and max_ttl`);
+    else if (limit === undefined)
+      yield found(value, `${shown(value.text)} is no ${option.text} from 0 to 255, and is ignored`);
+    else limits[option.text] = limit;
+    if (limits["min_ttl"] !== undefined && limits["max_ttl"] !== undefined && limits["min_ttl"] > limits["max_ttl"])
+      yield found(option, `min_ttl is above max_ttl: every advert of ${address} is discarded, and both are master`);
   }
 }
 
@@ -71,7 +84,7 @@ function holds(vips: readonly { readonly address: string }[], address: string): 
   return vips.some((vip) => vip.address === address);
 }
 
-const UNICAST_KEYWORDS = ["unicast_peer", "unicast_src_ip", "check_unicast_src"];
+const UNICAST_KEYWORDS = ["unicast_peer", "unicast_src_ip", "check_unicast_src", "old_unicast_checksum"];
 
 function* withoutPeers({ instances, release }: Conf): Iterable<Finding> {
   for (const one of instances) {
