@@ -47,9 +47,16 @@ const GENERIC_NAMES =
 /** Which node a file is from when nothing in it says: the folder of a file with an ordinary name, else the file's own name. */
 export function nodeOfPath(path: string): string {
   const parts = path.split("/").filter((part) => part !== "" && part !== ".");
-  const base = parts.at(-1) ?? path;
+  const base = withoutRotation(parts.at(-1) ?? path);
   const folder = parts.at(-2);
   if (GENERIC_NAMES.test(base) && folder !== undefined && !/^(log|etc|var|keepalived|tmp|\.\.)$/.test(folder))
     return folder;
-  return base.replace(/\.(gz|zst)$/, "").replace(/\.(log|txt|json|jsonl|pcap|pcapng|conf)$/, "");
+  return base.replace(/\.(log|txt|json|jsonl|pcap|pcapng|conf)$/, "");
+}
+
+/** `messages.1`, `syslog.2.gz`, `messages-20261124`, `lb1.log.1`: what logrotate makes of one file is from one node. */
+function withoutRotation(name: string): string {
+  const base = name.replace(/\.(gz|zst|bz2|xz)$/, "");
+  const rotated = /^(.+?)(?:\.\d{1,3}|-\d{8}(?:\d{2})?)$/.exec(base)?.[1];
+  return rotated !== undefined && (GENERIC_NAMES.test(rotated) || rotated.endsWith(".log")) ? rotated : base;
 }

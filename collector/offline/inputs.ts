@@ -5,6 +5,7 @@ import { type Observation, toEvent } from "../events/observation.ts";
 import type { Event } from "../events/event.ts";
 import { bytesOf, type Line, linesOf } from "./bytes.ts";
 import { type InputKind, kindOf, nodeOfPath } from "./identify.ts";
+import { nodesByProcess } from "./localhosts.ts";
 import { configObservations } from "../sources/conf-watch.ts";
 import { createLogReader } from "../logs/reader.ts";
 import { readJournalEntry } from "../logs/journal.ts";
@@ -83,10 +84,11 @@ export async function readInputs(specs: readonly string[], options: ReadOptions)
         to: null,
         error: got.error,
       };
+    const nodeOf = named === undefined ? nodesIn(got.observations, fallback) : () => named;
     const made = got.observations.map((seen) => {
       // A configuration file has no time of its own: it is taken to have held since the first evidence.
       const timed = got.kind === "config" ? { ...seen, ts: earliest } : seen;
-      return toEvent(timed, { cluster: options.cluster, node: named ?? hostOf(timed) ?? fallback }, timed.ts);
+      return toEvent(timed, { cluster: options.cluster, node: nodeOf(seen) }, timed.ts);
     });
     for (const event of made) events.set(event.id, event);
     const times = made.map((event) => event.ts);
@@ -109,6 +111,18 @@ export async function readInputs(specs: readonly string[], options: ReadOptions)
 export function parseSpec(spec: string): { node: string | undefined; path: string } {
   const match = /^([A-Za-z0-9][A-Za-z0-9._-]{0,254})=(.+)$/s.exec(spec);
   return match ? { node: match[1], path: match[2] ?? "" } : { node: undefined, path: spec };
+}
+
+/** The node of each line of a file: the host it names; several that are all `localhost` are numbered behind the file's name. */
+function nodesIn(observations: readonly Observation[], fallback: string): (seen: Observation) => string {
+  const nameless = observations.filter((seen) => hostOf(seen) === undefined && seen.source === "log");
+  const numbers = nodesByProcess(nameless);
+  const isOne = numbers.every((number) => number === 0);
+  const numbered = new Map(nameless.map((seen, i) => [seen, numbers[i]]));
+  return (seen) => {
+    const number = numbered.get(seen);
+    return hostOf(seen) ?? (isOne || number === undefined ? fallback : `${fallback}-${number + 1}`);
+  };
 }
 
 /** A host that calls itself `localhost` has told us nothing. */

@@ -253,7 +253,7 @@ for (let i = 0; Date.now() < untilMs; i++) {
   counts[target] = (counts[target] ?? 0) + 1;
   try {
     // A hang leaves its input behind.
-    if (i % 50 === 0) say({ type: "begun", path: scratch });
+    say({ type: "begun", path: scratch });
     writeFileSync(scratch, input);
     run(input);
     if (MEASURED.has(target) && i % 100 === 0)
