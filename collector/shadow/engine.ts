@@ -1,5 +1,5 @@
 import type { MonoUs } from "../core/time.ts";
-import type { Daemon, Draft, Shadow, Waiting } from "./draft.ts";
+import { type Daemon, type Draft, patch, type Shadow, type Waiting } from "./draft.ts";
 import { hear } from "./hear.ts";
 import type { ShadowEffect, ShadowInput, StateCause } from "./input.ts";
 import { emptyDaemon, end, reload, seed, start } from "./lifecycle.ts";
@@ -98,7 +98,10 @@ function deal(shadow: Shadow, { input, at }: Waiting, effects: ShadowEffect[]): 
     if (!told.daemon) return told;
     return change(told, told.daemon, effects, (draft) => {
       if (input.kind === "process") countProcess(draft, input.name, input.count);
-      else rejudge(draft);
+      else {
+        if (input.kind === "link" && input.up) seeVmac(draft, input.interface);
+        rejudge(draft);
+      }
       if (input.kind === "address" || input.kind === "addresses")
         loseAddresses(draft, input.interface, lostAddresses(shadow.world, told.world, input.interface));
     });
@@ -153,6 +156,11 @@ const keyOf = (input: ShadowInput): string =>
 
 function isFact(input: ShadowInput): input is Fact {
   return ["link", "addresses", "address", "file", "process"].includes(input.kind);
+}
+
+function seeVmac(draft: Draft, nic: string): void {
+  for (const [index, { conf }] of draft.routers.entries())
+    if (conf.vmac?.interface === nic) patch(draft, index, { isVmacUp: true });
 }
 
 function countScript(draft: Draft, name: string, success: boolean): void {

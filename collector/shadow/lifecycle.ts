@@ -61,9 +61,9 @@ export function reload(draft: Draft, config: Running): void {
       const same = before.filter((router) => keyOf(router.conf) === keyOf(instance));
       const known = same.find(({ conf }) => conf.name === instance.name) ?? same[0];
       if (!known) return fresh;
-      const { state, wants, master, peers, masterIntervalUs, transitioning, expiresAt } = known;
+      const { isVmacUp, state, wants, master, peers, masterIntervalUs, transitioning, expiresAt } = known;
       const interval = instance.version === 3 ? masterIntervalUs : instance.advertIntervalUs;
-      return { ...fresh, state, wants, master, peers, masterIntervalUs: interval, transitioning, expiresAt };
+      return { ...fresh, isVmacUp, state, wants, master, peers, masterIntervalUs: interval, transitioning, expiresAt };
     }),
   );
   draft.groups.splice(0, draft.groups.length, ...groupsOf(config, draft.routers));
@@ -116,6 +116,7 @@ function freshRouter(conf: Instance, { now, world }: Draft): Router {
   return {
     conf,
     isBound: canBind(conf, world),
+    isVmacUp: false,
     state: "INIT",
     wants: "BACKUP",
     base: conf.priority,

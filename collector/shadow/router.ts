@@ -19,6 +19,8 @@ export interface Router {
   readonly conf: Instance;
   /** Its unicast source address was there when its socket was made. */
   readonly isBound: boolean;
+  /** Its macvlan or ipvlan interface was up since the start: while keepalived makes it, it is down. */
+  readonly isVmacUp: boolean;
   readonly state: VrrpState;
   /** What it would be if its sync group let it (wantstate). */
   readonly wants: VrrpState;

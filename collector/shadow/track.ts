@@ -1,5 +1,6 @@
 import type { Tracker } from "../conf/election.ts";
-import type { Instance, Running, Script, TrackProcess } from "../conf/model/types.ts";
+import type { Running, Script, TrackProcess } from "../conf/model/types.ts";
+import type { Router } from "./router.ts";
 import { lacksAddress, type World } from "./world.ts";
 
 /** Why an instance is in FAULT. */
@@ -60,7 +61,7 @@ export function effectivePriority(base: number, weight: number): number {
 
 /** What links, addresses and everything tracked mean for an instance. */
 export function judge(
-  { conf: instance, isBound }: { readonly conf: Instance; readonly isBound: boolean },
+  { conf: instance, isBound, isVmacUp }: Pick<Router, "conf" | "isBound" | "isVmacUp">,
   {
     config,
     world,
@@ -76,9 +77,10 @@ export function judge(
   const faults: FaultReason[] = [];
   const waitsFor: string[] = [];
   let weight = 0;
-  const { interface: nic } = instance;
-  if (nic !== undefined && instance.tracksPrimary && world.links.get(nic) === false)
-    faults.push({ kind: "interface", name: nic });
+  const own = [instance.interface, isVmacUp ? instance.vmac?.interface : undefined];
+  for (const nic of own)
+    if (nic !== undefined && instance.tracksPrimary && world.links.get(nic) === false)
+      faults.push({ kind: "interface", name: nic });
   if (!isBound || lacksAddress(instance, world, virtual)) faults.push({ kind: "source-address", name: "" });
   if (instance.faultWithoutPeers && instance.unicastPeers.length === 0) faults.push({ kind: "no-peer", name: "" });
   for (const tracker of instance.trackers) {

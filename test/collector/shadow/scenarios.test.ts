@@ -450,6 +450,34 @@ describe("FAULT", () => {
        expect at 3 VI_1 backup fault-over`,
     ],
     [
+      "comes with the own VMAC interface, which was made before (tried with 2.2.7)",
+      withLines("use_vmac"),
+      `at 0 start
+       expect at 0 VI_1 backup start
+       at 0.01 link vrrp.51 down
+       at 0.02 link vrrp.51 up
+       at 1 link vrrp.51 down
+       expect at 1 VI_1 fault fault
+       at 2 link vrrp.51 up
+       expect at 2 VI_1 backup fault-over
+       at 3 stopping
+       at 3.1 link vrrp.51 down
+       at 4 start
+       expect at 4 VI_1 backup start`,
+    ],
+    [
+      "of an interface that was deleted lasts until it has an address again (tried with 2.2.7)",
+      {},
+      `at 0 start
+       expect at 0 VI_1 backup start
+       at 1 link eth0 down
+       expect at 1 VI_1 fault fault
+       at 1 addresses eth0
+       at 2 link eth0 up
+       at 3 addresses eth0 10.0.0.1
+       expect at 3 VI_1 backup fault-over`,
+    ],
+    [
       "dont_track_primary: the own interface does not matter",
       withLines("dont_track_primary"),
       `at 0 start
