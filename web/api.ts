@@ -1,5 +1,6 @@
 import type {
   Delivery,
+  EventKind,
   EventPage,
   Incident,
   LiveMessage,
@@ -62,6 +63,12 @@ export const api = {
     ids.length === 0
       ? Promise.resolve<EventPage>({ events: [], truncated: false })
       : get<EventPage>("events", { ids: ids.slice(0, IDS_MAX).join(",") }),
+  eventsOf: (
+    whose: { readonly node: string; readonly cluster?: string },
+    kinds: readonly EventKind[],
+    { from, to }: Range,
+    limit: number,
+  ) => get<EventPage>("events", { ...whose, kinds: kinds.join(), from, to, limit }),
   adverts: (router: string, { from, to }: Range, limit: number) =>
     get<EventPage>("adverts", { router, from, to, limit }),
   deliveries: (incidentId: string) => get<readonly Delivery[]>("deliveries", { incidentId }),

@@ -22,6 +22,7 @@ export interface Message {
   readonly cluster: string;
   readonly router: string | null;
   readonly instance: string | null;
+  readonly service: string | null;
   readonly nodes: readonly string[];
   readonly start: EpochUs;
   /** null unless it is over. */
@@ -51,7 +52,7 @@ export function describe(incident: Incident, event: Delivery["event"], told: Epo
   const withdrawn = over && incident.status === "withdrawn";
   const end = over ? ((incident.end ?? told) as EpochUs) : null;
   const start = incident.start as EpochUs;
-  const { router, instance, nodes } = incident.subject;
+  const { router, instance, service, nodes } = incident.subject;
   const evidence = mostTelling(incident.evidence);
   const summary = oneLine(incident.summary);
   return {
@@ -65,6 +66,7 @@ export function describe(incident: Incident, event: Delivery["event"], told: Epo
     cluster: oneLine(incident.cluster),
     router: router === undefined ? null : oneLine(router),
     instance: instance === undefined ? null : oneLine(instance),
+    service: service === undefined ? null : oneLine(service),
     nodes: nodes.map((node) => oneLine(node)),
     start,
     end,
@@ -119,7 +121,7 @@ function headline(incident: Incident, event: Delivery["event"], withdrawn: boole
 /** The router when there is one, else what else tells a reader where to look. */
 function subjectOf({ subject, cluster }: Incident): string {
   if (subject.router !== undefined) return oneLine(subject.router, 100);
-  const parts = [cluster, ...(subject.instance === undefined ? [] : [subject.instance])];
+  const parts = [cluster, subject.service, subject.instance].filter((part) => part !== undefined);
   return oneLine(parts.join("/"), 100);
 }
 

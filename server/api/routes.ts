@@ -2,7 +2,7 @@ import type { Static } from "typebox";
 import type { FastifyInstance } from "fastify";
 import type { DetectionEngine } from "../detect/engine.ts";
 import type { Incident } from "../detect/incident.ts";
-import type { Bar, Lane } from "../detect/view.ts";
+import type { Bar } from "../detect/view.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Store } from "../store/store.ts";
 import { ProblemError } from "./problems.ts";
@@ -16,7 +16,7 @@ const ADVERT_BUCKETS = 600;
 
 export interface ApiDeps {
   readonly store: Store;
-  readonly engine: Pick<DetectionEngine, "routers" | "lanes" | "incidents" | "nodes">;
+  readonly engine: Pick<DetectionEngine, "routers" | "lanes" | "services" | "incidents" | "nodes">;
   readonly metrics: Metrics;
 }
 
@@ -80,6 +80,9 @@ export function apiRoutes(app: FastifyInstance, { store, engine, metrics }: ApiD
         from,
         to,
         lanes: engine.lanes(router.id).map((lane) => clip(lane, from, to)),
+        services: engine
+          .services(router.id)
+          .map((lane) => ({ ...lane, rows: lane.rows.map((row) => clip(row, from, to)) })),
         incidents,
         adverts: await advertBuckets(store, router, query),
       };
@@ -169,7 +172,7 @@ async function advertBuckets(
 }
 
 /** Bars that reach into the range; their own ends are kept, so that a bar says when it really began. */
-function clip(lane: Lane, from: number, to: number): Lane {
+function clip<T extends { readonly bars: readonly Bar[] }>(lane: T, from: number, to: number): T {
   const reaches = (bar: Bar): boolean => bar.from <= to && (bar.to ?? to) + bar.toUncertaintyUs >= from;
   return { ...lane, bars: lane.bars.filter(reaches) };
 }

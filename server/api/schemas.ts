@@ -10,7 +10,7 @@ import {
   type SourceStatus,
 } from "../../collector/events/event.ts";
 import { CERTAINTIES, INCIDENT_KINDS, type Incident, SEVERITIES } from "../detect/incident.ts";
-import { BAR_STATES, type Lane, type VirtualRouter } from "../detect/view.ts";
+import { BAR_STATES, type Lane, type ServiceLane, type VirtualRouter } from "../detect/view.ts";
 import type { AdvertBucket, Delivery, EventPage, NodeSummary, Problem, RouterSummary, Timeline } from "./types.ts";
 
 /**
@@ -76,7 +76,12 @@ const IncidentT = Type.Object(
     severity: oneOf(SEVERITIES),
     cluster: Type.String(),
     subject: Type.Object(
-      { router: Type.Optional(Type.String()), instance: Type.Optional(Type.String()), nodes: Strings },
+      {
+        router: Type.Optional(Type.String()),
+        instance: Type.Optional(Type.String()),
+        service: Type.Optional(Type.String()),
+        nodes: Strings,
+      },
       closed,
     ),
     start: Instant,
@@ -126,25 +131,31 @@ const RouterSummaryFields = {
   lastEventTs: Instant,
 };
 const RouterSummaryT = Type.Object(RouterSummaryFields, closed);
+const Bars = Type.Array(
+  Type.Object(
+    {
+      source: oneOf(SOURCES),
+      state: oneOf(BAR_STATES),
+      from: Instant,
+      fromUncertaintyUs: Duration,
+      to: orNull(Instant),
+      toUncertaintyUs: Duration,
+      eventIds: Strings,
+    },
+    closed,
+  ),
+);
 const LaneT = Type.Object(
+  { node: Type.String(), instance: orNull(Type.String()), bars: Bars, watchedTo: Instant },
+  closed,
+);
+const ServiceLaneT = Type.Object(
   {
-    node: Type.String(),
-    instance: orNull(Type.String()),
-    bars: Type.Array(
-      Type.Object(
-        {
-          source: oneOf(SOURCES),
-          state: oneOf(BAR_STATES),
-          from: Instant,
-          fromUncertaintyUs: Duration,
-          to: orNull(Instant),
-          toUncertaintyUs: Duration,
-          eventIds: Strings,
-        },
-        closed,
-      ),
+    virtualServer: Type.String(),
+    realServer: orNull(Type.String()),
+    rows: Type.Array(
+      Type.Object({ node: Type.String(), source: oneOf(SOURCES), bars: Bars, watchedTo: Instant }, closed),
     ),
-    watchedTo: Instant,
   },
   closed,
 );
@@ -204,6 +215,7 @@ const TimelineT = Type.Object(
     from: Instant,
     to: Instant,
     lanes: Type.Array(ref("Lane", LaneT)),
+    services: Type.Array(ref("ServiceLane", ServiceLaneT)),
     incidents: Type.Array(ref("Incident", IncidentT)),
     adverts: Type.Array(ref("AdvertBucket", AdvertBucketT)),
   },
@@ -217,6 +229,7 @@ export const SHARED_SCHEMAS: Readonly<Record<string, TSchema>> = {
   Incident: IncidentT,
   RouterSummary: RouterSummaryT,
   Lane: LaneT,
+  ServiceLane: ServiceLaneT,
   AdvertBucket: AdvertBucketT,
   NodeSummary: NodeSummaryT,
   Delivery: DeliveryT,
@@ -270,6 +283,7 @@ interface Agreement {
   readonly routerSummary: Row<typeof RouterSummaryT, RouterSummary>;
   readonly virtualRouter: Same<Pick<RouterSummary, keyof VirtualRouter>, VirtualRouter>;
   readonly lane: Row<typeof LaneT, Lane>;
+  readonly serviceLane: Row<typeof ServiceLaneT, ServiceLane>;
   readonly advertBucket: Row<typeof AdvertBucketT, AdvertBucket>;
   readonly sourceStatus: Row<typeof SourceStatusT, SourceStatus>;
   readonly nodeSummary: Row<typeof NodeSummaryT, NodeSummary>;
@@ -285,6 +299,7 @@ interface Agreement {
   routerSummary: true,
   virtualRouter: true,
   lane: true,
+  serviceLane: true,
   advertBucket: true,
   sourceStatus: true,
   nodeSummary: true,

@@ -1,11 +1,11 @@
 /** What the API answers; the web imports these types and nothing else of the server. All instants are epoch microseconds. */
 import type { Event, SourceStatus } from "../../collector/events/event.ts";
 import type { Incident } from "../detect/incident.ts";
-import type { Lane, VirtualRouter } from "../detect/view.ts";
+import type { Lane, ServiceLane, VirtualRouter } from "../detect/view.ts";
 
 export type { Event, EventKind, SourceStatus } from "../../collector/events/event.ts";
 export type { Certainty, Evidence, Incident, IncidentKind, Severity } from "../detect/incident.ts";
-export type { Bar, BarState, Lane, VirtualRouter } from "../detect/view.ts";
+export type { Bar, BarState, Lane, ServiceLane, VirtualRouter } from "../detect/view.ts";
 
 /** GET /api/v1/routers */
 export interface RouterSummary extends VirtualRouter {
@@ -23,6 +23,8 @@ export interface Timeline {
   readonly from: number;
   readonly to: number;
   readonly lanes: readonly Lane[];
+  /** Virtual and real servers behind it, where checkers tell of any. */
+  readonly services: readonly ServiceLane[];
   readonly incidents: readonly Incident[];
   /** Adverts a bucket and sender, for the chart under the lanes. */
   readonly adverts: readonly AdvertBucket[];

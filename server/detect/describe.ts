@@ -85,6 +85,16 @@ function sentence(event: Event): string {
       return `(${event.instance}) entering ${event.state}`;
     case "config.diagnostic":
       return `${event.file === undefined ? "" : `${event.file}:${event.line ?? 1}: `}${event.message}`;
+    case "check.result":
+      return `${event.checker} check of ${event.service ?? "a server"}: ${event.outcome}${event.reason === undefined ? "" : `, ${event.reason}`}${event.status === undefined ? "" : `, status ${event.status}`}`;
+    case "check.server-up":
+    case "check.server-down":
+      return `real server ${event.realServer} of ${event.virtualServer} ${event.action}`;
+    case "check.quorum-lost":
+    case "check.quorum-gained":
+      return `quorum of ${event.virtualServer} ${event.kind === "check.quorum-lost" ? "lost" : "gained"}${event.weight === undefined ? "" : `: weight ${event.weight} of ${event.quorum ?? "?"}`}`;
+    case "check.sorry-server":
+      return `sorry server ${event.sorryServer} of ${event.virtualServer} ${event.action}`;
     case "daemon.error":
       return event.message;
     default:

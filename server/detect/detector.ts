@@ -3,6 +3,7 @@ import type { Claim, NodeView } from "./claims.ts";
 import type { IncidentDraft, IncidentKind } from "./incident.ts";
 import type { DetectionOptions } from "./options.ts";
 import type { RouterIdentity } from "./routers.ts";
+import type { NodeServices } from "./services.ts";
 
 /** All that is known of one virtual router. */
 export interface RouterView {
@@ -26,9 +27,17 @@ export interface DaemonView {
   readonly options: DetectionOptions;
 }
 
-/** One rule: a pure function from what is known of a router, or of a node's daemon, to incidents. */
+/** What all nodes of a cluster see of the services behind it. */
+export interface ClusterView {
+  readonly cluster: string;
+  readonly nodes: readonly NodeServices[];
+  readonly options: DetectionOptions;
+}
+
+/** One rule: a pure function from what is known of a router, of a node's daemon, or of a cluster's services, to incidents. */
 export type Detector =
   | { readonly kind: IncidentKind; readonly scope: "router"; detect(view: RouterView): readonly IncidentDraft[] }
-  | { readonly kind: IncidentKind; readonly scope: "daemon"; detect(view: DaemonView): readonly IncidentDraft[] };
+  | { readonly kind: IncidentKind; readonly scope: "daemon"; detect(view: DaemonView): readonly IncidentDraft[] }
+  | { readonly kind: IncidentKind; readonly scope: "cluster"; detect(view: ClusterView): readonly IncidentDraft[] };
 
 export const endOf = (claim: Claim): number => claim.end ?? Number.MAX_SAFE_INTEGER;

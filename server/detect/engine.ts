@@ -9,7 +9,8 @@ import { compareEvents } from "./order.ts";
 import { reconcile } from "./reconcile.ts";
 import { DETECTORS } from "./registry.ts";
 import { identify, type Identity, IdentityFacts } from "./routers.ts";
-import type { Lane, VirtualRouter } from "./view.ts";
+import { isTelling, type NodeServices, serviceLanes } from "./services.ts";
+import type { Lane, ServiceLane, VirtualRouter } from "./view.ts";
 
 export interface Detection {
   readonly routers: readonly VirtualRouter[];
@@ -28,6 +29,7 @@ export interface DetectionEngine {
   load(events: Iterable<Event>): void;
   routers(): readonly RouterSummary[];
   lanes(routerId: string): readonly Lane[];
+  services(routerId: string): readonly ServiceLane[];
   /** All but the withdrawn ones, oldest first. */
   incidents(): readonly Incident[];
   nodes(): readonly NodeSummary[];
@@ -93,6 +95,7 @@ export function createDetectionEngine(
         cluster.summaries(living().filter((incident) => incident.cluster === cluster.name)),
       ),
     lanes: (routerId) => [...clusters.all()].flatMap((cluster) => cluster.lanes(routerId)),
+    services: (routerId) => [...clusters.all()].flatMap((cluster) => cluster.serviceLanes(routerId)),
     incidents: () => living().sort(compareDrafts),
     nodes: () => [...clusters.all()].flatMap((cluster) => cluster.nodes()),
     mailSettings: (name) => clusters.find(name)?.mailSettings() ?? [],
@@ -102,7 +105,7 @@ export function createDetectionEngine(
 function compareDrafts(a: IncidentDraft, b: IncidentDraft): number {
   if (a.start !== b.start) return a.start - b.start;
   const key = (draft: IncidentDraft): string =>
-    [draft.kind, draft.cluster, draft.subject.router, ...draft.subject.nodes].join("|");
+    [draft.kind, draft.cluster, draft.subject.router, draft.subject.service, ...draft.subject.nodes].join("|");
   return key(a) < key(b) ? -1 : 1;
 }
 
@@ -166,6 +169,8 @@ class Cluster {
   private identity: Identity = identify("", new IdentityFacts());
   private views = new Map<string, RouterState>();
   private daemonDrafts: readonly IncidentDraft[] = [];
+  private services: readonly NodeServices[] = [];
+  private serviceDrafts: readonly IncidentDraft[] = [];
   /** Routers of which raw adverts came since the last conclusion: nothing to conclude from, but the chart grows. */
   private readonly advertised: { readonly family: Family; readonly vrid: number; readonly vips: readonly string[] }[] =
     [];
@@ -185,7 +190,7 @@ class Cluster {
     }
     if (event.kind === "collector.heartbeat" || event.kind === "collector.started") this.noteStatus(state, event);
     if (event.kind === "wire.advert") this.noteAdvert(event);
-    if (!DETECTION_KINDS.has(event.kind) || this.known.has(event.id)) return;
+    if (!DETECTION_KINDS.has(event.kind) || !isTelling(event) || this.known.has(event.id)) return;
     this.known.add(event.id);
     const last = state.events.at(-1);
     state.sorted &&= last === undefined || compareEvents(last, event) <= 0;
@@ -287,6 +292,14 @@ class Cluster {
         detector.detect({ cluster: this.name, node, watchedTo, events, options: this.options }),
       ),
     );
+    this.services = [...inputs.values()].map(({ node, evidence, watchedTo }) => ({
+      node,
+      services: evidence.services,
+      watchedTo,
+    }));
+    this.serviceDrafts = CLUSTER_DETECTORS.flatMap((detector) =>
+      detector.detect({ cluster: this.name, nodes: this.services, options: this.options }),
+    );
     for (const id of this.takeAdvertised()) touched.add(id);
     return [...touched];
   }
@@ -317,7 +330,7 @@ class Cluster {
   }
 
   drafts(): readonly IncidentDraft[] {
-    return [...[...this.views.values()].flatMap(({ drafts }) => drafts), ...this.daemonDrafts];
+    return [...[...this.views.values()].flatMap(({ drafts }) => drafts), ...this.daemonDrafts, ...this.serviceDrafts];
   }
 
   routers(): readonly VirtualRouter[] {
@@ -333,6 +346,20 @@ class Cluster {
 
   lanes(routerId: string): readonly Lane[] {
     return this.views.get(routerId)?.nodes.map(({ lane }) => lane) ?? [];
+  }
+
+  /** Services of a router's nodes: behind its own addresses, or behind none that a router has. */
+  serviceLanes(routerId: string): readonly ServiceLane[] {
+    const router = this.identity.routers.get(routerId);
+    if (!router) return [];
+    const nodes = new Set(router.instances.map(({ node }) => node));
+    const others = [...this.identity.routers.values()].filter(({ id }) => id !== routerId).flatMap(({ vips }) => vips);
+    const isOthers = (virtualServer: string): boolean =>
+      others.some((vip) => isAt(virtualServer, vip)) && !router.vips.some((vip) => isAt(virtualServer, vip));
+    return serviceLanes(
+      this.services.filter(({ node }) => nodes.has(node)),
+      (virtualServer) => !isOthers(virtualServer),
+    );
   }
 
   summaries(incidents: readonly Incident[]): RouterSummary[] {
@@ -391,6 +418,10 @@ class Cluster {
   }
 }
 
+/** A virtual server is `[address]:port`, and a router's address may have a prefix length. */
+const isAt = (virtualServer: string, vip: string): boolean => virtualServer.startsWith(`[${vip.split("/")[0]}]:`);
+
 type OfScope<S extends Detector["scope"]> = Extract<Detector, { scope: S }>;
 const ROUTER_DETECTORS = DETECTORS.filter((detector): detector is OfScope<"router"> => detector.scope === "router");
 const DAEMON_DETECTORS = DETECTORS.filter((detector): detector is OfScope<"daemon"> => detector.scope === "daemon");
+const CLUSTER_DETECTORS = DETECTORS.filter((detector): detector is OfScope<"cluster"> => detector.scope === "cluster");

@@ -1,7 +1,8 @@
 import type { Event, EventKind, Family } from "../../collector/events/event.ts";
 import { SAME_BOOT_US } from "./options.ts";
 import { firstAtOrAfter } from "./order.ts";
-import type { BarState } from "./view.ts";
+import { readServices, type ServiceSpan } from "./services.ts";
+import type { InstanceState } from "./view.ts";
 
 /**
  * What one node's own events say, source by source, before virtual routers are known: states by its log, addresses by its
@@ -25,7 +26,7 @@ export interface Span {
 
 export interface LogSpan extends Span {
   readonly instance: string;
-  readonly state: BarState;
+  readonly state: InstanceState;
 }
 
 export interface WireSpan extends Span {
@@ -42,6 +43,7 @@ export interface NodeEvidence {
   /** Presence of each address on any interface of the node. */
   readonly addresses: ReadonlyMap<string, readonly Span[]>;
   readonly wire: readonly WireSpan[];
+  readonly services: readonly ServiceSpan[];
 }
 
 /** Kinds the detectors read. The others only tell up to when their node is watched. */
@@ -72,6 +74,14 @@ export const DETECTION_KINDS: ReadonlySet<EventKind> = new Set<EventKind>([
   "kernel.addresses",
   "kernel.address-added",
   "kernel.address-removed",
+  "check.server-up",
+  "check.server-down",
+  "check.server-gone",
+  "check.quorum-gained",
+  "check.quorum-lost",
+  "check.sorry-server",
+  "check.virtual-server",
+  "check.result",
   "collector.started",
   "collector.stopped",
 ]);
@@ -96,7 +106,12 @@ export function lifeSigns(events: readonly Event[], heartbeats: readonly number[
 }
 
 export function readEvidence(events: readonly Event[], lifeSign: LifeSign): NodeEvidence {
-  return { log: readLog(events, lifeSign), addresses: readKernel(events, lifeSign), wire: readWire(events, lifeSign) };
+  return {
+    log: readLog(events, lifeSign),
+    addresses: readKernel(events, lifeSign),
+    wire: readWire(events, lifeSign),
+    services: readServices(events),
+  };
 }
 
 const edgeOf = (event: Event, known = true): Edge => ({
@@ -115,7 +130,7 @@ function unseenEnd(from: Edge, event: Event, lifeSign: LifeSign): Edge {
 // --- log ---------------------------------------------------------------------------------------------------------------
 
 interface Current {
-  readonly state: BarState;
+  readonly state: InstanceState;
   readonly from: Edge;
   readonly pid: number | undefined;
 }
@@ -125,7 +140,7 @@ function readLog(events: readonly Event[], lifeSign: LifeSign): LogSpan[] {
   const spans: LogSpan[] = [];
   const current = new Map<string, Current>();
   const rejectedStarts = startsOfSecondDaemons(events);
-  const enter = (instance: string, state: BarState, at: Edge, pid?: number): void => {
+  const enter = (instance: string, state: InstanceState, at: Edge, pid?: number): void => {
     const before = current.get(instance);
     if (before?.state === state) {
       if (pid !== before.pid) current.set(instance, { ...before, pid });

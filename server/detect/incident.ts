@@ -1,6 +1,13 @@
 import type { Source } from "../../collector/events/event.ts";
 
-export const INCIDENT_KINDS = ["split-brain", "no-master", "startup-failure", "flapping"] as const;
+export const INCIDENT_KINDS = [
+  "split-brain",
+  "no-master",
+  "startup-failure",
+  "flapping",
+  "service-down",
+  "quorum-lost",
+] as const;
 export type IncidentKind = (typeof INCIDENT_KINDS)[number];
 export const CERTAINTIES = ["suspected", "confirmed"] as const;
 export type Certainty = (typeof CERTAINTIES)[number];

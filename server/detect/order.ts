@@ -32,21 +32,21 @@ export function compareEvents(a: Event, b: Event): number {
 }
 
 /** Index of the first event at or after `ts` in a list ordered by time. */
-export function firstAtOrAfter(events: readonly Event[], ts: number): number {
+export function firstAtOrAfter(events: readonly Pick<Event, "ts">[], ts: number): number {
   let low = 0;
   let high = events.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if ((events[middle] as Event).ts < ts) low = middle + 1;
+    if ((events[middle] as Pick<Event, "ts">).ts < ts) low = middle + 1;
     else high = middle;
   }
   return low;
 }
 
 /** Events with `from` <= ts <= `to` of a list ordered by time. */
-export function eventsBetween(events: readonly Event[], from: number, to: number): readonly Event[] {
+export function eventsBetween<T extends Event>(events: readonly T[], from: number, to: number): readonly T[] {
   const start = firstAtOrAfter(events, from);
   let end = start;
-  while (end < events.length && (events[end] as Event).ts <= to) end += 1;
+  while (end < events.length && (events[end] as T).ts <= to) end += 1;
   return events.slice(start, end);
 }

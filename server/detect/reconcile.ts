@@ -4,9 +4,9 @@ import { SAME_INCIDENT_US } from "./options.ts";
 
 /** Gives recomputed drafts the identity of the incidents that people already know. The only part with a history. */
 
-/** An incident's subject without the nodes a router's incident may gain. */
+/** An incident's subject without the nodes that a router's or a service's incident may gain. */
 export function subjectKey({ kind, cluster, subject }: IncidentDraft): string {
-  return [kind, cluster, subject.router ?? subject.nodes.join()].join("|");
+  return [kind, cluster, subject.router ?? subject.service ?? subject.nodes.join()].join("|");
 }
 
 export interface Reconciled {

@@ -16,10 +16,15 @@ export interface VirtualRouter {
   }[];
 }
 
-export const BAR_STATES = ["MASTER", "BACKUP", "FAULT", "INIT", "STOPPED"] as const;
-export type BarState = (typeof BAR_STATES)[number];
+export const INSTANCE_STATES = ["MASTER", "BACKUP", "FAULT", "INIT", "STOPPED"] as const;
+export type InstanceState = (typeof INSTANCE_STATES)[number];
+/** Of a real server by its checkers, and of a virtual server by its quorum. */
+export const SERVICE_STATES = ["UP", "DOWN"] as const;
+export type ServiceState = (typeof SERVICE_STATES)[number];
+export const BAR_STATES = [...INSTANCE_STATES, ...SERVICE_STATES] as const;
+export type BarState = InstanceState | ServiceState;
 
-/** One source's word on one node's state over an interval: "node N acts as master from t0 to t1, says SOURCE". */
+/** One source's word on one node's or service's state over an interval: "node N acts as master from t0 to t1, says SOURCE". */
 export interface Bar {
   readonly source: Source;
   readonly state: BarState;
@@ -39,4 +44,18 @@ export interface Lane {
   readonly bars: readonly Bar[];
   /** The node's evidence reaches to here; after it nothing is known. Epoch microseconds. */
   readonly watchedTo: number;
+}
+
+/** A real server behind a virtual one, or the virtual server itself, as nodes and their sources see it. */
+export interface ServiceLane {
+  readonly virtualServer: string;
+  /** null: the virtual server, by its quorum. */
+  readonly realServer: string | null;
+  readonly rows: readonly {
+    readonly node: string;
+    readonly source: Source;
+    readonly bars: readonly Bar[];
+    /** Epoch microseconds. */
+    readonly watchedTo: number;
+  }[];
 }

@@ -65,6 +65,26 @@ const verb = fc.oneof(
     ),
   },
   {
+    weight: 3,
+    arbitrary: fc
+      .tuple(
+        fc.constantFrom("log", "probe"),
+        fc.constantFrom(
+          "up web1",
+          "down web1",
+          "down web2",
+          "up web2",
+          "gone web1",
+          "result web1 digest",
+          "quorum-lost",
+          "quorum-lost initial",
+          "quorum-gained",
+          "sorry",
+        ),
+      )
+      .map(([who, what]) => `checks ${who} ${what}`),
+  },
+  {
     weight: 1,
     arbitrary: fc.constantFrom(
       "rejects auth",
@@ -109,6 +129,9 @@ test("any order, repetition and batching of the events ends in the same incident
         whole.routers.map(({ id, vips, instances }) => ({ id, vips, instances })),
       );
       for (const { id } of whole.routers) expect(engine.lanes(id)).toEqual(whole.lanes.get(id));
+      const atOnce = createDetectionEngine();
+      atOnce.add(events);
+      for (const { id } of whole.routers) expect(engine.services(id)).toEqual(atOnce.services(id));
     }),
     { numRuns: 300 },
   );

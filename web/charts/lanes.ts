@@ -1,19 +1,22 @@
 import { Chart, type ChartType, LinearScale, type Plugin, ScatterController } from "chart.js";
-import type { Bar, Incident, Lane } from "../../server/api/types.ts";
+import type { Bar, Incident } from "../../server/api/types.ts";
 import type { Range } from "../range.ts";
 import { formatTick, timeTicks, type Zone } from "../time.ts";
 import { mergeSpans, type Span } from "./merge.ts";
 import { type Palette, readPalette } from "./palette.ts";
+import type { Row, Strip } from "./strips.ts";
 
 Chart.register(LinearScale, ScatterController);
 
 /** What stands under the pointer. */
 export type Target =
   | { readonly kind: "incident"; readonly id: string }
-  | { readonly kind: "bar"; readonly node: string; readonly bar: Bar };
+  | { readonly kind: "bar"; readonly node: string; readonly service: string | null; readonly bar: Bar };
+
+type BarTarget = Extract<Target, { kind: "bar" }>;
 
 export interface LanesView {
-  readonly lanes: readonly Lane[];
+  readonly strips: readonly Strip[];
   readonly incidents: readonly Incident[];
   readonly range: Range;
   readonly zone: Zone;
@@ -37,23 +40,20 @@ const NAME = 20;
 const LABEL = 18;
 /** A pointer this far beside a bar still means it, pixels. */
 const SLACK = 2;
-/** The order in which sources stand under each other in a lane: from what is to what is said. */
-const SOURCES = ["kernel", "wire", "log"] as const;
-const SOURCE_NAMES: Readonly<Record<string, string>> = { kernel: "address", wire: "adverts", log: "log" };
-
-/** A source that says nothing of any node takes no room. */
-function rowsOf(lanes: readonly Lane[]): readonly (typeof SOURCES)[number][] {
-  const rows = SOURCES.filter((source) => lanes.some(({ bars }) => bars.some((bar) => bar.source === source)));
-  return rows.length > 0 ? rows : SOURCES;
+function stripHeight({ rows }: Strip): number {
+  return NAME + Math.max(1, rows.length) * (ROW + GAP) - GAP + 2 * LANE_PAD;
 }
 
-function laneHeight(lanes: readonly Lane[]): number {
-  return NAME + rowsOf(lanes).length * (ROW + GAP) - GAP + 2 * LANE_PAD;
+/** Room for the incidents' bands where there is no strip, pixels. */
+const EMPTY = 80;
+
+function stripsHeight(strips: readonly Strip[]): number {
+  return strips.length === 0 ? EMPTY : strips.reduce((sum, strip) => sum + stripHeight(strip), 0);
 }
 
-/** Height of the canvas that shows these lanes, pixels. */
-export function lanesHeight(lanes: readonly Lane[]): number {
-  return TOP + LABEL + Math.max(1, lanes.length) * laneHeight(lanes) + 6;
+/** Height of the canvas that shows these strips, pixels. */
+export function lanesHeight(strips: readonly Strip[]): number {
+  return TOP + LABEL + stripsHeight(strips) + 6;
 }
 
 interface Hit {
@@ -157,7 +157,11 @@ export class LanesChart {
         const palette = readPalette();
         ctx.save();
         this.drawBands(chart, palette);
-        for (const [i, lane] of this.view.lanes.entries()) this.drawLane(chart, palette, lane, i);
+        let top = chart.chartArea.top + LABEL;
+        for (const strip of this.view.strips) {
+          this.drawStrip(chart, palette, strip, top);
+          top += stripHeight(strip);
+        }
         this.drawNow(chart, palette);
         ctx.restore();
       },
@@ -170,13 +174,13 @@ export class LanesChart {
     return Math.min(right, Math.max(left, left + ((us - from) / (to - from)) * (right - left)));
   }
 
-  private laneTop(chart: Chart, i: number): number {
-    return chart.chartArea.top + LABEL + i * laneHeight(this.view.lanes);
+  private bottom(chart: Chart): number {
+    return chart.chartArea.top + LABEL + stripsHeight(this.view.strips);
   }
 
   private drawBands(chart: Chart, palette: Palette): void {
     const { ctx } = chart;
-    const bottom = this.laneTop(chart, Math.max(1, this.view.lanes.length));
+    const bottom = this.bottom(chart);
     const { top } = chart.chartArea;
     let labelEnd = Number.NEGATIVE_INFINITY;
     const { selected } = this.view;
@@ -213,9 +217,8 @@ export class LanesChart {
     }
   }
 
-  private drawLane(chart: Chart, palette: Palette, lane: Lane, i: number): void {
+  private drawStrip(chart: Chart, palette: Palette, strip: Strip, top: number): void {
     const { ctx } = chart;
-    const top = this.laneTop(chart, i);
     const { left, right } = chart.chartArea;
     ctx.strokeStyle = palette.grid;
     ctx.lineWidth = 1;
@@ -227,36 +230,31 @@ export class LanesChart {
     ctx.textBaseline = "middle";
     ctx.fillStyle = palette.text;
     ctx.font = "600 14px system-ui, sans-serif";
-    const name = fit(ctx, lane.node, right - 80);
+    const name = fit(ctx, strip.name, right - 80);
     const nameWidth = ctx.measureText(name).width;
     ctx.fillText(name, 2, nameAt);
     ctx.fillStyle = palette.muted;
     ctx.font = "12px system-ui, sans-serif";
-    if (lane.instance) ctx.fillText(fit(ctx, lane.instance, right - nameWidth - 20), nameWidth + 10, nameAt);
-    for (const [row, source] of rowsOf(this.view.lanes).entries()) {
-      const y = top + LANE_PAD + NAME + row * (ROW + GAP);
+    if (strip.detail) ctx.fillText(fit(ctx, strip.detail, right - nameWidth - 20), nameWidth + 10, nameAt);
+    for (const [i, row] of strip.rows.entries()) {
+      const y = top + LANE_PAD + NAME + i * (ROW + GAP);
       ctx.fillStyle = palette.muted;
       ctx.font = "11px system-ui, sans-serif";
       ctx.textAlign = "right";
       ctx.textBaseline = "middle";
-      ctx.fillText(SOURCE_NAMES[source] ?? source, left - 8, y + ROW / 2);
+      ctx.fillText(fit(ctx, row.label, left - 10), left - 8, y + ROW / 2);
       ctx.textAlign = "left";
-      this.drawRow(
-        chart,
-        palette,
-        lane,
-        lane.bars.filter((bar) => bar.source === source),
-        y,
-      );
+      this.drawRow(chart, palette, strip, row, y);
     }
-    this.drawUnwatched(chart, palette, lane, top);
+    this.drawUnwatched(chart, palette, strip, top);
   }
 
-  private drawRow(chart: Chart, palette: Palette, lane: Lane, bars: readonly Bar[], y: number): void {
+  private drawRow(chart: Chart, palette: Palette, { service }: Strip, row: Row, y: number): void {
+    const { bars, node, watchedTo } = row;
     const spans = bars.map(
       (bar, index): Span => ({
         x0: this.x(chart, bar.from),
-        x1: this.x(chart, bar.to ?? lane.watchedTo),
+        x1: this.x(chart, bar.to ?? watchedTo),
         state: bar.state,
         index,
       }),
@@ -265,22 +263,19 @@ export class LanesChart {
     for (const span of mergeSpans(spans.filter(({ x0, x1 }) => x1 > left && x0 < right))) {
       const bar = bars[span.index];
       if (!bar) continue;
-      this.drawBar(chart, palette, lane, bar, span, y);
-      this.hits.push({
-        x0: span.x0,
-        x1: span.x1,
-        y0: y - GAP / 2,
-        y1: y + ROW + GAP / 2,
-        target: { kind: "bar", node: lane.node, bar },
-      });
+      const target: BarTarget = { kind: "bar", node, service, bar };
+      this.drawBar(chart, palette, target, span, y);
+      this.hits.push({ x0: span.x0, x1: span.x1, y0: y - GAP / 2, y1: y + ROW + GAP / 2, target });
     }
   }
 
   /** Colour tells the state, and so do height, hatching and outline, for those who do not see the colours. */
-  private drawBar(chart: Chart, palette: Palette, lane: Lane, bar: Bar, { x0, x1, state }: Span, y: number): void {
+  private drawBar(chart: Chart, palette: Palette, target: BarTarget, { x0, x1, state }: Span, y: number): void {
     const { ctx } = chart;
+    const { bar } = target;
     const colour = palette.state[state];
-    const isThin = state === "BACKUP" || state === "INIT";
+    const isThin = state === "BACKUP" || state === "INIT" || state === "UP";
+    const isIll = state === "FAULT" || state === "DOWN";
     const box = { y: isThin ? y + ROW / 4 : y, height: isThin ? ROW / 2 : ROW };
     const width = x1 - x0;
     const isOutlined = (state === "STOPPED" || state === "INIT") && width > 4;
@@ -293,9 +288,9 @@ export class LanesChart {
       ctx.lineWidth = 1;
       ctx.strokeRect(x0 + 0.5, box.y + 0.5, width - 1, box.height - 1);
     }
-    if (state === "FAULT" && width > 4) hatch(ctx, x0, box.y, width, box.height, palette.surface);
+    if (isIll && width > 4) hatch(ctx, x0, box.y, width, box.height, palette.surface);
     this.drawSoftEnd(chart, bar, x1, box, colour);
-    if (this.isSelected(lane, bar)) {
+    if (this.isSelected(target)) {
       ctx.strokeStyle = palette.text;
       ctx.lineWidth = 2;
       ctx.strokeRect(x0, y - 1, width, ROW + 2);
@@ -307,7 +302,7 @@ export class LanesChart {
     // Beyond the part that fades in, on which it could not be read.
     const labelAt = Math.max(x0, Math.min(x1, this.x(chart, bar.from + bar.fromUncertaintyUs)));
     if (x1 - labelAt < labelWidth + 10) return;
-    if (state === "FAULT") {
+    if (isIll) {
       // Letters over hatching are hard to read.
       ctx.fillStyle = colour;
       ctx.fillRect(labelAt, box.y, labelWidth + 10, box.height);
@@ -316,11 +311,12 @@ export class LanesChart {
     ctx.fillText(state, labelAt + 5, y + ROW / 2 + 0.5);
   }
 
-  private isSelected(lane: Lane, bar: Bar): boolean {
+  private isSelected({ node, service, bar }: BarTarget): boolean {
     const { selected } = this.view;
     return (
       selected?.kind === "bar" &&
-      selected.node === lane.node &&
+      selected.node === node &&
+      selected.service === service &&
       selected.bar.source === bar.source &&
       selected.bar.state === bar.state &&
       selected.bar.from === bar.from
@@ -359,14 +355,14 @@ export class LanesChart {
   }
 
   /** Beyond its newest evidence nothing is known of a node: said, not guessed. */
-  private drawUnwatched(chart: Chart, palette: Palette, lane: Lane, top: number): void {
-    const x0 = this.x(chart, lane.watchedTo);
+  private drawUnwatched(chart: Chart, palette: Palette, strip: Strip, top: number): void {
+    const x0 = this.x(chart, Math.max(...strip.rows.map(({ watchedTo }) => watchedTo)));
     const x1 = this.x(chart, this.view.now);
     if (x1 - x0 < 14) return;
     const { ctx } = chart;
     ctx.globalAlpha = 0.5;
     const y = top + LANE_PAD + NAME;
-    const height = laneHeight(this.view.lanes) - 2 * LANE_PAD - NAME;
+    const height = stripHeight(strip) - 2 * LANE_PAD - NAME;
     hatch(ctx, x0, y, x1 - x0, height, palette.muted);
     ctx.globalAlpha = 1;
     if (x1 - x0 > 90) {
@@ -385,7 +381,7 @@ export class LanesChart {
     ctx.setLineDash([3, 3]);
     ctx.beginPath();
     ctx.moveTo(this.x(chart, now), chart.chartArea.top);
-    ctx.lineTo(this.x(chart, now), this.laneTop(chart, Math.max(1, this.view.lanes.length)));
+    ctx.lineTo(this.x(chart, now), this.bottom(chart));
     ctx.stroke();
     ctx.setLineDash([]);
   }

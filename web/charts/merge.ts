@@ -1,7 +1,15 @@
 import type { BarState } from "../../server/api/types.ts";
 
 /** How bad a state is: in a pixel column that several share, the worst is shown, so that a short fault is not lost in a wide view. */
-const WORSE: Readonly<Record<BarState, number>> = { BACKUP: 0, MASTER: 1, INIT: 2, STOPPED: 3, FAULT: 4 };
+const WORSE: Readonly<Record<BarState, number>> = {
+  UP: 0,
+  BACKUP: 0,
+  MASTER: 1,
+  INIT: 2,
+  STOPPED: 3,
+  FAULT: 4,
+  DOWN: 4,
+};
 
 export interface Span {
   readonly x0: number;

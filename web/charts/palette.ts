@@ -29,6 +29,8 @@ export function readPalette(): Palette {
       FAULT: colour("fault"),
       INIT: colour("init"),
       STOPPED: colour("stopped"),
+      UP: colour("backup"),
+      DOWN: colour("fault"),
     },
   };
 }

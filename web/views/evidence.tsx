@@ -1,5 +1,5 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import type { Delivery, Event, Incident, RouterSummary } from "../../server/api/types.ts";
+import type { Delivery, Event, EventKind, Incident, RouterSummary } from "../../server/api/types.ts";
 import { api } from "../api.ts";
 import type { Target } from "../charts/lanes.ts";
 import { formatDateTime, formatDuration, formatMicros, type Zone } from "../time.ts";
@@ -144,15 +144,16 @@ function BarEvidence({
   router: RouterSummary | null;
   zone: Zone;
 }) {
-  const { node, bar } = target;
+  const { node, service, bar } = target;
   const { value, trouble } = useAsked(() => api.events(bar.eventIds), [bar.eventIds.join()]);
   return (
     <>
       <h2>
-        {node}: {bar.state}
+        {service ?? node}: {bar.state}
       </h2>
       <p class="summary">
-        {SAYS[bar.source] ?? bar.source}, from {formatDateTime(bar.from, zone)}{" "}
+        {(service === null ? SAYS : SERVICE_SAYS)[bar.source] ?? bar.source}
+        {service === null ? "" : ` on ${node}`}, from {formatDateTime(bar.from, zone)}{" "}
         {bar.to === null
           ? "as far as the node is watched"
           : `to ${formatDateTime(bar.to, zone)} (${formatDuration(bar.to - bar.from)})`}
@@ -167,19 +168,91 @@ function BarEvidence({
       {trouble && <p role="alert">{trouble}</p>}
       <ol class="evidence">
         {value?.events.map((event) => (
-          <li key={event.id}>
-            <span class="when">{formatMicros(event.ts, zone)}</span>
-            {event.tsUncertaintyUs >= SHARP_US && (
-              <span class="muted"> or up to {formatDuration(event.tsUncertaintyUs)} later</span>
-            )}{" "}
-            <strong>{event.node}</strong> <span class={`source ${event.source}`}>{event.source}</span>{" "}
-            {event.at && <span class="where">{event.at}</span>}
-            <code>{event.raw ?? sentenceOf(event)}</code>
-          </li>
+          <EventItem key={event.id} event={event} zone={zone} />
         ))}
       </ol>
+      <Before node={node} cluster={router?.cluster} at={bar.from + bar.fromUncertaintyUs} zone={zone} />
       <Adverts router={router} around={bar.from} zone={zone} />
     </>
+  );
+}
+
+/** What may be why a node changes its state. */
+const CAUSE_KINDS: readonly EventKind[] = [
+  "script.result",
+  "script.error",
+  "track.process",
+  "track.file",
+  "track.bfd",
+  "vrrp.interface",
+  "vrrp.priority-changed",
+  "vrrp.priority-set",
+  "vrrp.advert-timeout",
+  "vrrp.advert-higher-priority",
+  "vrrp.advert-rejected",
+  "vrrp.priority-zero-received",
+  "vrrp.scheduler-stall",
+  "vrrp.error",
+  "daemon.starting",
+  "daemon.stopping",
+  "daemon.reloading",
+  "daemon.child-exited",
+  "daemon.error",
+  "config.diagnostic",
+  "check.result",
+];
+/** How long before it they are looked for: a script may fail several times before it counts. */
+const BEFORE_US = 15_000_000;
+const BEFORE_SHOWN = 40;
+const BEFORE_ASKED = 1_000;
+
+/** The node's own words that led up to it. */
+function Before({
+  node,
+  cluster,
+  at,
+  zone,
+}: {
+  readonly node: string;
+  readonly cluster: string | undefined;
+  readonly at: number;
+  readonly zone: Zone;
+}) {
+  const { value, trouble } = useAsked(
+    () =>
+      api.eventsOf(
+        { node, ...(cluster === undefined ? {} : { cluster }) },
+        CAUSE_KINDS,
+        { from: Math.max(0, Math.round(at) - BEFORE_US), to: Math.round(at) + 1 },
+        BEFORE_ASKED,
+      ),
+    [node, cluster, at],
+  );
+  if (trouble) return <p role="alert">{trouble}</p>;
+  if (!value || value.events.length === 0) return null;
+  return (
+    <>
+      <h3>Before it, on {node}</h3>
+      <ol class="evidence before">
+        {value.events.slice(-BEFORE_SHOWN).map((event) => (
+          <EventItem key={event.id} event={event} zone={zone} />
+        ))}
+      </ol>
+    </>
+  );
+}
+
+function EventItem({ event, zone }: { readonly event: Event; readonly zone: Zone }) {
+  return (
+    <li>
+      <span class="when">{formatMicros(event.ts, zone)}</span>
+      {event.tsUncertaintyUs >= SHARP_US && (
+        <span class="muted"> or up to {formatDuration(event.tsUncertaintyUs)} later</span>
+      )}{" "}
+      <strong>{event.node}</strong> <span class={`source ${event.source}`}>{event.source}</span>{" "}
+      {event.at && <span class="where">{event.at}</span>}
+      <code>{event.raw ?? sentenceOf(event)}</code>
+    </li>
   );
 }
 
@@ -187,6 +260,11 @@ const SAYS: Readonly<Record<string, string>> = {
   log: "Says keepalived's log",
   wire: "Says the wire: adverts of this node",
   kernel: "Says the kernel: the virtual address on an interface",
+};
+
+const SERVICE_SAYS: Readonly<Record<string, string>> = {
+  log: "Says keepalived's log",
+  check: "Says the collector's own check",
 };
 
 function sentenceOf(event: Event): string {
@@ -199,6 +277,18 @@ function sentenceOf(event: Event): string {
       return `${event.address}/${event.prefixLength} added to ${event.interface}`;
     case "kernel.address-removed":
       return `${event.address}/${event.prefixLength} removed from ${event.interface}`;
+    case "config.diagnostic":
+      return `${event.file === undefined ? "" : `${event.file}:${event.line ?? 1}: `}${event.message}`;
+    case "check.result":
+      return `${event.checker} check of ${event.service ?? "a server"}: ${event.outcome}${event.reason === undefined ? "" : `, ${event.reason}`}${event.status === undefined ? "" : `, status ${event.status}`}`;
+    case "check.server-up":
+    case "check.server-down":
+      return `real server ${event.realServer} of ${event.virtualServer} ${event.action}`;
+    case "check.quorum-lost":
+    case "check.quorum-gained":
+      return `quorum of ${event.virtualServer} ${event.kind === "check.quorum-lost" ? "lost" : "gained"}${event.weight === undefined ? "" : `: weight ${event.weight} of ${event.quorum ?? "?"}`}`;
+    case "check.sorry-server":
+      return `sorry server ${event.sorryServer} of ${event.virtualServer} ${event.action}`;
     case "kernel.addresses":
       return `the kernel's addresses when the collector began: ${event.addresses.map(({ address }) => address).join(", ")}`;
     default:

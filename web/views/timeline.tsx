@@ -2,6 +2,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { Timeline } from "../../server/api/types.ts";
 import { AdvertsChart } from "../charts/adverts.ts";
 import { LanesChart, lanesHeight, type LanesView, type Target } from "../charts/lanes.ts";
+import { type Strip, stripsOf } from "../charts/strips.ts";
 import { pan, type Range, zoom } from "../range.ts";
 import { formatDateTime, formatDuration, type Zone } from "../time.ts";
 
@@ -31,7 +32,7 @@ export function TimelineView({ timeline, range, zone, now, selected, onRange, on
   const [isTableOpen, setTableOpen] = useState(false);
 
   const view: LanesView = {
-    lanes: timeline?.lanes ?? [],
+    strips: stripsOf(timeline?.lanes ?? [], timeline?.services ?? []),
     incidents: timeline?.incidents ?? [],
     range,
     zone,
@@ -95,13 +96,13 @@ export function TimelineView({ timeline, range, zone, now, selected, onRange, on
 
   return (
     <>
-      <div class="canvas lanes" ref={(box) => box?.style.setProperty("height", `${lanesHeight(view.lanes)}px`)}>
+      <div class="canvas lanes" ref={(box) => box?.style.setProperty("height", `${lanesHeight(view.strips)}px`)}>
         <canvas
           ref={lanesCanvas}
           tabIndex={0}
           role="img"
           aria-label="Lanes of the nodes. The same is in the table below. Arrow keys move, plus and minus zoom."
-          data-lanes={view.lanes.map(({ node }) => node).join(",")}
+          data-lanes={view.strips.map(({ name }) => name).join(",")}
           onPointerDown={onDown}
           onPointerMove={onMove}
           onPointerUp={onUp}
@@ -110,7 +111,7 @@ export function TimelineView({ timeline, range, zone, now, selected, onRange, on
         />
       </div>
       <ul class="legend" aria-label="Legend">
-        {(["MASTER", "BACKUP", "FAULT", "STOPPED", "INIT"] as const).map((state) => (
+        {legendOf(view.strips).map((state) => (
           <li key={state}>
             <span class={`swatch ${state.toLowerCase()}`} aria-hidden="true" /> {state}
           </li>
@@ -138,18 +139,34 @@ export function TimelineView({ timeline, range, zone, now, selected, onRange, on
         >
           As a table
         </summary>
-        {isTableOpen && <TimelineTable timeline={timeline} range={range} zone={zone} onSelect={onSelect} />}
+        {isTableOpen && (
+          <TimelineTable timeline={timeline} strips={view.strips} range={range} zone={zone} onSelect={onSelect} />
+        )}
       </details>
     </>
   );
 }
 
+const LEGEND = ["MASTER", "BACKUP", "FAULT", "STOPPED", "INIT"] as const;
+const SERVICE_LEGEND = ["UP", "DOWN"] as const;
+
+const legendOf = (strips: readonly Strip[]): readonly string[] =>
+  strips.some(({ service }) => service !== null) ? [...LEGEND, ...SERVICE_LEGEND] : LEGEND;
+
 /** The same as the canvas, for those who do not see it. */
-function TimelineTable({ timeline, range, zone, onSelect }: Pick<Props, "timeline" | "range" | "zone" | "onSelect">) {
+function TimelineTable({
+  timeline,
+  strips,
+  range,
+  zone,
+  onSelect,
+}: Pick<Props, "timeline" | "range" | "zone" | "onSelect"> & { readonly strips: readonly Strip[] }) {
   if (!timeline) return <p class="muted">Nothing yet.</p>;
   const seen = ({ from, to }: { from: number; to: number | null }): boolean =>
     from <= range.to && (to ?? range.to) >= range.from;
-  const rows = timeline.lanes.flatMap((lane) => lane.bars.filter(seen).map((bar) => ({ node: lane.node, bar })));
+  const rows = strips.flatMap(({ service, rows: said }) =>
+    said.flatMap(({ node, bars }) => bars.filter(seen).map((bar) => ({ node, service, bar }))),
+  );
   return (
     <table>
       <caption>Incidents and states from {formatDateTime(range.from, zone)}</caption>
@@ -178,16 +195,17 @@ function TimelineTable({ timeline, range, zone, onSelect }: Pick<Props, "timelin
               <td>{incident.end === null ? "open" : formatDuration(incident.end - incident.start)}</td>
             </tr>
           ))}
-        {rows.slice(0, TABLE_ROWS_MAX).map(({ node, bar }) => (
+        {rows.slice(0, TABLE_ROWS_MAX).map(({ node, service, bar }) => (
           <tr
-            key={`${node} ${bar.source} ${bar.from} ${bar.state}`}
+            key={`${node} ${service ?? ""} ${bar.source} ${bar.from} ${bar.state}`}
             data-node={node}
             data-source={bar.source}
             data-state={bar.state}
+            data-service={service ?? undefined}
           >
-            <td>{node}</td>
+            <td>{service === null ? node : `${service}, as ${node} sees it`}</td>
             <td>
-              <button type="button" onClick={() => onSelect({ kind: "bar", node, bar })}>
+              <button type="button" onClick={() => onSelect({ kind: "bar", node, service, bar })}>
                 {bar.state}
               </button>
             </td>

@@ -80,6 +80,7 @@ function labelsOf(message: Message): Labels {
     cluster: message.cluster,
     ...(message.router === null ? {} : { router: message.router }),
     ...(message.instance === null ? {} : { instance: message.instance }),
+    ...(message.service === null ? {} : { service: message.service }),
     ...(message.nodes.length === 1 && only !== undefined ? { node: only } : {}),
     nodes: message.nodes.join(","),
     severity: message.severity,

@@ -131,6 +131,28 @@ const DAEMON: Readonly<Record<string, (rest: readonly string[]) => Spoken>> = {
     log({ kind: "daemon.error", code, message: text.join(" ") || code }, text.join(" ") || code),
 };
 
+export const VIRTUAL_SERVER = `[${VIP}]:80`;
+export const realServerOf = (name: string): string => `[10.99.0.${name === "web1" ? 21 : 22}]:80`;
+
+/** `checks log down web1`, `checks probe quorum-lost`, `checks probe result web1 digest`: keepalived's checkers by its log, or the collector's own. */
+const checks = (words: readonly string[]): Spoken => {
+  const [who, what = "", name = "web1", reason = "timeout"] = words;
+  const virtualServer = VIRTUAL_SERVER;
+  const realServer = realServerOf(name);
+  const bodies: Readonly<Record<string, EventBody>> = {
+    up: { kind: "check.server-up", virtualServer, realServer, action: "added" },
+    down: { kind: "check.server-down", virtualServer, realServer, action: "removed" },
+    gone: { kind: "check.server-gone", realServer, reason: "shutdown" },
+    result: { kind: "check.result", checker: "HTTP", outcome: "down", service: realServer, virtualServer, reason },
+    "quorum-lost": { kind: "check.quorum-lost", virtualServer, quorum: 1, weight: 0, initial: name === "initial" },
+    "quorum-gained": { kind: "check.quorum-gained", virtualServer, quorum: 1, weight: 1 },
+    sorry: { kind: "check.sorry-server", virtualServer, sorryServer: "[127.0.0.1]:8080", action: "added" },
+  };
+  const body = bodies[what];
+  if (!body) throw new Error(`no such word of a checker: ${what}`);
+  return who === "log" ? log(body, `${what} ${name}`) : { source: "check", body };
+};
+
 const VERBS: Readonly<Record<string, Verb>> = {
   log: stateLine,
   /** The same with a microsecond timestamp, as journald has it. */
@@ -174,6 +196,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
       { kind: "vrrp.advert-lower-priority", instance: "VI_1", peer: addressOf(peer), election: true },
       `(VI_1) Received advert from ${addressOf(peer)} with lower priority`,
     ),
+  checks,
   "sent-zero": () => log({ kind: "vrrp.priority-zero-sent", instance: "VI_1" }, "(VI_1) sent 0 priority"),
   removing: () => log({ kind: "vrrp.vips", instance: "VI_1", action: "removing" }, "(VI_1) removing VIPs."),
   garp: ([name = "VI_1", vip = VIP]) =>

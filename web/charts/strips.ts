@@ -1,0 +1,58 @@
+import type { Bar, Lane, ServiceLane } from "../../server/api/types.ts";
+
+/** One row of a strip: what one source says. */
+export interface Row {
+  readonly label: string;
+  /** Whose word it is. */
+  readonly node: string;
+  readonly bars: readonly Bar[];
+  readonly watchedTo: number;
+}
+
+/** What is drawn under one name: a node of the router, or a service behind it. */
+export interface Strip {
+  readonly name: string;
+  readonly detail: string | null;
+  /** A service's name when it is one. */
+  readonly service: string | null;
+  readonly rows: readonly Row[];
+}
+
+/** The order in which sources stand under each other: from what is to what is said. */
+const SOURCES = ["kernel", "wire", "log"] as const;
+const SOURCE_NAMES: Readonly<Record<string, string>> = { kernel: "address", wire: "adverts", log: "log" };
+
+/** Nodes first, then the services behind them. A source that says nothing of any node takes no room. */
+export function stripsOf(lanes: readonly Lane[], services: readonly ServiceLane[]): Strip[] {
+  const spoken = SOURCES.filter((source) => lanes.some(({ bars }) => bars.some((bar) => bar.source === source)));
+  const sources = spoken.length > 0 ? spoken : SOURCES;
+  const nodes = lanes.map(
+    ({ node, instance, bars, watchedTo }): Strip => ({
+      name: node,
+      detail: instance,
+      service: null,
+      rows: sources.map((source) => ({
+        label: SOURCE_NAMES[source] ?? source,
+        node,
+        bars: bars.filter((bar) => bar.source === source),
+        watchedTo,
+      })),
+    }),
+  );
+  return [...nodes, ...services.map(serviceStrip)];
+}
+
+function serviceStrip({ virtualServer, realServer, rows }: ServiceLane): Strip {
+  return {
+    name: realServer ?? virtualServer,
+    detail: realServer === null ? "virtual server, by its quorum" : `real server of ${virtualServer}`,
+    service: realServer ?? virtualServer,
+    rows: rows.map(({ node, source, bars, watchedTo }) => ({
+      // keepalived's own word, or the collector's own check.
+      label: `${node} ${source}`,
+      node,
+      bars,
+      watchedTo,
+    })),
+  };
+}
