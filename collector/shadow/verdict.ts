@@ -51,6 +51,8 @@ export type Fact =
       readonly state: ProcessState | "gone";
       readonly by: Witness;
     }
+  /** A side's word on services is void: its process is another one. */
+  | { readonly kind: "forget-services"; readonly by: "check" | "log" }
   /** keepalived was told to stop, or to end a child: who goes now goes in order. */
   | { readonly kind: "stopping" }
   | {
@@ -134,6 +136,10 @@ class Book implements Verdicts {
         return this.markOrderly(now);
       case "service":
         return this.setService(fact, now);
+      case "forget-services":
+        for (const [key, service] of this.services)
+          this.services.set(key, { ...service, [fact.by === "check" ? "checked" : "logged"]: undefined });
+        return;
     }
   }
 

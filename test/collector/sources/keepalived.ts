@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Namespace } from "./namespace.ts";
 
 /** A real keepalived in a network namespace, with its files in a folder of its own. Only VRRP: this kernel may have no IPVS. */
@@ -64,6 +65,15 @@ export class RealKeepalived {
 
   log(): string {
     return readFileSync(this.logPath, "utf8");
+  }
+
+  /** Waits for a line of its log. */
+  async says(line: RegExp, timeoutMs = 15_000): Promise<void> {
+    const deadline = performance.now() + timeoutMs;
+    while (!line.test(this.log())) {
+      if (performance.now() > deadline) throw new Error(`waited in vain for ${line} in\n${this.log()}`);
+      await sleep(50);
+    }
   }
 
   /** In order: priority 0 is sent, the addresses are taken off. */

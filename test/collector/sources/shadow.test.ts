@@ -1,0 +1,204 @@
+import { execFileSync } from "node:child_process";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { instanceConf, RealKeepalived } from "./keepalived.ts";
+import { Namespace, whyNoNamespaces } from "./namespace.ts";
+import { Watched } from "./watched.ts";
+
+const why = whyNoNamespaces("keepalived", "tcpdump", "nft");
+const VIP = "10.99.0.100";
+
+describe.skipIf(why !== "")(`the shadow beside real keepalived daemons${why}`, () => {
+  let near: Namespace;
+  let far: Namespace;
+  const daemons: RealKeepalived[] = [];
+  let watched: Watched;
+
+  beforeEach(() => {
+    near = new Namespace("near");
+    far = new Namespace("far");
+    near.ip("link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", far.name);
+    near.ip("addr", "add", "10.99.0.11/24", "dev", "eth0");
+    far.ip("addr", "add", "10.99.0.12/24", "dev", "eth0");
+    for (const one of [near, far]) one.ip("link", "set", "eth0", "up");
+  });
+  afterEach(async () => {
+    await watched.stop();
+    for (const daemon of daemons.splice(0)) await daemon.remove();
+    near.remove();
+    far.remove();
+  });
+
+  function daemon(namespace: Namespace, priority: number, more?: string): RealKeepalived {
+    const one = new RealKeepalived(namespace, instanceConf(priority, more));
+    daemons.push(one);
+    return one;
+  }
+
+  const divergences = (): string[] =>
+    watched.spooled
+      .of("shadow.divergence")
+      .map(({ body }) => [body.phase, body.code, body.reason].filter(Boolean).join(" "));
+  const predicted = (): string[] => watched.spooled.of("shadow.state").map(({ body }) => `${body.state} ${body.cause}`);
+  const until = (state: string, cause: string): Promise<unknown> =>
+    watched.spooled.until(`${state} ${cause}`, (all) =>
+      all.of("shadow.state").find(({ body }) => body.state === state && body.cause === cause),
+    );
+  const logged = (state: string, after = 0): Promise<unknown> =>
+    watched.spooled.until(`${state} in the log`, (all) =>
+      all
+        .of("vrrp.state")
+        .slice(after)
+        .find(({ body }) => body.state === state),
+    );
+  const diverges = (code: string, phase = "begin") =>
+    watched.spooled.until(
+      `${phase} ${code}`,
+      (all) => all.of("shadow.divergence").find(({ body }) => body.code === code && body.phase === phase),
+      25_000,
+    );
+
+  test("start, failover, failback, reload and stop are predicted, and nothing differs", async () => {
+    const own = daemon(near, 100);
+    const peer = daemon(far, 150);
+    watched = new Watched(own);
+    await watched.start();
+    own.start();
+    await until("MASTER", "master-down");
+    await logged("MASTER");
+    peer.start();
+    await until("BACKUP", "outranked");
+    await logged("BACKUP", 2);
+    await peer.stop();
+    await until("MASTER", "priority-zero");
+    await logged("MASTER", 3);
+    process.kill(own.pid, "SIGHUP");
+    await watched.spooled.until("the reload", (all) => all.of("daemon.reloading")[0]);
+    await own.stop();
+    await until("INIT", "stop");
+    await watched.spooled.until("the end", (all) =>
+      all.of("process.gone").find(({ body }) => body.daemon === "parent"),
+    );
+    expect(predicted()).toEqual([
+      "BACKUP start",
+      "MASTER master-down",
+      "BACKUP outranked",
+      "MASTER priority-zero",
+      "INIT stop",
+    ]);
+    expect(divergences()).toEqual([]);
+  }, 60_000);
+
+  test("a master whose VRRP process is stopped is frozen until it runs again, and nothing else", async () => {
+    const own = daemon(near, 150);
+    const peer = daemon(far, 100);
+    watched = new Watched(own);
+    await watched.start();
+    own.start();
+    await until("MASTER", "master-down");
+    peer.start();
+    await watched.spooled.until("an advert", (all) => all.of("wire.advert")[2]);
+    process.kill(own.vrrpPid, "SIGSTOP");
+    const { body } = await diverges("frozen");
+    expect(body.instance).toBe("VI_1");
+    expect(body.message).toMatch(/^keepalived's VRRP process \d+ and with it VI_1 is stopped/);
+    expect(body.evidence.map(({ source }) => source)).toEqual(["process"]);
+    await watched.spooled.until("the peer's adverts", (all) =>
+      all.of("wire.advert").find(({ body: { outgoing } }) => !outgoing),
+    );
+    process.kill(own.vrrpPid, "SIGCONT");
+    await diverges("frozen", "end");
+    expect(divergences()).toEqual(["begin frozen frozen", "end frozen frozen"]);
+  }, 60_000);
+
+  test("a daemon that is killed as a whole leaves its address on the interface, while the peer is master too", async () => {
+    const own = daemon(near, 150);
+    const peer = daemon(far, 100);
+    watched = new Watched(own);
+    await watched.start();
+    own.start();
+    await until("MASTER", "master-down");
+    peer.start();
+    await watched.spooled.until("its address", (all) =>
+      all.of("kernel.address-added").find(({ body }) => body.address === VIP),
+    );
+    await own.killGroup();
+    const { body } = await diverges("zombie-vip");
+    expect(body).toMatchObject({ instance: "VI_1", reason: "daemon-gone" });
+    expect(near.ip("addr", "show", "dev", "eth0")).toContain(`${VIP}/24`);
+    expect(body.evidence.map(({ source }) => source)).toEqual(expect.arrayContaining(["process", "kernel"]));
+    own.start();
+    await diverges("zombie-vip", "end");
+    await until("BACKUP", "start");
+    expect(divergences()).toEqual(["begin zombie-vip daemon-gone", "end zombie-vip daemon-gone"]);
+  }, 60_000);
+
+  test("a backup whose firewall drops adverts becomes master although they reach the node", async () => {
+    const own = daemon(near, 100);
+    const peer = daemon(far, 150);
+    watched = new Watched(own);
+    await watched.start();
+    peer.start();
+    own.start();
+    await watched.spooled.until("the peer's adverts", (all) =>
+      all.of("wire.advert").find(({ body: { outgoing } }) => !outgoing),
+    );
+    await logged("BACKUP");
+    const nft = (rules: string): void =>
+      void execFileSync("ip", ["netns", "exec", near.name, "nft", "-f", "-"], { input: rules });
+    nft("table inet t { chain in { type filter hook input priority 0; ip protocol 112 drop; }; }");
+    const { body } = await diverges("socket-not-read");
+    expect(body).toMatchObject({ instance: "VI_1", expected: "BACKUP" });
+    expect(body.observed).toContain("its log says MASTER");
+    expect(new Set(body.evidence.map(({ source }) => source))).toEqual(new Set(["shadow", "log", "wire", "kernel"]));
+    expect(
+      body.evidence.some(({ text }) => text.includes("hears from 10.99.0.12 an advert of VRID 51 with priority 150")),
+    ).toBe(true);
+    nft("delete table inet t");
+    await diverges("socket-not-read", "end");
+    expect(divergences()).toEqual(["begin socket-not-read", "end socket-not-read"]);
+  }, 60_000);
+
+  test("a daemon that ran before is followed from what it is found to be", async () => {
+    const own = daemon(near, 100);
+    const peer = daemon(far, 150);
+    peer.start();
+    await peer.says(/Entering MASTER STATE/);
+    own.start();
+    await own.says(/Entering BACKUP STATE/);
+    watched = new Watched(own);
+    await watched.start();
+    await until("BACKUP", "seed");
+    await peer.stop();
+    await until("MASTER", "priority-zero");
+    await logged("MASTER");
+    await watched.stop();
+
+    watched = new Watched(own);
+    await watched.start();
+    await until("MASTER", "seed");
+    peer.start();
+    await until("BACKUP", "outranked");
+    await logged("BACKUP");
+    expect(divergences()).toEqual([]);
+  }, 60_000);
+
+  test("a killed VRRP process has a successor that begins anew; a killed parent has none, and nobody takes over", async () => {
+    const own = daemon(near, 100);
+    watched = new Watched(own);
+    await watched.start();
+    own.start();
+    await until("MASTER", "master-down");
+    process.kill(own.vrrpPid, "SIGKILL");
+    await watched.spooled.until(
+      "the second mastership",
+      (all) => all.of("shadow.state").filter(({ body }) => body.state === "MASTER")[1],
+    );
+    await logged("MASTER", 3);
+    expect(divergences()).toEqual([]);
+    process.kill(own.pid, "SIGKILL");
+    const { body } = await diverges("daemon-absent");
+    expect(body.observed).toBe("no VRRP process");
+    expect(near.ip("addr", "show", "dev", "eth0")).not.toContain(VIP);
+    expect(divergences()).toEqual(["begin daemon-absent"]);
+  }, 60_000);
+});
