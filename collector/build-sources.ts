@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { accessSync, constants } from "node:fs";
 import type { CollectorConfig } from "./config.ts";
 import type { Clock } from "./core/time.ts";
@@ -13,61 +14,93 @@ import { FileTail } from "./sources/file-tail.ts";
 import { Handover, overheard } from "./sources/handover.ts";
 import { JournalSource } from "./sources/journal.ts";
 import { createProcessWatchSource, type ProcessNews } from "./sources/process-watch.ts";
+import { createShadowSource } from "./sources/shadow.ts";
 import type { Source } from "./sources/source.ts";
+import type { HeardAdvert } from "./vrrp/senders.ts";
 
 /** The sources a configuration asks for. The configuration of keepalived comes first: it names what the others talk of. */
 export function buildSources(config: CollectorConfig, { clock }: { clock: Clock }): Source[] {
-  const sources: Source[] = [];
-  const { keepalived, logs, capture, addresses, process, checks } = config;
+  const { keepalived, logs, capture, addresses, process, checks, shadow } = config;
   const configs = new EffectiveConfigs();
-  if (keepalived.watch !== false)
-    sources.push(
-      createConfWatchSource({
-        clock,
-        configs,
-        ...(keepalived.config === undefined ? {} : { path: keepalived.config }),
-      }),
-    );
-  if (addresses.enabled !== false) sources.push(createAddressesSource({ clock }));
-  if (capture.enabled !== false) sources.push(createCaptureSource({ clock, configs }));
-  const zone = logs.zone === "local" ? Intl.DateTimeFormat().resolvedOptions().timeZone : logs.zone;
-  const logged = new Handover<readonly Observation[]>();
   const processes = new Handover<ProcessNews>();
-  if (process.enabled !== false) sources.push(createProcessWatchSource({ clock, configs, logged, processes }));
-  if (process.signals) sources.push(createDumpSource({ clock, processes }));
-  for (const path of logs.files)
-    sources.push(
-      overheard(
-        new FileTail({
-          path,
-          clock,
-          createReader: (file, fingerprint) => createLogReader({ path: file, fingerprint, zone }),
-        }),
-        logged,
-      ),
-    );
-  // rsyslog usually writes what the journal holds too: one of them is enough, and the file is the user's own.
-  if (logs.journal === true || (logs.journal === "auto" && !logs.files.some(isReadable)))
-    sources.push(overheard(new JournalSource(), logged));
-  if (checks.enabled !== false)
-    sources.push(
-      createChecksSource({
+  const heard = new Handover<HeardAdvert>();
+  const [logged, addressed, captured, processed, checked] = [
+    observed(),
+    observed(),
+    observed(),
+    observed(),
+    observed(),
+  ];
+  // Passwords of adverts and of the configuration are compared in memory, by a key that nobody else ever has.
+  const fingerprintKey = randomBytes(32).toString("hex");
+  const path = keepalived.config === undefined ? {} : { path: keepalived.config };
+  const confWatch = createConfWatchSource({ clock, configs, fingerprintKey, ...path });
+  const addressSource = createAddressesSource({ clock });
+  const captureSource = createCaptureSource({
+    clock,
+    configs,
+    fingerprintKey,
+    heard: (advert) => heard.publish(advert),
+  });
+  const processSource = createProcessWatchSource({ clock, configs, logged, processes });
+  const zone = logs.zone === "local" ? Intl.DateTimeFormat().resolvedOptions().timeZone : logs.zone;
+  const tails = logs.files.map(
+    (file) =>
+      new FileTail({
+        path: file,
         clock,
-        node: config.node,
-        configs,
-        logged,
-        settings: {
-          probe: checks.probe,
-          nodes: checks.nodes,
-          probesPerLoop: checks.probes_per_loop,
-          concurrentMax: checks.concurrent_max,
-          scripts: checks.scripts,
-          tlsMin: checks.tls_min,
-        },
+        createReader: (name, fingerprint) => createLogReader({ path: name, fingerprint, zone }),
       }),
-    );
-  return sources;
+  );
+  // rsyslog usually writes what the journal holds too: one of them is enough, and the file is the user's own.
+  const journals =
+    logs.journal === true || (logs.journal === "auto" && !logs.files.some(isReadable)) ? [new JournalSource()] : [];
+  const checksSource = createChecksSource({
+    clock,
+    node: config.node,
+    configs,
+    logged,
+    settings: {
+      probe: checks.probe,
+      nodes: checks.nodes,
+      probesPerLoop: checks.probes_per_loop,
+      concurrentMax: checks.concurrent_max,
+      scripts: checks.scripts,
+      tlsMin: checks.tls_min,
+    },
+  });
+  const shadowSource = createShadowSource({
+    clock,
+    configs,
+    processes,
+    logged,
+    addressed,
+    captured,
+    processed,
+    checked,
+    heard,
+    sight: () => ({
+      wire: isRunning(captureSource),
+      kernel: isRunning(addressSource),
+      process: isRunning(processSource),
+    }),
+    refresh: () => void (keepalived.watch === false ? undefined : confWatch.refresh()),
+  });
+  return [
+    ...(keepalived.watch === false ? [] : [confWatch]),
+    // Before those it hears: the first of what they say counts too.
+    ...(shadow.enabled === false ? [] : [shadowSource]),
+    ...(addresses.enabled === false ? [] : [overheard(addressSource, addressed)]),
+    ...(capture.enabled === false ? [] : [overheard(captureSource, captured)]),
+    ...(process.enabled === false ? [] : [overheard(processSource, processed)]),
+    ...(process.signals ? [createDumpSource({ clock, processes })] : []),
+    ...[...tails, ...journals].map((source) => overheard(source, logged)),
+    ...(checks.enabled === false ? [] : [overheard(checksSource, checked)]),
+  ];
 }
+
+const observed = (): Handover<readonly Observation[]> => new Handover();
+const isRunning = (source: Source): boolean => source.status().state === "running";
 
 function isReadable(path: string): boolean {
   try {

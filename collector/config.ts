@@ -47,6 +47,7 @@ const CollectorConfigSchema = Type.Object(
     ),
     capture: Type.Object({ enabled: Switch }, closed),
     addresses: Type.Object({ enabled: Switch }, closed),
+    shadow: Type.Object({ enabled: Switch }, closed),
     process: Type.Object(
       {
         enabled: Switch,
@@ -98,6 +99,7 @@ function defaults(): CollectorConfig {
     capture: { enabled: "auto" },
     addresses: { enabled: "auto" },
     process: { enabled: "auto", signals: false },
+    shadow: { enabled: "auto" },
     checks: {
       enabled: "auto",
       probe: "always",

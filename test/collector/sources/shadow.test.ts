@@ -95,6 +95,7 @@ describe.skipIf(why !== "")(`the shadow beside real keepalived daemons${why}`, (
     await watched.start();
     own.start();
     await until("MASTER", "master-down");
+    await logged("MASTER");
     peer.start();
     await watched.spooled.until("an advert", (all) => all.of("wire.advert")[2]);
     process.kill(own.vrrpPid, "SIGSTOP");
@@ -117,6 +118,7 @@ describe.skipIf(why !== "")(`the shadow beside real keepalived daemons${why}`, (
     await watched.start();
     own.start();
     await until("MASTER", "master-down");
+    await logged("MASTER");
     peer.start();
     await watched.spooled.until("its address", (all) =>
       all.of("kernel.address-added").find(({ body }) => body.address === VIP),
@@ -188,6 +190,7 @@ describe.skipIf(why !== "")(`the shadow beside real keepalived daemons${why}`, (
     await watched.start();
     own.start();
     await until("MASTER", "master-down");
+    await logged("MASTER");
     process.kill(own.vrrpPid, "SIGKILL");
     await watched.spooled.until(
       "the second mastership",
