@@ -36,7 +36,7 @@ export function hear(draft: Draft, heard: Heard, at: MonoUs): void {
     instance: router.conf,
     release: draft.release,
     state: router.state,
-    master: router.master?.address,
+    source: router.source,
   });
   if (!verdict.accepted) {
     // In FAULT nothing is read.
@@ -121,6 +121,7 @@ function hearAsBackup(draft: Draft, index: number, peer: HeardPeer): void {
   }
   const isLower = peer.priority < router.effective;
   if (isLower && !router.conf.nopreempt && !isPreemptDelayed(router, draft.now)) {
+    patch(draft, index, { source: peer.address });
     if (isOld(draft.release)) {
       // Its own advert makes the other step back; then it takes over.
       patch(draft, index, { wants: "MASTER", transitioning: true });
@@ -133,6 +134,7 @@ function hearAsBackup(draft: Draft, index: number, peer: HeardPeer): void {
   patch(draft, index, {
     wants: "BACKUP",
     master: peer,
+    source: peer.address,
     armedAt: draft.now,
     preemptAt: preemptAtAfter(router, isLower, draft.now),
     masterIntervalUs: conf.version === 3 && !isOld(draft.release) ? peer.intervalUs : conf.advertIntervalUs,
@@ -177,6 +179,7 @@ function hearAsMaster(draft: Draft, index: number, peer: HeardPeer): void {
   }
   patch(draft, index, {
     master: peer,
+    source: peer.address,
     masterIntervalUs:
       router.conf.version === 3 && !isOld(draft.release) ? peer.intervalUs : router.conf.advertIntervalUs,
   });

@@ -131,6 +131,7 @@ function freshRouter(conf: Instance, { now, world }: Draft): Router {
     turn: 0,
     armedAt: now,
     master: undefined,
+    source: undefined,
     peers: [],
     preemptAt: undefined,
     transitioning: false,

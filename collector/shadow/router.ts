@@ -43,6 +43,8 @@ export interface Router {
   /** When the timer was last set anew: a backup's by an advert it accepted, a master's by any packet. */
   readonly armedAt: MonoUs;
   readonly master: HeardPeer | undefined;
+  /** Whose advert was last accepted or discarded: skip_check_adv_addr goes by it. */
+  readonly source: string | undefined;
   /** Everybody valid who was heard, the oldest first. */
   readonly peers: readonly HeardPeer[];
   /** When lower priorities are no longer accepted (preempt_time). */

@@ -26,8 +26,8 @@ export interface Receiver {
   readonly instance: Instance;
   readonly release: Release;
   readonly state: VrrpState;
-  /** Source of the last advert that was accepted. */
-  readonly master: string | undefined;
+  /** Where the last advert came from that was accepted or discarded. */
+  readonly source: string | undefined;
 }
 
 const REQUIRED_TTL = 255;
@@ -135,9 +135,9 @@ export function isMulticast({ family, destination }: Decoded): boolean {
 }
 
 /** A master always looks; a backup may leave it out for the master it knows. What a cut capture does not hold cannot be looked at. */
-function checksAddresses({ source, checksum }: Decoded, { instance, state, master }: Receiver): boolean {
+function checksAddresses({ source, checksum }: Decoded, { instance, state, source: known }: Receiver): boolean {
   if (checksum === "unverified") return false;
-  return state === "MASTER" || !instance.skipCheckAdvAddr || source !== master;
+  return state === "MASTER" || !instance.skipCheckAdvAddr || source !== known;
 }
 
 /** Up to 2.3.2 the source is looked at together with the addresses. */

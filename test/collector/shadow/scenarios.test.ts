@@ -52,6 +52,24 @@ describe("a start (tried with 2.2.7)", () => {
        expect until 10s nothing`,
     ],
     [
+      "an owner that says BACKUP waits, with the least skew",
+      { config: instanceText({ priority: 255 }) },
+      `at 0 start
+       expect at 0 VI_1 backup start
+       expect at 3.00390625 VI_1 master master-down`,
+    ],
+    [
+      "state MASTER without a priority is an owner, and so is 255 without a state",
+      {
+        config:
+          instanceText({ state: "MASTER" }).replace(" priority 100\n", "") +
+          instanceText({ ...second, priority: 255 }).replace(" state BACKUP\n", ""),
+      },
+      `at 0 start
+       expect at 0 VI_1 master owner
+       expect at 0 VI_2 master owner`,
+    ],
+    [
       "owners of a group are master in the order of their group",
       {
         config:
@@ -289,6 +307,24 @@ describe("a backup", () => {
        expect at 4.609375 VI_1 master master-down
        at 5 advert prio 150 interval 2
        expect at 5 VI_1 rejects interval`,
+    ],
+    [
+      "with skip_check_adv_addr knows whom it heard last, discarded or not, but not who said 0 (tried with 2.2.7)",
+      withLines("skip_check_adv_addr"),
+      `at 0 start
+       expect at 0 VI_1 backup start
+       at 0.3 advert
+       at 0.8 advert vips 10.0.0.101
+       at 1.0 advert vips 10.0.0.101 from 10.0.0.3
+       expect at 1 VI_1 rejects vip-list
+       at 1.2 advert prio 50 from 10.0.0.3
+       at 1.4 advert vips 10.0.0.101 from 10.0.0.3
+       at 1.6 advert vips 10.0.0.101
+       expect at 1.6 VI_1 rejects vip-list
+       at 1.8 advert prio 0
+       at 1.9 advert vips 10.0.0.101
+       expect at 1.9 VI_1 rejects vip-list
+       expect at 2.409375 VI_1 master priority-zero`,
     ],
     [
       "tells when its master was nearly lost",

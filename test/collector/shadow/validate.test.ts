@@ -35,7 +35,7 @@ function verdict({ lines = "", advert: over = {}, receiver = {}, release = [2, 2
     instance: instanceOf(lines, release),
     release,
     state: "BACKUP",
-    master: undefined,
+    source: undefined,
     ...receiver,
   });
   return result.accepted ? ["accepted", ...result.complaints].join(" ") : result.reason;
@@ -69,17 +69,17 @@ const TABLE: readonly (readonly [what: string, given: Case, said: string])[] = [
   ["addresses of a capture that was cut", { advert: { vips: [], checksum: "unverified" } }, "accepted"],
   [
     "the known master's addresses, with skip_check_adv_addr",
-    { lines: "skip_check_adv_addr", advert: { vips: [] }, receiver: { master: "10.0.0.2" } },
+    { lines: "skip_check_adv_addr", advert: { vips: [] }, receiver: { source: "10.0.0.2" } },
     "accepted",
   ],
   [
     "another one's",
-    { lines: "skip_check_adv_addr", advert: { vips: [] }, receiver: { master: "10.0.0.3" } },
+    { lines: "skip_check_adv_addr", advert: { vips: [] }, receiver: { source: "10.0.0.3" } },
     "vip-list",
   ],
   [
     "as a master",
-    { lines: "skip_check_adv_addr", advert: { vips: [] }, receiver: { master: "10.0.0.2", state: "MASTER" } },
+    { lines: "skip_check_adv_addr", advert: { vips: [] }, receiver: { source: "10.0.0.2", state: "MASTER" } },
     "vip-list",
   ],
   ["a wrong checksum", { advert: { checksum: "bad" } }, "checksum"],
