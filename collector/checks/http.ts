@@ -6,12 +6,13 @@ import { compareReleases, type Release } from "../conf/version.ts";
 
 /**
  * HTTP as keepalived's checkers speak it. A general client does not do: the digest is over the bytes behind the header as
- * they are sent, chunk marks and compression included, up to Content-Length; a header may end with bare newlines; and what
- * such a client refuses as malformed keepalived takes. (keepalived 2.2.7, check/check_http.c, lib/html.c)
+ * they are sent, chunk marks and compression included, up to Content-Length, which is found in one spelling only; a header
+ * has to end within keepalived's own buffer; and what such a client refuses as malformed keepalived takes. All of it is
+ * held against genhash. (keepalived 2.2.7, check/check_http.c, lib/html.c)
  */
 
-/** Bytes of a header; one that is longer has no end for us. */
-export const HEADER_BYTES_MAX = 64 * 1024;
+/** Bytes of a header with the empty line at its end: keepalived finds no end beyond them. */
+const HEADER_BYTES_MAX = 4_095;
 /** Bytes of a body that are read for a digest. Nothing of them is kept. */
 export const BODY_BYTES_MAX = 16 * 1024 * 1024;
 /** Bytes of a body that are kept for a regular expression. */
@@ -37,13 +38,18 @@ export interface HttpAnswer {
   readonly digest: string;
   /** The body's bytes, one a character; empty unless it was asked for. */
   readonly body: string;
-  /** What was not read because it is too long: nothing can be said of the rest. */
-  readonly cut: "header" | "body" | "kept" | undefined;
+  /** What was not read because it is too long. */
+  readonly cut: "header" | "body" | undefined;
+  /** `body` is all of it. */
+  readonly isKept: boolean;
 }
+
+const END_OF_HEADER = Buffer.from("\r\n\r\n");
+const CONTENT_LENGTH = "Content-Length:";
 
 /** Reads an answer piece by piece, in bounded memory. */
 export class HttpReader {
-  private readonly keepsBody: boolean;
+  private keepsBody: boolean;
   private header = Buffer.alloc(0);
   private hasHeader = false;
   private status = 0;
@@ -65,13 +71,15 @@ export class HttpReader {
     // The mark may lie across two pieces: three bytes of what was before are looked at again.
     const from = Math.max(0, this.header.length - 3);
     this.header = Buffer.concat([this.header, bytes]);
-    const end = endOfHeader(this.header, from);
-    if (end === undefined || end > HEADER_BYTES_MAX) {
+    const mark = this.header.indexOf(END_OF_HEADER, from);
+    const end = mark + END_OF_HEADER.length;
+    if (mark < 0 || end > HEADER_BYTES_MAX) {
       if (this.header.length > HEADER_BYTES_MAX) this.cut = "header";
       return this.cut !== undefined;
     }
     const body = this.header.subarray(end);
-    const text = this.header.toString("latin1", 0, end);
+    // What is in the buffer of the body is searched for Content-Length with the header.
+    const text = this.header.toString("latin1", 0, HEADER_BYTES_MAX);
     this.header = Buffer.alloc(0);
     this.hasHeader = true;
     this.status = statusOf(text);
@@ -88,6 +96,7 @@ export class HttpReader {
       digest: this.hash.copy().digest("hex"),
       body: Buffer.concat(this.kept).toString("latin1"),
       cut: this.cut,
+      isKept: this.keepsBody && this.cut === undefined,
     };
   }
 
@@ -99,19 +108,10 @@ export class HttpReader {
       this.kept.push(Uint8Array.from(wanted));
       this.keptBytes += wanted.length;
     }
-    if (this.keptBytes > KEPT_BYTES_MAX) this.cut = "kept";
+    if (this.keptBytes > KEPT_BYTES_MAX) this.keepsBody = false;
     if (this.bodyBytes > BODY_BYTES_MAX) this.cut = "body";
     return this.cut !== undefined || this.bodyBytes >= (this.contentLength ?? Number.POSITIVE_INFINITY);
   }
-}
-
-/** A newline behind a newline, with or without a carriage return between. @returns where the body begins */
-function endOfHeader(bytes: Buffer, from: number): number | undefined {
-  for (let at = bytes.indexOf(10, from); at >= 0; at = bytes.indexOf(10, at + 1)) {
-    if (bytes[at + 1] === 10) return at + 2;
-    if (bytes[at + 1] === 13 && bytes[at + 2] === 10) return at + 3;
-  }
-  return undefined;
 }
 
 /** The three digits behind the first space of the first line. */
@@ -120,9 +120,12 @@ function statusOf(header: string): number {
   return digits === undefined ? 0 : Number(digits);
 }
 
+/** The first of them in this spelling, wherever it stands; one that is not a number to the end of its line is none. */
 function contentLengthOf(header: string): number | undefined {
-  const digits = /^content-length:[ \t]*(\d{1,15})/im.exec(header)?.[1];
-  return digits === undefined ? undefined : Number(digits);
+  const at = header.indexOf(CONTENT_LENGTH);
+  const [line, digits = "0"] =
+    (at < 0 ? undefined : /^(?:[ \t]*\+?(\d{1,19}))?[\r\n]/.exec(header.slice(at + CONTENT_LENGTH.length))) ?? [];
+  return line === undefined ? undefined : Number(digits);
 }
 
 export type Verdict =
@@ -139,7 +142,6 @@ export interface JudgeContext {
 }
 
 export function judge(url: Url, answer: HttpAnswer, { isUp, release, matches }: JudgeContext): Verdict {
-  if (answer.cut === "header") return { kind: "unable", why: `its header has more than ${HEADER_BYTES_MAX} bytes` };
   if (!answer.hasHeader) return { kind: "failure", reason: "no-data" };
   if (!isStatusGood(url, answer.status, isUp, release)) return { kind: "failure", reason: "status" };
   if (url.digest !== undefined) {
@@ -149,7 +151,7 @@ export function judge(url: Url, answer: HttpAnswer, { isUp, release, matches }: 
   if (url.regex === undefined) return { kind: "success" };
   const found = matches(answer.body);
   // What is not found in the part that is kept may stand in the rest.
-  if (found === undefined || (!found && answer.cut !== undefined))
+  if (found === undefined || (!found && !answer.isKept))
     return { kind: "unable", why: "the regular expression could not be tried on all of the body" };
   return found === url.regex.noMatch ? { kind: "failure", reason: "regex" } : { kind: "success" };
 }
