@@ -134,7 +134,8 @@ export class Daemon {
 
   /** Starts it, and waits until it takes connections there. */
   async start(command: string, args: readonly string[], port: number): Promise<void> {
-    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
+    // A group of its own, so that what it starts ends with it.
+    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], detached: true });
     this.child = child;
     for (const stream of [child.stdout, child.stderr])
       stream.on("data", (chunk: Buffer) => (this.said = (this.said + chunk.toString("utf8")).slice(-4_096)));
@@ -146,9 +147,9 @@ export class Daemon {
 
   async stop(): Promise<void> {
     const { child } = this;
-    if (child && child.exitCode === null && child.signalCode === null) {
+    if (child?.pid !== undefined && child.exitCode === null && child.signalCode === null) {
       const gone = new Promise((resolve) => child.once("exit", resolve));
-      child.kill("SIGTERM");
+      process.kill(-child.pid, "SIGTERM");
       await gone;
     }
     rmSync(this.dir, { recursive: true, force: true });
