@@ -17,6 +17,11 @@ const PROGRAMS = {
   chromium: "chromium",
   unshare: "util-linux",
   zstd: "zstd",
+  nginx: "nginx-light",
+  openssl: "openssl",
+  dnsmasq: "dnsmasq-base",
+  socat: "socat",
+  ping: "iputils-ping",
 };
 
 checkNode();

@@ -65,14 +65,15 @@ export class RawServer {
     this.port = (server.address() as AddressInfo).port;
   }
 
-  static async start(onConnection: (socket: Socket) => void): Promise<RawServer> {
+  /** @param port  0: any that is free */
+  static async start(onConnection: (socket: Socket) => void, port = 0): Promise<RawServer> {
     const sockets = new Set<Socket>();
     const server = createServer({ allowHalfOpen: true }, (socket) => {
       sockets.add(socket);
       socket.on("error", () => undefined).on("close", () => sockets.delete(socket));
       onConnection(socket);
     });
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
     return new RawServer(server, sockets);
   }
 
