@@ -17,7 +17,6 @@ const PROGRAMS = {
   chromium: "chromium",
   unshare: "util-linux",
   zstd: "zstd",
-  nginx: "nginx-light",
   openssl: "openssl",
   dnsmasq: "dnsmasq-base",
   socat: "socat",

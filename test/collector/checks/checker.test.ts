@@ -50,7 +50,7 @@ function script(
 }
 
 const lines = (block: string, results: readonly ProbeResult[], release?: Release): string[] =>
-  script(checkerFrom(block, { ...(release ? { release } : {}) }), results, release);
+  script(checkerFrom(block, release ? { release } : {}), results, release);
 
 describe("a checker, probe by probe", () => {
   test("at the start one failure is enough, whatever the retries", () => {
@@ -188,8 +188,8 @@ describe("whatever the results", () => {
           row = outcome === "failure" ? row + 1 : 0;
           const goesDown: boolean = isUp && outcome === "failure" && (!hasRun || row > retry);
           const goesUp: boolean = !isUp && outcome === "success";
-          expect(/ down$/.test(line)).toBe(goesDown);
-          expect(/ up$/.test(line)).toBe(goesUp || (!hasRun && outcome === "success"));
+          expect(line.endsWith(" down")).toBe(goesDown);
+          expect(line.endsWith(" up")).toBe(goesUp || (!hasRun && outcome === "success"));
           isUp = goesUp || (isUp && !goesDown);
           hasRun = true;
         }
