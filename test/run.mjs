@@ -21,6 +21,7 @@ const PROGRAMS = {
   dnsmasq: "dnsmasq-base",
   socat: "socat",
   ping: "iputils-ping",
+  pcre2test: "pcre2-utils",
 };
 
 checkNode();
