@@ -104,6 +104,8 @@ class Book implements Verdicts {
   private stoppingAt: MonoUs | undefined;
   /** By code and subject: told ones only. */
   private readonly open = new Map<string, Difference>();
+  /** When one ended last: it does not begin again before that, whatever its cause. */
+  private readonly endedAt = new Map<string, MonoUs>();
 
   tell(fact: Fact, now: MonoUs): void {
     switch (fact.kind) {
@@ -149,12 +151,14 @@ class Book implements Verdicts {
     for (const [key, difference] of this.open) {
       if (found.has(key)) continue;
       this.open.delete(key);
+      this.endedAt.set(key, now);
       told.push({ phase: "end", difference, at: now });
     }
     for (const [key, difference] of found) {
-      if (this.open.has(key) || now - difference.since < difference.toleranceUs) continue;
+      const since = Math.max(difference.since, (this.endedAt.get(key) ?? 0) + 1) as MonoUs;
+      if (this.open.has(key) || now - since < difference.toleranceUs) continue;
       this.open.set(key, difference);
-      told.push({ phase: "begin", difference, at: difference.since });
+      told.push({ phase: "begin", difference, at: since });
     }
     return told;
   }

@@ -96,6 +96,7 @@ function sentence(event: Event): string {
     case "check.sorry-server":
       return `sorry server ${event.sorryServer} of ${event.virtualServer} ${event.action}`;
     case "daemon.error":
+    case "shadow.divergence":
       return event.message;
     default:
       return event.kind;

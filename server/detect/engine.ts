@@ -105,7 +105,15 @@ export function createDetectionEngine(
 function compareDrafts(a: IncidentDraft, b: IncidentDraft): number {
   if (a.start !== b.start) return a.start - b.start;
   const key = (draft: IncidentDraft): string =>
-    [draft.kind, draft.cluster, draft.subject.router, draft.subject.service, ...draft.subject.nodes].join("|");
+    [
+      draft.kind,
+      draft.cluster,
+      draft.subject.router,
+      draft.subject.service,
+      ...draft.subject.nodes,
+      draft.subject.instance,
+      draft.cause?.code,
+    ].join("|");
   return key(a) < key(b) ? -1 : 1;
 }
 

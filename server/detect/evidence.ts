@@ -82,6 +82,7 @@ export const DETECTION_KINDS: ReadonlySet<EventKind> = new Set<EventKind>([
   "check.sorry-server",
   "check.virtual-server",
   "check.result",
+  "shadow.divergence",
   "collector.started",
   "collector.stopped",
 ]);

@@ -7,6 +7,7 @@ export const INCIDENT_KINDS = [
   "flapping",
   "service-down",
   "quorum-lost",
+  "shadow-divergence",
 ] as const;
 export type IncidentKind = (typeof INCIDENT_KINDS)[number];
 export const CERTAINTIES = ["suspected", "confirmed"] as const;

@@ -4,8 +4,15 @@ import { SAME_INCIDENT_US } from "./options.ts";
 
 /** Gives recomputed drafts the identity of the incidents that people already know. The only part with a history. */
 
-/** An incident's subject without the nodes that a router's or a service's incident may gain. */
-export function subjectKey({ kind, cluster, subject }: IncidentDraft): string {
+/**
+ * An incident's subject without the nodes that a router's or a service's incident may gain. A divergence is one node's own,
+ * and a node may have several.
+ */
+export function subjectKey({ kind, cluster, subject, cause }: IncidentDraft): string {
+  if (kind === "shadow-divergence")
+    return [kind, cluster, subject.nodes.join(), subject.router, subject.instance, subject.service, cause?.code].join(
+      "|",
+    );
   return [kind, cluster, subject.router ?? subject.service ?? subject.nodes.join()].join("|");
 }
 

@@ -2,9 +2,19 @@ import type { Detector } from "./detector.ts";
 import { flapping } from "./flapping.ts";
 import { noMaster } from "./no-master.ts";
 import { quorumLost } from "./quorum-lost.ts";
+import { nodeDivergence, routerDivergence } from "./shadow-divergence.ts";
 import { serviceDown } from "./service-down.ts";
 import { splitBrain } from "./split-brain.ts";
 import { startupFailure } from "./startup-failure.ts";
 
 /** A detector is one file and one line here. */
-export const DETECTORS: readonly Detector[] = [splitBrain, noMaster, startupFailure, flapping, serviceDown, quorumLost];
+export const DETECTORS: readonly Detector[] = [
+  splitBrain,
+  noMaster,
+  startupFailure,
+  flapping,
+  serviceDown,
+  quorumLost,
+  routerDivergence,
+  nodeDivergence,
+];

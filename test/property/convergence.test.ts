@@ -85,6 +85,16 @@ const verb = fc.oneof(
       .map(([who, what]) => `checks ${who} ${what}`),
   },
   {
+    weight: 2,
+    arbitrary: fc.constantFrom(
+      "diverges begin zombie-vip VI_1",
+      "diverges end zombie-vip VI_1",
+      "diverges begin silent-master VI_1",
+      "diverges begin frozen",
+      "diverges end frozen",
+    ),
+  },
+  {
     weight: 1,
     arbitrary: fc.constantFrom(
       "rejects auth",

@@ -121,7 +121,7 @@ function IncidentEvidence({
       <h3>Evidence</h3>
       <ol class="evidence">
         {incident.evidence.map(({ eventId, node, source, ts, line, text }) => (
-          <li key={eventId}>
+          <li key={`${eventId} ${source} ${ts} ${text}`}>
             <span class="when">{formatMicros(ts, zone)}</span> <strong>{node}</strong>{" "}
             <span class={`source ${source}`}>{source}</span> {line && <span class="where">{line}</span>}
             <code>{text}</code>

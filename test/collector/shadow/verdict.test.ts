@@ -291,7 +291,7 @@ describe("processes", () => {
     expect(told("0 expect MASTER seed\n0 vip +\n0..10 own\n10.4 vrrp gone\n10.5 vip -\n20 peer 50", 30)).toEqual([
       "begin daemon-absent 10.4",
       "end daemon-absent 20.0",
-      "begin daemon-absent 10.4",
+      "begin daemon-absent 20.0",
     ]);
   });
 });

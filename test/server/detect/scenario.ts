@@ -204,6 +204,24 @@ const VERBS: Readonly<Record<string, Verb>> = {
       { kind: "vrrp.garp", instance: name, interface: "eth0", vips: [vip] },
       `(${name}) Sending/queueing gratuitous ARPs on eth0 for ${vip}`,
     ),
+  /** `diverges begin zombie-vip VI_1`; without an instance it is of a process: `diverges begin frozen`. */
+  diverges: ([phase, code, instance]) => ({
+    source: "shadow",
+    body: {
+      kind: "shadow.divergence",
+      phase: phase === "end" ? "end" : "begin",
+      code: code as "frozen",
+      ...(instance === undefined ? { daemon: "vrrp" as const } : { instance }),
+      expected: "one thing",
+      observed: "another",
+      message: `${instance ?? "the VRRP process"} differs`,
+      toleranceUs: 1_500_000,
+      evidence: [
+        { source: "log", ts: T0, text: "Entering MASTER STATE", at: "/var/log/messages:7" },
+        { source: "wire", ts: T0 + 1, text: "an advert" },
+      ],
+    },
+  }),
   heartbeat: () => ({ source: "collector", body: { kind: "collector.heartbeat", sources: [] } }),
   collector: ([what]) => ({
     source: "collector",
