@@ -1,5 +1,5 @@
 /**
- * `npm run fuzz -- [--minutes M] [--seed N]`: mutated logs and configurations, for as long as is asked. Fails on an
+ * `npm run fuzz -- [--minutes M] [--seed N]`: mutated logs, configurations and servers' answers, for as long as is asked. Fails on an
  * exception, on a hang, on time that grows faster than the input, and where counting a log and reading it disagree.
  * What fails is kept in `fuzz-failures/`, to become a fixture.
  */

@@ -14,6 +14,7 @@ import { readJournalEntry } from "../../collector/logs/journal.ts";
 import { createLogReader } from "../../collector/logs/reader.ts";
 import { LogScanner } from "../../collector/offline/scan.ts";
 import { seededRandom } from "../bench/generate.ts";
+import { CHECK_CORPUS, CHECK_TARGETS } from "./checks.ts";
 
 export type FuzzReport =
   | { readonly type: "begun"; readonly path: string }
@@ -67,6 +68,7 @@ const TARGETS: Readonly<Record<string, (input: Uint8Array, release: Release) => 
   },
   unit: (input) => void parseUnit("keepalived.service", Buffer.from(input).toString("utf8")),
   environment: (input) => void readEnvironmentFile("/etc/default/keepalived", Buffer.from(input).toString("utf8")),
+  ...CHECK_TARGETS,
 };
 
 const ROOT = new URL("../../../", import.meta.url).pathname;
@@ -80,6 +82,7 @@ const CORPUS: Readonly<Record<string, readonly Uint8Array[]>> = {
     ),
   ],
   environment: [Buffer.from("# options\nDAEMON_ARGS=\"-D -S 3\"\nexport A='b c' \\\n d\n")],
+  ...CHECK_CORPUS,
 };
 
 function files(folders: readonly string[], pattern: RegExp): Uint8Array[] {
@@ -246,6 +249,7 @@ for (let i = 0; Date.now() < untilMs; i++) {
     "journal",
     "unit",
     "environment",
+    ...Object.keys(CHECK_TARGETS),
   ]);
   const release = pick(RELEASES);
   const run = (bytes: Uint8Array): void => TARGETS[target]?.(bytes, release);
