@@ -5,7 +5,17 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { Bar, Incident } from "../../server/api/types.ts";
 import { builtPage, CHROMIUM, FLAGS, noteFaults } from "../e2e/support/browser.ts";
 import { FixtureServer } from "../e2e/support/fixture-server.ts";
-import { at, HOSTILE, NOW, recorded, router, splitBrain } from "../e2e/support/split-brain.ts";
+import {
+  at,
+  checkEvents,
+  HOSTILE,
+  NOW,
+  recorded,
+  router,
+  scriptFailed,
+  servicesOfBackend,
+  splitBrain,
+} from "../e2e/support/split-brain.ts";
 
 const isMissing = !existsSync(CHROMIUM);
 if (isMissing)
@@ -15,6 +25,7 @@ const fresh = () => ({
   routers: [router],
   nodes: recorded.nodes,
   lanes: recorded.lanes,
+  services: recorded.services,
   incidents: recorded.incidents,
   events: recorded.events,
   adverts: recorded.adverts,
@@ -121,6 +132,29 @@ describe.skipIf(isMissing)("the page", () => {
         await page.locator(`tr[data-node=${node}][data-source=${source}][data-state=${state}]`).count(),
         `${node} ${source} ${state}`,
       ).toBe(count);
+  });
+
+  test("has the services behind the address, and of one that is down what its check found", async () => {
+    const [from, to] = [at(40), at(80)];
+    server.state = { ...fresh(), services: servicesOfBackend, events: [...recorded.events, ...checkEvents] };
+    await page.goto(`${url}?from=${from}&to=${to}`);
+    await page.locator('.lanes canvas[data-lanes="lb1,lb2,[10.99.0.21]:80"]').waitFor();
+    await page.getByLabel("Legend").getByText("DOWN").waitFor();
+    await clickBar(at(62), from, to, "[10.99.0.21]:80: DOWN");
+    await panel().getByText("Says the collector's own check on lb1", { exact: false }).waitFor();
+    await panel().getByText("HTTP check of [10.99.0.21]:80: down, digest", { exact: true }).waitFor();
+    await page.getByText("As a table").click();
+    expect(await page.locator('tr[data-service="[10.99.0.21]:80"][data-state=DOWN]').count()).toBe(1);
+    expect(faults).toEqual([]);
+  });
+
+  test("says what led up to a state, by the node's own words", async () => {
+    const [from, to] = [at(40), at(80)];
+    server.state = { ...fresh(), events: [...recorded.events, scriptFailed] };
+    await open(`?from=${from}&to=${to}`);
+    await clickBar(at(55), from, to, "lb1: FAULT");
+    await panel().getByRole("heading", { name: "Before it, on lb1" }).waitFor();
+    await panel().locator(".before code").filter({ hasText: "Script `chk_nginx` now returning 1" }).waitFor();
   });
 
   test("draws the split-brain as a red band where it was, and nowhere else", async () => {

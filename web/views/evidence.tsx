@@ -171,7 +171,9 @@ function BarEvidence({
           <EventItem key={event.id} event={event} zone={zone} />
         ))}
       </ol>
-      <Before node={node} cluster={router?.cluster} at={bar.from + bar.fromUncertaintyUs} zone={zone} />
+      {service === null && (
+        <Before node={node} cluster={router?.cluster} at={bar.from + bar.fromUncertaintyUs} zone={zone} />
+      )}
       <Adverts router={router} around={bar.from} zone={zone} />
     </>
   );
@@ -199,7 +201,6 @@ const CAUSE_KINDS: readonly EventKind[] = [
   "daemon.child-exited",
   "daemon.error",
   "config.diagnostic",
-  "check.result",
 ];
 /** How long before it they are looked for: a script may fail several times before it counts. */
 const BEFORE_US = 15_000_000;

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { extname, join } from "node:path";
 import type {
   AdvertBucket,
+  Bar,
   Delivery,
   Event,
   Incident,
@@ -12,6 +13,7 @@ import type {
   NodeSummary,
   Problem,
   RouterSummary,
+  ServiceLane,
 } from "../../../server/api/types.ts";
 
 /** What the API of the fixture answers; a test changes it and tells the page so. */
@@ -19,6 +21,7 @@ export interface FixtureState {
   routers: readonly RouterSummary[];
   nodes: readonly NodeSummary[];
   lanes: readonly Lane[];
+  services: readonly ServiceLane[];
   incidents: readonly Incident[];
   events: readonly Event[];
   adverts: readonly Event[];
@@ -128,7 +131,7 @@ export class FixtureServer {
       case "adverts":
         return wanted && { events: state.adverts.filter(within), truncated: false };
       case "events":
-        return { events: state.events.filter(({ id }) => query.get("ids")?.split(",").includes(id)), truncated: false };
+        return { events: state.events.filter((event) => isAskedFor(event, query) && within(event)), truncated: false };
       case "deliveries":
         return state.deliveries.filter(({ incidentId }) => incidentId === query.get("incidentId"));
       default:
@@ -137,12 +140,21 @@ export class FixtureServer {
   }
 
   private laneAnswer(from: number, to: number) {
+    const clip = <T extends { readonly bars: readonly Bar[] }>(row: T): T => ({
+      ...row,
+      bars: row.bars.filter((bar) => bar.from <= to && (bar.to ?? to) + bar.toUncertaintyUs >= from),
+    });
     return {
-      lanes: this.state.lanes.map((lane) => ({
-        ...lane,
-        bars: lane.bars.filter((bar) => bar.from <= to && (bar.to ?? to) + bar.toUncertaintyUs >= from),
-      })),
+      lanes: this.state.lanes.map(clip),
+      services: this.state.services.map((lane) => ({ ...lane, rows: lane.rows.map(clip) })),
       incidents: this.state.incidents.filter(({ start, end }) => start <= to && (end ?? to) >= from),
     };
   }
+}
+
+/** By their ids, or by node and kind. */
+function isAskedFor({ id, node, kind }: Event, query: URLSearchParams): boolean {
+  const ids = query.get("ids")?.split(",");
+  const kinds = query.get("kinds")?.split(",");
+  return ids ? ids.includes(id) : node === query.get("node") && kinds?.includes(kind) === true;
 }

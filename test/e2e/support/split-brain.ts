@@ -9,6 +9,7 @@ import type {
   Lane,
   NodeSummary,
   RouterSummary,
+  ServiceLane,
   SourceStatus,
 } from "../../../server/api/types.ts";
 
@@ -333,9 +334,69 @@ export const recorded = {
   router,
   nodes,
   lanes,
+  services: [],
   incidents: [splitBrain],
   events,
   adverts,
   buckets,
   deliveries: [delivery],
+};
+
+const WEB1 = "[10.99.0.21]:80";
+const VIRTUAL_SERVER = `[${VIP}]:80`;
+
+/** A page changed: the collector's check of a real server says so, and it is taken out. */
+export const checkEvents: readonly Event[] = [
+  {
+    ...common("lb1", "check", 60, 0),
+    id: eventId("lb1", "check", 60),
+    kind: "check.result",
+    checker: "HTTP",
+    outcome: "down",
+    service: WEB1,
+    virtualServer: VIRTUAL_SERVER,
+    reason: "digest",
+  },
+  {
+    ...common("lb1", "check", 60, 0),
+    id: eventId("lb1", "down", 60),
+    kind: "check.server-down",
+    virtualServer: VIRTUAL_SERVER,
+    realServer: WEB1,
+    action: "removed",
+  },
+];
+
+export const servicesOfBackend: readonly ServiceLane[] = [
+  {
+    virtualServer: VIRTUAL_SERVER,
+    realServer: WEB1,
+    rows: [
+      {
+        node: "lb1",
+        source: "check",
+        watchedTo: at(180),
+        bars: [
+          {
+            source: "check",
+            state: "DOWN",
+            from: at(60),
+            fromUncertaintyUs: 0,
+            to: at(66),
+            toUncertaintyUs: 0,
+            eventIds: checkEvents.map(({ id }) => id),
+          },
+        ],
+      },
+    ],
+  },
+];
+
+export const scriptFailed: Event = {
+  ...common("lb1", "log", 49, S),
+  id: eventId("lb1", "script", 49),
+  kind: "script.result",
+  script: "chk_nginx",
+  outcome: "failure",
+  raw: "Script `chk_nginx` now returning 1",
 };
