@@ -1,8 +1,10 @@
 import { US_PER_SECOND } from "../../../collector/core/time.ts";
+import type { Event } from "../../../collector/events/event.ts";
 import type { ClientView } from "../client-view.ts";
 import type { Expectation } from "../compare.ts";
 import type { Program, Scenario, Stage } from "../scenario.ts";
 import {
+  type Backend,
   BACKENDS,
   balancer,
   NEW_PAGE,
@@ -12,7 +14,9 @@ import {
   PAGE,
   PAGE_DIGEST,
   PAGE_PATH,
+  SORRY_SERVER,
   VIPS,
+  VIRTUAL_SERVER,
 } from "./nginx-texts.ts";
 
 const PROGRAMS: readonly Program[] = [
@@ -24,6 +28,8 @@ const PROGRAMS: readonly Program[] = [
 ];
 
 const TOLERANCE_US = 1.5 * US_PER_SECOND;
+/** Two rounds of a checker, with its retry and its timeout, on a busy machine. */
+const CHECKED_WITHIN_US = 10 * US_PER_SECOND;
 /** No scenario takes longer to come to its first deed. */
 const SINCE_START_US = 60 * US_PER_SECOND;
 const [WEB1, WEB2] = BACKENDS;
@@ -51,6 +57,7 @@ export const nginxPair: Scenario = {
       ...(await nginxDies(stage)),
       ...(await backendDies(stage)),
       ...(await pageChanges(stage)),
+      ...(await backendsDie(stage)),
       ...(await configurationBreaks(stage)),
       ...(await optionsAreLost(stage)),
     ];
@@ -89,34 +96,124 @@ async function nginxDies(stage: Stage): Promise<Expectation[]> {
   ];
 }
 
+/** The collectors check the real servers as keepalived would: a backend that dies is refused a connection. */
 async function backendDies(stage: Stage): Promise<Expectation[]> {
+  const start = stage.now();
   const down = await stage.watched(`nginx is killed on the backend ${WEB1.name}`, async () => {
     await killNginx(stage, WEB1.name);
-    await stage.letRun(6);
+    await checksSay(stage, "check.server-down", WEB1.service, start);
+    await stage.letRun(2);
   });
+  const mended = stage.now();
   await stage.watched(`nginx is started again on ${WEB1.name}`, async () => {
     await startNginx(stage, WEB1.name);
-    await stage.letRun(5);
+    await checksSay(stage, "check.server-up", WEB1.service, mended);
+    await stage.letRun(2);
   });
   return [
     {
       fact: `without ${WEB1.name}, lb1's nginx asks ${WEB2.name} alone`,
       holds: down.after.join() === `lb1/${WEB2.name}`,
     },
+    ...serverWasDown(WEB1, "connect", start, mended),
   ];
 }
 
+/** A page of which one backend has another version: no client sees an error, and the digest tells. */
 async function pageChanges(stage: Stage): Promise<Expectation[]> {
+  const start = stage.now();
   const changed = await stage.watched(`a new page is put on ${WEB2.name} alone`, async () => {
     await stage.write(WEB2.name, PAGE_PATH, NEW_PAGE);
-    await stage.letRun(6);
+    await checksSay(stage, "check.server-down", WEB2.service, start);
+    await stage.letRun(2);
   });
+  const mended = stage.now();
   await stage.watched(`the old page is put back on ${WEB2.name}`, async () => {
     await stage.write(WEB2.name, PAGE_PATH, PAGE);
-    await stage.letRun(5);
+    await checksSay(stage, "check.server-up", WEB2.service, mended);
+    await stage.letRun(2);
   });
   return [
     { fact: "the client gets one page or the other, and no error", holds: changed.pages === 2 && changed.failed === 0 },
+    ...serverWasDown(WEB2, "digest", start, mended),
+  ];
+}
+
+/** Both backends die: the quorum is lost, and the sorry server comes in. */
+async function backendsDie(stage: Stage): Promise<Expectation[]> {
+  const start = stage.now();
+  const sorry = await stage.watched("nginx is killed on both backends", async () => {
+    for (const { name } of BACKENDS) await killNginx(stage, name);
+    await checksSay(stage, "check.quorum-lost", VIRTUAL_SERVER, start);
+    await stage.letRun(2);
+  });
+  const mended = stage.now();
+  await stage.watched("nginx is started again on both", async () => {
+    for (const { name } of BACKENDS) await startNginx(stage, name);
+    for (const { service } of BACKENDS) await checksSay(stage, "check.server-up", service, mended);
+    await stage.letRun(2);
+  });
+  return [
+    { fact: "without backends the client gets lb1's sorry page", holds: sorry.after.join() === "lb1/sorry" },
+    ...BACKENDS.flatMap((backend) => serverWasDown(backend, "connect", start, mended)),
+    {
+      kind: "quorum-lost",
+      nodes: stage.nodes,
+      service: VIRTUAL_SERVER,
+      start,
+      end: mended,
+      toleranceUs: CHECKED_WITHIN_US,
+    },
+    ...stage.nodes.map(
+      (node): Expectation => ({
+        event: "check.sorry-server",
+        node,
+        source: "check",
+        fields: { virtualServer: VIRTUAL_SERVER, sorryServer: SORRY_SERVER, action: "added" },
+        from: start,
+        to: mended,
+      }),
+    ),
+    { mail: /^\[keepwatch\] CRITICAL quorum-lost /, since: start },
+  ];
+}
+
+/** Waits until the checks of every node have come to it. */
+function checksSay(stage: Stage, kind: CheckKind, service: string, since: number): Promise<void> {
+  return stage.until(`the checks of both nodes to say ${kind} of ${service}`, 30, async () => {
+    const events = await stage.events([kind], since);
+    const sayers = events.filter((event) => event.source === "check" && isOf(event, service));
+    return stage.nodes.every((node) => sayers.some((event) => event.node === node));
+  });
+}
+
+type CheckKind = "check.server-up" | "check.server-down" | "check.quorum-lost";
+
+const isOf = (event: Event, service: string): boolean =>
+  ("realServer" in event ? event.realServer : "virtualServer" in event && event.virtualServer) === service;
+
+/** Both nodes take it out and say why, and both put it back. */
+function serverWasDown({ service }: Backend, cause: string, start: number, end: number): Expectation[] {
+  return [
+    {
+      kind: "service-down",
+      nodes: ["lb1", "lb2"],
+      service: `${VIRTUAL_SERVER}/${service}`,
+      start,
+      end,
+      toleranceUs: CHECKED_WITHIN_US,
+      cause,
+    },
+    ...["lb1", "lb2"].map(
+      (node): Expectation => ({
+        event: "check.result",
+        node,
+        source: "check",
+        fields: { service, outcome: "down", reason: cause },
+        from: start,
+        to: end,
+      }),
+    ),
   ];
 }
 

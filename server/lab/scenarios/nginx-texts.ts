@@ -5,6 +5,9 @@ import type { HostSpec, NodeSpec, Side } from "../scenario.ts";
 /** Hosts, services and configurations of the classic pair: two balancers with nginx, two backends, a mail server and a client. */
 
 export const VIPS = [addressOf(100), addressOf(101), addressOf(102)] as const;
+/** As the log and the events name it. */
+export const VIRTUAL_SERVER = `[${VIPS[0]}]:80`;
+export const SORRY_SERVER = "[127.0.0.1]:8080";
 const MAIL_TO = "ops@example.org";
 const MAIL_NUMBER = 31;
 
