@@ -81,7 +81,9 @@ describe("a pool", () => {
   });
 
   test("a pool without weight has lost it, whatever the quorum says", () => {
-    expect(run(pool({ servers: [server(1)] }), [checker(0, false)])).toEqual(["0 down, quorum lost with 0"]);
+    expect(run(pool({ hysteresis: 1, servers: [server(1)] }), [checker(0, false)])).toEqual([
+      "0 down, quorum lost with 0",
+    ]);
   });
 
   test("the sorry server comes in for the lost quorum, and goes with the gained one", () => {

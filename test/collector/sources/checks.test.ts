@@ -146,7 +146,7 @@ describe("the shadow of the checkers", () => {
     await bench.start(virtual(real("10.99.0.11"), "").replace("delay_loop 10", "delay_loop 0.01"));
     await bench.time.pass(60_000, 10);
     expect(bench.probes.length).toBeGreaterThan(900);
-    expect(bench.probes.length).toBeLessThan(1_100);
+    expect(bench.probes.length).toBeLessThanOrEqual(1_000);
     bench.spooled.unblock();
     await settle();
     const before = bench.probes.length;
