@@ -1,5 +1,4 @@
-import { isLinkLocal } from "../conf/model/read.ts";
-import type { Checker, Connection, RealServer, VirtualServer } from "../conf/model/server-types.ts";
+import type { Checker, RealServer, VirtualServer } from "../conf/model/server-types.ts";
 import type { Running } from "../conf/model/types.ts";
 import type { Release } from "../conf/version.ts";
 import type { Checker as CheckerWord } from "../events/vocabulary.ts";
@@ -130,16 +129,14 @@ function whyNotProbed({ check, kind }: Checker, { scripts }: PlanSettings): stri
       return scripts.includes(program) ? undefined : `${program} is not listed in checks.scripts`;
     }
     case "http":
-      return regexFault(check.urls) ?? socketFault(check.to);
-    case "smtp":
-      return check.hosts.map(socketFault).find((fault) => fault !== undefined);
-    case "ping":
-      // ping(8) sets the mark and the interface itself.
-      return undefined;
+      return regexFault(check.urls);
     case "tcp":
     case "udp":
     case "dns":
-      return check.to.port === undefined ? `${kind} has no port to connect to` : socketFault(check.to);
+      return check.to.port === undefined ? `${kind} has no port to connect to` : undefined;
+    case "smtp":
+    case "ping":
+      return undefined;
   }
 }
 
@@ -149,14 +146,6 @@ function regexFault(urls: readonly { readonly regex: { pattern: string; options:
     if (translated && "unsupported" in translated) return `its regex is unsupported: ${translated.unsupported}`;
   }
   return undefined;
-}
-
-/** SO_MARK and SO_BINDTODEVICE are out of Node's reach; a link-local address takes its interface as a zone. */
-function socketFault({ fwmark, bindInterface, address }: Connection): string | undefined {
-  if (fwmark !== 0) return "a fwmark cannot be set on its socket from here";
-  return bindInterface === undefined || isLinkLocal(address)
-    ? undefined
-    : "its socket cannot be bound to an interface from here";
 }
 
 /** For the status line: what is not probed, each with its reason. */

@@ -4,6 +4,7 @@ import { connect as connectTls } from "node:tls";
 import { isLinkLocal } from "../../conf/model/read.ts";
 import type { Connection } from "../../conf/model/server-types.ts";
 import type { ProbeResult } from "../checker.ts";
+import { needsSocat, startSocat } from "./socat.ts";
 
 /** Connections of checkers: each step has its own deadline, an end comes in every case, and nothing is kept of what is read. */
 
@@ -39,7 +40,7 @@ export function hostOf({ address, bindInterface }: Connection): string {
   return isLinkLocal(address) && bindInterface !== undefined ? `${address}%${bindInterface}` : address;
 }
 
-/** Waits for one of the events, or for the deadline, or for the signal. */
+/** Waits for one of the events, or for the deadline, or for the signal. What is there already may resolve it at once. */
 function first<T>(
   ms: number,
   signal: AbortSignal,
@@ -47,22 +48,41 @@ function first<T>(
   late: T,
 ): Promise<T> {
   return new Promise((resolve) => {
+    let unlisten: (() => void) | undefined;
+    let isSettled = false;
     const settle = (value: T): void => {
+      if (isSettled) return;
+      isSettled = true;
       clearTimeout(timer);
       signal.removeEventListener("abort", onAbort);
-      unlisten();
+      unlisten?.();
       resolve(value);
     };
     const onAbort = (): void => settle(late);
     const timer = setTimeout(() => settle(late), ms);
-    const unlisten = listen(settle);
-    if (signal.aborted) onAbort();
-    else signal.addEventListener("abort", onAbort);
+    signal.addEventListener("abort", onAbort);
+    unlisten = listen(settle);
+    if (isSettled) unlisten();
+    else if (signal.aborted) onAbort();
   });
 }
 
-/** Connects, within the time that one step has. The socket is the caller's to destroy. */
-export async function dial(to: Connection, ms: number, signal: AbortSignal): Promise<Outcome<Socket>> {
+/** Connects, within the time that one step has. The stream is the caller's to destroy. */
+export async function dial(to: Connection, ms: number, signal: AbortSignal): Promise<Outcome<Duplex>> {
+  const dialling = needsSocat(to) ? throughSocat(to) : directly(to);
+  if ("result" in dialling) return dialling;
+  const { stream, listen } = dialling;
+  const outcome = await first<Outcome<Duplex>>(ms, signal, listen, failed("timeout"));
+  if ("result" in outcome) stream.destroy();
+  return outcome;
+}
+
+interface Dialling {
+  readonly stream: Duplex;
+  readonly listen: (resolve: (outcome: Outcome<Duplex>) => void) => () => void;
+}
+
+function directly(to: Connection): Dialling | Extract<Outcome<never>, { result: unknown }> {
   let socket: Socket;
   try {
     socket = connect({
@@ -75,19 +95,27 @@ export async function dial(to: Connection, ms: number, signal: AbortSignal): Pro
     return { result: { kind: "unable", why: error instanceof Error ? error.message : String(error) } };
   }
   socket.on("error", () => undefined);
-  const outcome = await first<Outcome<Socket>>(
-    ms,
-    signal,
-    (resolve) => {
+  return {
+    stream: socket,
+    listen: (resolve) => {
       const onConnect = (): void => resolve({ ok: socket });
       const onError = (error: NodeJS.ErrnoException): void => resolve({ result: resultOfError(error, "connect") });
       socket.once("connect", onConnect).once("error", onError);
       return () => void socket.off("connect", onConnect).off("error", onError);
     },
-    failed("timeout"),
-  );
-  if ("result" in outcome) socket.destroy();
-  return outcome;
+  };
+}
+
+function throughSocat(to: Connection): Dialling {
+  const socat = startSocat("TCP", to);
+  return {
+    stream: socat.stream,
+    listen: (resolve) =>
+      socat.listen(
+        () => resolve({ ok: socat.stream }),
+        (result) => resolve({ result }),
+      ),
+  };
 }
 
 export interface TlsOptions {
@@ -97,7 +125,7 @@ export interface TlsOptions {
 
 /** No certificate is verified, as keepalived verifies none. Without a server name none is sent. */
 export async function secure(
-  socket: Socket,
+  socket: Duplex,
   { serverName, minVersion }: TlsOptions,
   ms: number,
   signal: AbortSignal,

@@ -1,3 +1,4 @@
+import { execFileSync, spawnSync } from "node:child_process";
 import { createSocket, type Socket as UdpSocket } from "node:dgram";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import type { AddressInfo, Socket } from "node:net";
@@ -6,7 +7,9 @@ import { join } from "node:path";
 import { SMTPServer } from "smtp-server";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { readTrackFile } from "../../../collector/checks/kinds/file.ts";
-import { ask, Daemon, freePorts, isInstalled, RawServer, verdict } from "./support.ts";
+import { socatAddress } from "../../../collector/checks/kinds/socat.ts";
+import { Namespace, whyNoNamespaces } from "../sources/namespace.ts";
+import { ask, checkerFrom, Daemon, freePorts, isInstalled, RawServer, verdict } from "./support.ts";
 
 /** The checkers that are not HTTP, against real servers on loopback, and against servers that mean ill. */
 
@@ -108,6 +111,11 @@ describe("SMTP_CHECK", () => {
   ])("%s", async (_what, answers, expected) => {
     server = await scripted(...answers);
     expect(await verdict(smtp(server.port))).toBe(expected);
+  });
+
+  test("hung up on between two lines", async () => {
+    server = await RawServer.start((socket) => socket.end("220 a\r\n"));
+    expect(await verdict(smtp(server.port))).toBe("transfer");
   });
 
   test("hung up on before the greeting", async () => {
@@ -302,4 +310,73 @@ test("a tracked file is the number it begins with", () => {
   ]);
   expect(readTrackFile(join(dir, "nowhere"))).toBe(0);
   rmSync(dir, { recursive: true });
+});
+
+describe.skipIf(!isInstalled("socat") || process.getuid?.() !== 0)("with a mark, or bound to an interface", () => {
+  const MARKED = "fwmark 77\n connect_timeout 2";
+
+  test("TCP, HTTP, TLS and SMTP go through socat", async () => {
+    server = await RawServer.answering("HTTP/1.0 200 OK\r\n\r\nhello");
+    const { port } = server;
+    expect(await verdict(`TCP_CHECK {\n ${MARKED}\n}`, { port })).toBe("success");
+    expect(await verdict("TCP_CHECK {\n bind_if lo\n}", { port })).toBe("success");
+    expect(
+      await verdict(`HTTP_GET {\n ${MARKED}\n url {\n path /\n digest 5d41402abc4b2a76b9719d911017c592\n }\n }`, {
+        port,
+      }),
+    ).toBe("success");
+    expect(await verdict(`SSL_GET {\n ${MARKED}\n url {\n path /\n }\n }`, { port })).toBe("tls");
+    await server.stop();
+    expect(await verdict(`TCP_CHECK {\n ${MARKED}\n}`, { port })).toBe("connect");
+    server = await RawServer.start((socket) => socket.end("554 no\r\n"));
+    expect(await verdict(`SMTP_CHECK {\n connect_port ${server.port}\n ${MARKED}\n}`)).toBe("status");
+  });
+
+  test("a server that hears and says nothing leaves no socat behind", async () => {
+    server = await RawServer.start(() => undefined);
+    const { port } = server;
+    expect(await verdict(`HTTP_GET {\n fwmark 77\n connect_timeout 0.6\n url {\n path /\n }\n }`, { port })).toBe(
+      "timeout",
+    );
+    const living = (): string => spawnSync("ps", ["-eo", "args"], { encoding: "utf8" }).stdout;
+    await expect.poll(living).not.toContain(`127.0.0.1:${port},setsockopt`);
+  });
+
+  test("UDP and DNS too, datagram by datagram", async () => {
+    const { port, socket } = await udpServer((datagram) => {
+      const reply = Buffer.from(datagram);
+      if (reply.length > 3) [reply[2], reply[3]] = [0x81, 0];
+      return reply;
+    });
+    expect(await verdict(`UDP_CHECK {\n ${MARKED}\n payload 0102\n require_reply 0102\n}`, { port })).toBe("success");
+    expect(await verdict(`DNS_CHECK {\n ${MARKED}\n connect_port ${port}\n}`)).toBe("success");
+    await new Promise<void>((resolve) => socket.close(() => resolve()));
+    expect(await verdict(`UDP_CHECK {\n ${MARKED}\n payload 0102\n}`, { port })).toBe("connect");
+  });
+
+  test("an interface that is not here is no verdict, nor is a name that is none", async () => {
+    expect(await ask("TCP_CHECK {\n bind_if keepwatch9\n}", { port: 9 })).toMatchObject({
+      result: { kind: "unable", why: expect.stringContaining("No such device") },
+    });
+    expect(await verdict("TCP_CHECK {\n bind_if lo,fork\n}", { port: 9 })).toBe("unable");
+  });
+
+  test.skipIf(whyNoNamespaces("nft") !== "")("the mark is on the first packet already", async () => {
+    const space = new Namespace("mark");
+    const exec = (command: string, ...args: readonly string[]): string =>
+      execFileSync("ip", ["netns", "exec", space.name, command, ...args], {
+        encoding: "utf8",
+        input: "",
+        timeout: 10_000,
+      });
+    exec("nft", "add table inet t");
+    exec("nft", "add chain inet t out { type filter hook output priority 0 ; }");
+    exec("nft", "add rule inet t out meta mark 77 tcp flags syn counter");
+    const { check } = checkerFrom(`TCP_CHECK {\n ${MARKED}\n bind_if lo\n}`, { port: 5_555 });
+    const address = check.kind === "tcp" ? socatAddress("TCP", check.to) : undefined;
+    expect(address).toBe("TCP4:127.0.0.1:5555,so-bindtodevice=lo,setsockopt-listen=1:36:i77");
+    expect(() => exec("socat", "-", address ?? "")).toThrow(/refused/);
+    expect(exec("nft", "list ruleset")).toMatch(/mark 0x0000004d .*counter packets [1-9]/);
+    space.remove();
+  });
 });
