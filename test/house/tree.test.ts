@@ -32,7 +32,14 @@ test("the packages a router installs are few and need no install script", () => 
   const { dependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
     dependencies: Record<string, string>;
   };
-  expect(Object.keys(dependencies).sort()).toEqual(["commander", "ipaddr.js", "smol-toml", "tail", "typebox"]);
+  expect(Object.keys(dependencies).sort()).toEqual([
+    "commander",
+    "dns-packet",
+    "ipaddr.js",
+    "smol-toml",
+    "tail",
+    "typebox",
+  ]);
 });
 
 test("every version in package.json is exact", () => {
