@@ -100,6 +100,21 @@ export class ShadowChecks {
     return events;
   }
 
+  /** What a reload brings to an end: servers that the configuration after it has not, or not to be probed. */
+  leave(after: ShadowChecks, now: MonoUs): EventBody[] {
+    const stays = new Set(
+      after.plan.pools.flatMap(({ name, servers }) =>
+        servers.filter(isProbed).map((server) => JSON.stringify([name, server.name])),
+      ),
+    );
+    return this.pools
+      .flatMap((_, pool) => this.activate(pool, false, now))
+      .filter(
+        (event) =>
+          event.kind === "check.activation" && !stays.has(JSON.stringify([event.virtualServer, event.service])),
+      );
+  }
+
   isActive(pool: number): boolean {
     return this.pools[pool]?.active ?? false;
   }

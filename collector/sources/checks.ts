@@ -148,6 +148,7 @@ class ChecksSource implements Source {
     const now = clock.mono();
     const before = this.shadow;
     this.shadow = new ShadowChecks(plan, now, random ?? Math.random, before);
+    this.tell(before?.leave(this.shadow, now) ?? []);
     this.vips = new Set(
       running.instances.flatMap(({ vips, excludedVips }) => [...vips, ...excludedVips].map(({ address }) => address)),
     );

@@ -80,6 +80,7 @@ export const DETECTION_KINDS: ReadonlySet<EventKind> = new Set<EventKind>([
   "check.quorum-gained",
   "check.quorum-lost",
   "check.sorry-server",
+  "check.activation",
   "check.virtual-server",
   "check.result",
   "shadow.divergence",

@@ -91,12 +91,24 @@ class Reader {
       case "check.sorry-server":
         if (event.action === "added" || event.action === "enabled") this.sorryServers.push(event);
         break;
+      case "check.activation":
+        if (this.source === "check" && !event.active) this.pause(event, event.virtualServer, event.service);
+        break;
       case "check.virtual-server":
         this.end(event, ({ virtualServer }) => virtualServer === event.virtualServer);
         break;
       default:
         this.readDaemon(event);
     }
+  }
+
+  /** The collector does not probe a server any more: nothing is claimed of it, nor of a quorum without any. */
+  private pause(event: Event, virtualServer: string | undefined, realServer: string): void {
+    this.end(event, (span) => span.realServer === realServer && span.virtualServer === virtualServer);
+    const isLast = ![...this.open.values()].some(
+      (span) => span.virtualServer === virtualServer && span.realServer !== null,
+    );
+    if (isLast) this.end(event, (span) => span.virtualServer === virtualServer);
   }
 
   finish(): ServiceSpan[] {

@@ -244,6 +244,12 @@ describe("the shadow of the checkers", () => {
     bench.probes[1]?.end(true);
     await settle();
     expect(bench.bodies("check.result")).toMatchObject([{ service: "[10.99.0.12]:80" }]);
+    // And what was claimed of the server that is gone is claimed no more.
+    expect(bench.bodies("check.activation")).toMatchObject([
+      { service: "[10.99.0.11]:80", active: true },
+      { service: "[10.99.0.11]:80", active: false },
+      { service: "[10.99.0.12]:80", active: true },
+    ]);
   });
 
   test("a probe that throws, or cannot be made, is told in the status and harms nobody", async () => {

@@ -143,6 +143,7 @@ const checks = (words: readonly string[]): Spoken => {
     up: { kind: "check.server-up", virtualServer, realServer, action: "added" },
     down: { kind: "check.server-down", virtualServer, realServer, action: "removed" },
     gone: { kind: "check.server-gone", realServer, reason: "shutdown" },
+    paused: { kind: "check.activation", service: realServer, active: false, virtualServer },
     result: { kind: "check.result", checker: "HTTP", outcome: "down", service: realServer, virtualServer, reason },
     "quorum-lost": { kind: "check.quorum-lost", virtualServer, quorum: 1, weight: 0, initial: name === "initial" },
     "quorum-gained": { kind: "check.quorum-gained", virtualServer, quorum: 1, weight: 1 },

@@ -50,6 +50,21 @@ describe("a real server that is down", () => {
     ).toEqual([{ ...down, nodes: ["lb1", "lb2"], from: 10.4, to: 31.5 }]);
   });
 
+  test("is over for a node that does not probe any more, and its quorum with the last server", () => {
+    expect(
+      found(`
+        at 10 lb1 checks probe down web1
+        at 10 lb1 checks probe down web2
+        at 10 lb1 checks probe quorum-lost
+        at 20 lb1 checks probe paused web1
+        at 30 lb1 checks probe paused web2`).map(({ service, to }) => [service, to]),
+    ).toEqual([
+      [VIRTUAL_SERVER, 30],
+      [web1, 20],
+      [`${VIRTUAL_SERVER}/${realServerOf("web2")}`, 30],
+    ]);
+  });
+
   test("is another one for each server and each time", () => {
     const all = found(`
       at 10 lb1 checks probe down web1
