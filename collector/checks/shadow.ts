@@ -79,7 +79,7 @@ export class ShadowChecks {
     });
   }
 
-  /** A pool begins to be probed, or pauses. @returns one event a real server with a checker that is probed */
+  /** A pool begins to be probed, or pauses. @returns one event a real server that is watched */
   activate(pool: number, active: boolean, now: MonoUs): EventBody[] {
     const cell = this.pools[pool];
     if (cell === undefined || cell.active === active) return [];
@@ -91,9 +91,9 @@ export class ShadowChecks {
       one.state = active ? this.resumed(one, suspended, now) : suspended;
     }
     const events: EventBody[] = cell.plan.servers
-      .filter(isProbed)
+      .filter(isWatched)
       .map(({ name }) => ({ kind: "check.activation", service: name, active, virtualServer: cell.plan.name }));
-    if (active && !cell.state.quorumUp && cell.plan.settings.sorry && cell.plan.servers.some(isProbed)) {
+    if (active && !cell.state.quorumUp && cell.plan.settings.sorry && cell.plan.servers.some(isWatched)) {
       events.push(...quorumEvents(cell, { kind: "quorum", up: false, weight: this.weight(cell), initial: true }));
       events.push(...poolEvents(cell, { kind: "sorry", active: true }));
     }
@@ -104,7 +104,7 @@ export class ShadowChecks {
   leave(after: ShadowChecks, now: MonoUs): EventBody[] {
     const stays = new Set(
       after.plan.pools.flatMap(({ name, servers }) =>
-        servers.filter(isProbed).map((server) => JSON.stringify([name, server.name])),
+        servers.filter(isWatched).map((server) => JSON.stringify([name, server.name])),
       ),
     );
     return this.pools
@@ -172,6 +172,7 @@ export class ShadowChecks {
     return [
       ...this.settle(pool, { ...address, kind: "weight", added }),
       ...this.settle(pool, { ...address, kind: "checker", up }),
+      ...(pool.active && one.plan.by === "file" ? this.firstWords(pool, address.server) : []),
     ];
   }
 
@@ -207,9 +208,11 @@ export class ShadowChecks {
   private settle(cell: PoolCell, input: Parameters<typeof stepPool>[2]): EventBody[] {
     const [state, effects] = stepPool(cell.plan.settings, cell.state, input);
     cell.state = state;
-    // What rests on the log alone would only repeat it.
-    if (!cell.active || !cell.plan.servers.some(isProbed)) return [];
-    return effects.flatMap((effect) => poolEvents(cell, effect));
+    if (!cell.active || !cell.plan.servers.some(isWatched)) return [];
+    const server = cell.plan.servers[input.server];
+    return effects
+      .filter(({ kind }) => (kind !== "server" && kind !== "weight") || (server !== undefined && isWatched(server)))
+      .flatMap((effect) => poolEvents(cell, effect));
   }
 
   /** What is known of a server, and of its quorum, is told once after a start even if it is what was assumed. */
@@ -270,7 +273,8 @@ function withKnown({ settings }: PoolPlan, checkers: readonly (readonly CheckerC
   };
 }
 
-const isProbed = ({ checkers }: ServerPlan): boolean => checkers.some(({ by }) => by === "probe");
+/** What rests on the log alone would only repeat it: such a server gets no claims. */
+const isWatched = ({ checkers }: ServerPlan): boolean => checkers.some(({ by }) => by !== "log");
 
 function resultEvents(
   effect: CheckerEffect,

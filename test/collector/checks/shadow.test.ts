@@ -200,6 +200,16 @@ describe("a configuration", () => {
     );
   });
 
+  test("beside others, a server that is left to the log counts for the quorum, and is not claimed", () => {
+    const text = TWO.replace("TCP_CHECK {\n }", "MISC_CHECK {\n misc_path /bin/check\n }");
+    const shadow = new ShadowChecks(plan(text), at(0), () => 0);
+    shadow.activate(0, true, at(0));
+    probe(shadow, 0, {});
+    const [first] = shadow.unprobed();
+    const events = first ? shadow.hear(first.address, false) : [];
+    expect(events.map(({ kind }) => kind)).toEqual(["check.quorum-lost", "check.sorry-server", "check.pool"]);
+  });
+
   test("a server whose checkers are all left to the log makes no claims of its own", () => {
     const text = TWO.replaceAll("TCP_CHECK {\n }", "MISC_CHECK {\n misc_path /bin/check\n }");
     const shadow = new ShadowChecks(plan(text), at(0), () => 0);
