@@ -73,7 +73,7 @@ async function main(): Promise<void> {
     .description("what is wrong with a node's keepalived configuration, and what keepalived will do about it")
     .argument(
       "[file...]",
-      "FILE, NODE=FILE, or NODE=DIR with a copy of the node's etc/ (default: what this machine's keepalived reads)",
+      "FILE, NODE=FILE, NODE=DIR with a copy of the node's etc/, or a DIR with such a folder for each node (default: what this machine's keepalived reads)",
     )
     .option("--format <format>", "text or json", "text")
     .option("--options <file>", "the /etc/default/keepalived or /etc/sysconfig/keepalived that belongs to FILE")

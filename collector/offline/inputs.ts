@@ -6,6 +6,7 @@ import type { Event } from "../events/event.ts";
 import { bytesOf, type Line, linesOf } from "./bytes.ts";
 import { type InputKind, kindOf, nodeOfPath } from "./identify.ts";
 import { nodesByProcess } from "./localhosts.ts";
+import { parseRelease, type Release } from "../conf/version.ts";
 import { configObservations } from "../sources/conf-watch.ts";
 import { createLogReader } from "../logs/reader.ts";
 import { readJournalEntry } from "../logs/journal.ts";
@@ -50,6 +51,8 @@ interface Yield {
   readonly keepalivedLines: number;
   readonly unrecognised: number;
   readonly observations: readonly Observation[];
+  /** What a configuration is to the release that reads it. */
+  readonly readBy?: (release: Release) => readonly Observation[];
   readonly error?: string;
 }
 
@@ -70,6 +73,12 @@ export async function readInputs(specs: readonly string[], options: ReadOptions)
     ),
     options.now,
   );
+  const releases = new Releases();
+  for (const { path, named, yield: got } of read) {
+    if (!("observations" in got)) continue;
+    const nodeOf = named === undefined ? nodesIn(got.observations, nodeOfPath(path)) : () => named;
+    for (const seen of got.observations) releases.see(seen, nodeOf);
+  }
   const inputs = read.map(({ path, named, yield: got }): InputSummary => {
     const fallback = named ?? nodeOfPath(path);
     if (!("observations" in got))
@@ -85,7 +94,8 @@ export async function readInputs(specs: readonly string[], options: ReadOptions)
         error: got.error,
       };
     const nodeOf = named === undefined ? nodesIn(got.observations, fallback) : () => named;
-    const made = got.observations.map((seen) => {
+    const release = got.readBy && releases.of(fallback);
+    const made = (release && got.readBy ? got.readBy(release) : got.observations).map((seen) => {
       // A configuration file has no time of its own: it is taken to have held since the first evidence.
       const timed = got.kind === "config" ? { ...seen, ts: earliest } : seen;
       return toEvent(timed, { cluster: options.cluster, node: nodeOf(seen) }, timed.ts);
@@ -105,6 +115,26 @@ export async function readInputs(specs: readonly string[], options: ReadOptions)
     };
   });
   return { inputs, events: [...events.values()] };
+}
+
+/** Which keepalived each node ran last, as its log says when it starts. */
+class Releases {
+  private readonly last = new Map<string, { readonly ts: number; readonly release: Release }>();
+
+  see(seen: Observation, nodeOf: (seen: Observation) => string): void {
+    if (seen.body.kind !== "daemon.starting" || seen.body.version === undefined) return;
+    const release = parseRelease(seen.body.version);
+    const node = nodeOf(seen);
+    if (release && seen.ts >= (this.last.get(node)?.ts ?? 0)) this.last.set(node, { ts: seen.ts, release });
+  }
+
+  /** Of a configuration whose node has no log here: the one that all others ran, when they agree. */
+  of(node: string): Release | undefined {
+    const own = this.last.get(node)?.release;
+    if (own) return own;
+    const all = new Map([...this.last.values()].map(({ release }) => [release.join("."), release]));
+    return all.size === 1 ? [...all.values()][0] : undefined;
+  }
 }
 
 /** `NODE=FILE` or `FILE`. A path with an equals sign needs a node or `./` in front. */
@@ -230,9 +260,12 @@ async function readConfig(
   const chunks: Uint8Array[] = [];
   for await (const chunk of all) chunks.push(chunk);
   const bytes = Buffer.concat(chunks);
-  const observations = configObservations(path, bytes.toString("utf8"), node, options.now);
+  const readBy = (release?: Release): Observation[] =>
+    configObservations(path, bytes.toString("utf8"), node, options.now, release);
+  const observations = readBy();
   return {
     kind: "config",
+    readBy,
     lines: bytes.toString("latin1").split("\n").length,
     keepalivedLines: 0,
     unrecognised: 0,

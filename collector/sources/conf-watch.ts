@@ -10,6 +10,7 @@ import type { ConfFiles } from "../conf/parser.ts";
 import { NEWEST_RELEASE } from "../conf/version.ts";
 import { type Clock, US_PER_SECOND } from "../core/time.ts";
 import type { SourceStatus } from "../events/event.ts";
+import type { Release } from "../conf/version.ts";
 import type { Observation } from "../events/observation.ts";
 import { systemChainFiles } from "./chain-files.ts";
 import { systemConfFiles } from "./conf-files.ts";
@@ -205,12 +206,18 @@ function observationOf({ code, severity, message, fix, at }: ChainDiagnostic, ts
 }
 
 /** A configuration file handed in by itself: its includes are read from this machine when they are there. */
-export function configObservations(path: string, text: string, configId: string, ts: number): Observation[] {
+export function configObservations(
+  path: string,
+  text: string,
+  configId: string,
+  ts: number,
+  release?: Release,
+): Observation[] {
   const files: ConfFiles = {
     read: (asked) => (asked === path ? text : systemConfFiles.read(asked)),
     glob: systemConfFiles.glob,
   };
-  return observeConfig(path, files, { configId }, ts).observations;
+  return observeConfig(path, files, { configId, ...(release === undefined ? {} : { release }) }, ts).observations;
 }
 
 function stampsOf(paths: readonly string[]): string {

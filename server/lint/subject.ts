@@ -1,6 +1,6 @@
-import { closeSync, lstatSync, openSync, readSync, realpathSync, statSync } from "node:fs";
+import { closeSync, lstatSync, openSync, readdirSync, readSync, realpathSync, statSync } from "node:fs";
 import { hostname } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { KeepalivedBuild } from "../../collector/chain/build.ts";
 import type { StartChain } from "../../collector/chain/chain.ts";
 import { type ChainFiles, ChainTree } from "../../collector/chain/files.ts";
@@ -19,7 +19,7 @@ import { systemProcesses } from "../../collector/sources/processes.ts";
 
 /** What is asked for on the command line. */
 export interface LintRequest {
-  /** `FILE`, `NODE=FILE` or `NODE=DIR`; none: this machine. */
+  /** `FILE`, `NODE=FILE`, `NODE=DIR`, or a DIR with one such folder a node; none: this machine. */
   readonly specs: readonly string[];
   /** A file with KEEPALIVED_OPTIONS or DAEMON_ARGS, for files that come without one. */
   readonly optionsFile?: string;
@@ -78,13 +78,24 @@ export function subjectsOf(request: LintRequest): { subjects: readonly Subject[]
     });
   if (root !== undefined) add(() => treeSubject(root, undefined, request));
   else if (request.specs.length === 0) add(() => machineSubject(machine(), request, {}));
-  const named = request.specs.map(parseSpec);
+  const named = request.specs.map(parseSpec).flatMap((one) => nodesBelow(one.path)?.map(asNode) ?? [one]);
   const names = named.flatMap(({ node }) => node ?? []);
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined)
     throw new OperatorError("USAGE", `two inputs are called ${twice}`, { remedy: "Give each node a name of its own" });
   for (const { node, path } of named) add(() => namedSubject(path, node, request));
   return { subjects: withNames(subjects, named.length), errors };
+}
+
+const asNode = (path: string): { node: string; path: string } => ({ node: basename(path), path });
+
+/** A folder of copies, one a node: those of its folders that have an etc/ in them. @returns undefined when there are none */
+function nodesBelow(path: string): string[] | undefined {
+  if (!isDirectory(path) || isDirectory(join(path, "etc"))) return undefined;
+  const folders = readdirSync(path)
+    .map((name) => join(path, name))
+    .filter((folder) => isDirectory(join(folder, "etc")));
+  return folders.length > 0 ? folders.sort() : undefined;
 }
 
 /** Several files without a node's name are several nodes: they are called as their files are. */

@@ -181,12 +181,12 @@ function mutated(target: string): Uint8Array {
 const MEASURED: ReadonlySet<string> = new Set(["configuration", "log", "journal"]);
 /** Ten times the input must not take more than this many times as long. */
 const GROWTH_MAX = 12;
-/** Shorter times are not worth comparing, milliseconds. */
-const MEASURABLE_MS = 5;
+/** Shorter times are not worth comparing, milliseconds: the garbage collector has had no work yet. */
+const MEASURABLE_MS = 25;
 /** Inputs are made longer, so that there is something to measure, up to this many bytes. */
-const MEASURED_BYTES = 20_000;
-/** On a busy machine a time can be anything: only what is slow each time is slow. */
-const ATTEMPTS = 5;
+const MEASURED_BYTES = 200_000;
+/** On a busy machine a time can be anything: only what is slow each time, and from four times the length on as well, is slow. */
+const ATTEMPTS = 12;
 
 const repeated = (bytes: Uint8Array, times: number): Buffer =>
   Buffer.concat(Array.from({ length: times }, () => bytes));
@@ -201,6 +201,7 @@ function usedMs(): number {
 function timeOf(run: (input: Uint8Array) => void, input: Uint8Array): number {
   return Math.min(
     ...[1, 2, 3].map(() => {
+      say({ type: "begun", path: scratch });
       const before = usedMs();
       run(input);
       return usedMs() - before;
@@ -208,18 +209,14 @@ function timeOf(run: (input: Uint8Array) => void, input: Uint8Array): number {
   );
 }
 
-/**
- * How many times as long ten times the input takes, from what a hundred times takes: there are steps on the way, where the
- * garbage collector has to begin. `longer` makes an input so many times as long.
- */
+/** How many times as long ten times the input takes. `longer` makes an input so many times as long. */
 function growthOf(run: (input: Uint8Array) => void, longer: (times: number) => Uint8Array): number {
   let times = 1;
   while (longer(times).length < MEASURED_BYTES && timeOf(run, longer(times)) < MEASURABLE_MS) times *= 2;
-  const [short, long] = [longer(times), longer(times * 100)];
   let least = Number.POSITIVE_INFINITY;
   for (let attempt = 0; attempt < ATTEMPTS && least > GROWTH_MAX; attempt++) {
-    say({ type: "begun", path: scratch });
-    least = Math.min(least, Math.sqrt(timeOf(run, long) / Math.max(timeOf(run, short), MEASURABLE_MS)));
+    const from = attempt % 2 === 0 ? times : times * 4;
+    least = Math.min(least, timeOf(run, longer(from * 10)) / Math.max(timeOf(run, longer(from)), MEASURABLE_MS));
   }
   return least;
 }
