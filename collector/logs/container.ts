@@ -4,6 +4,7 @@
  *     {"log":"Sat Nov 22 16:22:10 2025: …\n","stream":"stderr","time":"2025-11-22T16:22:10.123456789Z"}   docker, json-file
  *     2025-11-22T16:22:10.123456789Z stderr F Sat Nov 22 16:22:10 2025: …            CRI: containerd, CRI-O, podman
  *     keepalived-1  | Sat Nov 22 16:22:10 2025: …                                     docker compose logs
+ *     [pod/kp-7x2/keepalived] Sat Nov 22 16:22:10 2025: …                             kubectl logs --prefix
  *
  * `docker logs -t` and `kubectl logs --timestamps` put a timestamp only in front; that one is an envelope like any other.
  */
@@ -26,6 +27,9 @@ const CRI =
 /** Compose pads the names of its containers to one width. */
 const COMPOSE = /^[\w.-]{1,128} {1,128}\| (?<text>.*)$/s;
 
+/** The names of a pod and a container have at most 253 and 63 characters. */
+const POD = /^\[pod\/[^\s\]]{1,320}\] (?<text>.*)$/s;
+
 /** Takes off what a container's runtime put around a line. @returns undefined when none did */
 export function takeContainer(line: string): ContainerLine | undefined {
   const first = line.charCodeAt(0);
@@ -41,7 +45,12 @@ export function takeContainer(line: string): ContainerLine | undefined {
       }
     );
   }
-  const text = isCompose(line) ? COMPOSE.exec(line)?.groups?.["text"] : undefined;
+  const text =
+    first === 0x5b
+      ? POD.exec(line)?.groups?.["text"]
+      : isCompose(line)
+        ? COMPOSE.exec(line)?.groups?.["text"]
+        : undefined;
   return text === undefined ? undefined : { text, stamp: undefined, stream: "", partial: false };
 }
 
@@ -91,6 +100,7 @@ export function containerTextAt(line: Uint8Array | string): number {
   const at = (i: number): number | undefined => (typeof line === "string" ? line.charCodeAt(i) : line[i]);
   const first = at(0);
   if (first === 0x7b) return at(2) === 0x6c && at(6) === 0x3a ? DOCKER.length : 0;
+  if (first === 0x5b) return at(1) === 0x70 && at(4) === 0x2f ? behindPod(at) : 0;
   if (!isDigit(first)) return afterBar(line) ?? 0;
   if (at(10) !== 0x54) return 0;
   // 2025-11-22T16:22:10Z at least, with nanoseconds and a zone at most.
@@ -100,4 +110,14 @@ export function containerTextAt(line: Uint8Array | string): number {
   const isCri = at(blank + 1) === 0x73 && at(blank + 2) === 0x74 && at(blank + 3) === 0x64 && at(blank + 7) === 0x20;
   // ` stderr F `; containerd may put more tags behind the first, with colons.
   return isCri ? blank + 10 : blank + 1;
+}
+
+/** Where the text begins behind `[pod/…] `; 0 when there is none. */
+function behindPod(at: (i: number) => number | undefined): number {
+  for (let i = 5; i < 330; i++) {
+    const code = at(i);
+    if (code === undefined || Number.isNaN(code) || code === 0x20) return 0;
+    if (code === 0x5d) return at(i + 1) === 0x20 ? i + 2 : 0;
+  }
+  return 0;
 }

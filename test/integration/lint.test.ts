@@ -48,6 +48,12 @@ describe("two nodes", () => {
     expect(stdout).not.toContain("correct-horse");
   });
 
+  test("as one folder that holds a copy of each", async () => {
+    const { status, stdout } = await keepwatch(["lint", "--format", "json", ...RELEASE, NODES]);
+    const each = await keepwatch(["lint", "--format", "json", ...RELEASE, ...nodes]);
+    expect([status, JSON.parse(stdout)]).toEqual([1, JSON.parse(each.stdout)]);
+  });
+
   test("as JSON", async () => {
     const { status, stdout, stderr } = await keepwatch(["lint", "--format", "json", ...RELEASE, ...nodes]);
     expect([status, stderr]).toEqual([1, ""]);

@@ -258,6 +258,16 @@ describe("an envelope", () => {
       `2025-11-22T16:22:11Z ${S} - - - ${M}`,
     ],
     [
+      "kubectl logs --prefix",
+      `[pod/kp-7x2/keepalived] Sat Nov 22 16:22:10 2025: ${M}`,
+      `2025-11-22T16:22:10Z ${S} - - - ${M}`,
+    ],
+    [
+      "kubectl logs --prefix --timestamps",
+      `[pod/kp-7x2/keepalived] 2025-11-22T16:22:11Z Sat Nov 22 16:22:10 2025: ${M}`,
+      `2025-11-22T16:22:11Z ${S} - - - ${M}`,
+    ],
+    [
       "docker's syslog driver",
       `Nov 22 16:22:10 host7 docker/keepalived/5790672ab6a0[812]: Sat Nov 22 16:22:09 2025: ${M}`,
       `2025-11-22T16:22:10Z ${S} host7 - - ${M}`,
@@ -327,6 +337,7 @@ describe("a line of keepalived's console, which does not name it, is noticed", (
     ["by CRI", `2025-11-22T16:22:11.123456789Z stderr F ${line}`],
     ["by CRI, in pieces", `2025-11-22T16:22:11.123456789+01:00 stdout P ${line}`],
     ["by compose", `keepalived-1  | ${line}`],
+    ["by kubectl", `[pod/kp-7x2/keepalived] ${line}`],
     ["by compose -t", `keepalived-1  | 2025-11-22T16:22:11Z ${line}`],
   ])("%s", (_name, text) => {
     expect([looksLikeConsole(text), looksLikeConsole(Buffer.from(text))]).toEqual([true, true]);
