@@ -4,6 +4,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { checkLabCanRun } from "../../server/lab/programs.ts";
 import { INSTALLED } from "../collector/conf/real-daemon.ts";
 import { type Comparison, compare } from "./compare.ts";
+import { limited } from "../support/limited.ts";
 import type { CaseFiles } from "./daemon.ts";
 
 /**
@@ -60,22 +61,6 @@ function filesOf(path: string): CaseFiles {
   return files;
 }
 
-/** At most this many at a time, in order. */
-function limited(most: number): <T>(task: () => Promise<T>) => Promise<T> {
-  let running = 0;
-  const waiting: (() => void)[] = [];
-  return async (task) => {
-    if (running >= most) await new Promise<void>((resolve) => waiting.push(resolve));
-    running += 1;
-    try {
-      return await task();
-    } finally {
-      running -= 1;
-      waiting.shift()?.();
-    }
-  };
-}
-
 function differencesOf({ ours, real }: Comparison): string[] {
   const found: string[] = [];
   if (ours.dies !== real.dies)
@@ -98,7 +83,7 @@ const unexplained = ({ complaints }: Comparison): string[] =>
 const disagreementsOf = (one: Comparison): string[] => [...differencesOf(one), ...unexplained(one)];
 
 describe.skipIf(reason !== undefined)("lint and the daemon agree", () => {
-  const limit = limited(PARALLEL);
+  const limit = limited(() => PARALLEL);
   const results = new Map<string, Comparison>();
 
   test.concurrent.each(cases)(

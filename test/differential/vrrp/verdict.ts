@@ -1,0 +1,79 @@
+import type { Recording, Transition } from "./recording.ts";
+import { predictionsOf } from "./replay.ts";
+
+/** How far a prediction may be off, microseconds. The log's own resolution, a microsecond, is in it. */
+export const TOLERANCE_US = 150_000;
+/** keepalived writes two lines about some faults, the reason and the state, within this. Microseconds. */
+const SAME_FAULT_US = 20_000;
+/** A prediction of the same state that is farther off is another one. Microseconds. */
+const SAME_US = 1_000_000;
+
+/** A state that was entered, or that should have been, or both. */
+export interface Match {
+  readonly instance: string;
+  readonly real: Transition | undefined;
+  readonly predicted: Transition | undefined;
+  readonly isRight: boolean;
+}
+
+export interface NodeVerdict {
+  readonly scenario: string;
+  readonly node: string;
+  /** In order of time. */
+  readonly matches: readonly Match[];
+}
+
+/** Holds what the shadow of a node predicts against what its keepalived did. */
+export function judge(recording: Recording): NodeVerdict {
+  const real = withoutSecondLines(recording.real);
+  const predicted = predictionsOf(recording);
+  const instances = [...new Set([...real, ...predicted].map(({ instance }) => instance))];
+  const matches = instances.flatMap((instance) =>
+    matched(
+      real.filter((one) => one.instance === instance),
+      predicted.filter((one) => one.instance === instance),
+      recording.end,
+    ),
+  );
+  return { scenario: recording.scenario, node: recording.node, matches: matches.sort((a, b) => timeOf(a) - timeOf(b)) };
+}
+
+/** Both in order: what is passed over is not met again. */
+function matched(real: readonly Transition[], predicted: readonly Transition[], end: number): Match[] {
+  const matches: Match[] = [];
+  let [r, p] = [0, 0];
+  for (;;) {
+    const [was, said] = [real[r], predicted[p]];
+    if (!was && !said) return matches;
+    const instance = (was ?? said)?.instance ?? "";
+    if (was && said && was.state === said.state && Math.abs(said.at - was.at) <= SAME_US) {
+      matches.push({ instance, real: was, predicted: said, isRight: Math.abs(said.at - was.at) <= TOLERANCE_US });
+      [r, p] = [r + 1, p + 1];
+    } else if (was && (!said || was.at <= said.at)) {
+      matches.push({ instance, real: was, predicted: undefined, isRight: isCutOff(was, end) });
+      r += 1;
+    } else if (said) {
+      matches.push({ instance, real: undefined, predicted: said, isRight: isCutOff(said, end) });
+      p += 1;
+    }
+  }
+}
+
+/** The other of the two may have come when nobody looked any more. */
+const isCutOff = ({ at }: Transition, end: number): boolean => at > end - TOLERANCE_US;
+
+function withoutSecondLines(real: readonly Transition[]): readonly Transition[] {
+  const last = new Map<string, Transition>();
+  return real.filter((one) => {
+    const before = last.get(one.instance);
+    last.set(one.instance, one);
+    return !(before?.state === "FAULT" && one.state === "FAULT" && one.at - before.at <= SAME_FAULT_US);
+  });
+}
+
+export const timeOf = ({ real, predicted }: Match): number => real?.at ?? predicted?.at ?? 0;
+
+/** Prediction minus reality, microseconds. */
+export const offsetOf = ({ real, predicted }: Match): number | undefined => real && predicted && predicted.at - real.at;
+
+export const isRight = ({ matches }: NodeVerdict): boolean => matches.every((match) => match.isRight);
