@@ -41,8 +41,8 @@ export interface Judgement {
 const WEIGHT_MAX = 253;
 export const OWNER_PRIORITY = 255;
 
-export const beginScript = ({ rise, initFail }: Script): ScriptState =>
-  initFail ? { result: 0, pending: false } : { result: rise - 1, pending: true };
+/** `init_fail` holds the instance in FAULT until there is a result; the first one counts alone all the same. (tried with 2.2.7) */
+export const beginScript = ({ rise, initFail }: Script): ScriptState => ({ result: rise - 1, pending: !initFail });
 
 /** One more result. (2.2.7, vrrp/vrrp_scheduler.c:vrrp_script_child_thread) */
 export function countResult({ result, pending }: ScriptState, { rise, fall }: Script, success: boolean): ScriptState {

@@ -2,7 +2,7 @@ import type { MonoUs } from "../core/time.ts";
 import { arm, type Daemon, type Draft, groupOf, patch, routerAt, setGroup, tellPriority, tellState } from "./draft.ts";
 import { skewUs } from "../vrrp/timers.ts";
 import type { StateCause } from "./input.ts";
-import { downTimeUs, isOld, skewOfUs } from "./router.ts";
+import { downTimeUs, isOld, type Router, skewOfUs } from "./router.ts";
 import { beginScript, effectivePriority, OWNER_PRIORITY, isQuorate, judge, type Tracked } from "./track.ts";
 
 /** How instances change their states, alone and in sync groups. (2.2.7, vrrp/vrrp_scheduler.c, vrrp/vrrp_sync.c) */
@@ -70,6 +70,7 @@ function enterFault(draft: Draft, index: number, cause: StateCause, logged: bool
     expiresAt: undefined,
     armedAt: draft.now,
     master: undefined,
+    preemptAt: undefined,
     transitioning: false,
     rivalSince: undefined,
   });
@@ -107,7 +108,9 @@ function fail(draft: Draft, index: number, cause: StateCause, logged: boolean): 
   if (!group || group.state === "FAULT") return;
   setGroup(draft, group, "FAULT");
   for (const member of group.members)
-    if (routerAt(draft, member).state !== "FAULT") enterFault(draft, member, "sync-group", logged);
+    if (routerAt(draft, member).state !== "FAULT")
+      // A backup follows without a word. (tried with 2.2.7)
+      enterFault(draft, member, "sync-group", logged && routerAt(draft, member).state !== "BACKUP");
 }
 
 /** The last reason is gone: it comes up as backup, once no other member of its group has one. */
@@ -119,7 +122,8 @@ function recover(draft: Draft, index: number): void {
     const { state, conf } = routerAt(draft, member);
     if (state !== "FAULT" && state !== "INIT") continue;
     patch(draft, member, { masterIntervalUs: conf.advertIntervalUs });
-    enterBackup(draft, member, member !== index ? "sync-group" : state === "INIT" ? "start" : "fault-over");
+    if (state === "INIT" && areOwners(draft, members)) beginOwner(draft, member);
+    else enterBackup(draft, member, member !== index ? "sync-group" : state === "INIT" ? "start" : "fault-over");
   }
   if (group) setGroup(draft, group, "BACKUP");
 }
@@ -187,16 +191,12 @@ export function begin(draft: Draft, indices: readonly number[]): void {
     if (routerAt(draft, index).state !== "INIT") continue;
     const members = groupOf(draft, index)?.members ?? [index];
     if (members.some((member) => routerAt(draft, member).waitsFor.length > 0)) continue;
-    const isOwners = members.every((member) => isOwner(draft, member));
     if (isOld(draft.release) && members.every((member) => routerAt(draft, member).conf.startState === "MASTER")) {
       enterBackup(draft, index, "start", false);
       arm(draft, index, { downUs: 0, cause: "start" });
       if (members.at(-1) === index) for (const member of members) beginTransition(draft, member);
-    } else if (isOwners && !isOld(draft.release)) {
-      enterBackup(draft, index, "start", false);
-      patch(draft, index, { wants: "MASTER" });
-      arm(draft, index, { downUs: OWNER_WAIT_US, cause: "owner" });
-    } else enterBackup(draft, index, "start");
+    } else if (areOwners(draft, members)) beginOwner(draft, index);
+    else enterBackup(draft, index, "start");
   }
   for (const group of draft.groups.slice())
     if (group.state === "INIT" && group.members.every((member) => routerAt(draft, member).state === "BACKUP"))
@@ -217,9 +217,16 @@ export function leaveIncompleteGroups(draft: Draft): void {
 /** What keepalived sets an address owner's first timer to. */
 const OWNER_WAIT_US = 1;
 
-function isOwner(draft: Draft, index: number): boolean {
-  const { base, conf } = routerAt(draft, index);
-  return base === OWNER_PRIORITY && conf.startState === "MASTER";
+/** From 2.0 on an owner does not wait, unless another member of its group has to. */
+function areOwners(draft: Draft, members: readonly number[]): boolean {
+  const isOwner = ({ base, conf }: Router): boolean => base === OWNER_PRIORITY && conf.startState === "MASTER";
+  return !isOld(draft.release) && members.every((member) => isOwner(routerAt(draft, member)));
+}
+
+function beginOwner(draft: Draft, index: number): void {
+  enterBackup(draft, index, "start", false);
+  patch(draft, index, { wants: "MASTER" });
+  arm(draft, index, { downUs: OWNER_WAIT_US, cause: "owner" });
 }
 
 function beginTransition(draft: Draft, index: number): void {

@@ -70,6 +70,15 @@ describe("a start (tried with 2.2.7)", () => {
        expect at 0 VI_2 master owner`,
     ],
     [
+      "an address owner that waits for a script is master with its first success (tried with 2.2.7)",
+      {
+        config: script("s") + instanceText({ state: "MASTER", priority: 255, lines: "track_script {; s; }" }),
+      },
+      `at 0 start
+       at 0.5 script s ok
+       expect at 0.5 VI_1 master owner`,
+    ],
+    [
       "owners of a group are master in the order of their group",
       {
         config:
@@ -230,6 +239,21 @@ describe("a backup", () => {
        at 9.4 advert prio 50
        at 10.4 advert prio 50
        expect at 13.009375 VI_1 master master-down`,
+    ],
+    [
+      "preempt_delay begins anew after a fault (tried with 2.2.7)",
+      withLines("preempt_delay 2"),
+      `at 0 start
+       expect at 0 VI_1 backup start
+       at 1 advert prio 50
+       at 2 link eth0 down
+       expect at 2 VI_1 fault fault
+       at 4 link eth0 up
+       expect at 4 VI_1 backup fault-over
+       at 5 advert prio 50
+       at 6 advert prio 50
+       at 7 advert prio 50
+       expect at 9.609375 VI_1 master master-down`,
     ],
     [
       "preempt_delay is cancelled by an advert that is not lower",
@@ -556,12 +580,17 @@ describe("what is tracked", () => {
        expect at 9.609375 VI_1 master master-down`,
     ],
     [
-      "init_fail: the first success does not count alone",
+      "init_fail: a first success counts alone; behind a failure it does not (tried with 2.2.7)",
       tracked("script", "s", script("s", "rise 2\n init_fail")),
       `at 0 start
        at 1 script s ok
-       at 2 script s ok
-       expect at 2 VI_1 backup fault-over`,
+       expect at 1 VI_1 backup fault-over
+       at 2 gone
+       at 3 start
+       at 4 script s fail
+       at 5 script s ok
+       at 6 script s ok
+       expect at 6 VI_1 backup fault-over`,
     ],
     [
       "failures and successes count one after the other only",
@@ -771,6 +800,18 @@ describe("a sync group (tried with 2.2.7)", () => {
        expect at 8 VI_2 backup sync-group
        expect at 11.609375 VI_2 master master-down
        expect at 11.609375 VI_1 master sync-group`,
+    ],
+    [
+      "members that are backups follow into a fault without a word (tried with 2.2.7)",
+      { config: pair },
+      `at 0 start
+       expect at 0 VI_1 backup start
+       expect at 0 VI_2 backup start
+       at 1 link eth1 down
+       expect at 1 VI_2 fault fault
+       at 2 link eth1 up
+       expect at 2 VI_2 backup fault-over
+       expect at 2 VI_1 backup sync-group`,
     ],
     [
       "with one interface for both, the last member that was waited for comes first",

@@ -31,6 +31,8 @@ echo "$EPOCHREALTIME $1 $answer" >> /etc/keepalived/answers
 if [ "$answer" = hang ]; then exec sleep 60; fi
 exit "$answer"
 `;
+/** Its time runs from its start, and a shell takes a moment before it can note one. Microseconds. */
+const SHELL_START_US = 20_000;
 export const SCRIPT_PATH = "/etc/keepalived/answer.sh";
 
 /** One node of a scenario: a host with a real keepalived, and with a witness of what can be seen there. */
@@ -48,6 +50,8 @@ export class Station {
   private vrrp: ProcessState | undefined;
   private isStopping = false;
   private goneAt = 0;
+  /** Whoever is killed may still be seen for a moment. */
+  private gonePid = 0;
   private endedAt: number | undefined;
   /** What keepalived has read: at its start, or when it was told to read again. */
   private conf = "";
@@ -118,6 +122,7 @@ export class Station {
   signal(whom: "parent" | "vrrp", signal: NodeJS.Signals): void {
     if (signal === "SIGTERM" || (whom === "parent" && signal === "SIGKILL")) this.stopping();
     process.kill(whom === "parent" ? this.parent : (this.vrrp?.pid ?? 0), signal);
+    if (whom === "vrrp" && signal === "SIGKILL") this.gone();
     // `nsenter` stops itself with its child, and would not see its end.
     if (whom === "parent" && signal === "SIGCONT") this.daemon?.kill("SIGCONT");
   }
@@ -128,6 +133,7 @@ export class Station {
     process.kill(pid, "SIGSTOP");
     process.kill(this.parent, "SIGKILL");
     process.kill(pid, "SIGKILL");
+    this.gone();
     // Until somebody has asked for its exit status, another keepalived takes it for alive.
     const all = [pid, this.parent];
     await until(() => all.every((one) => readText(`/proc/${one}/stat`) === ""), `keepalived of ${this.name} is gone`);
@@ -219,7 +225,7 @@ export class Station {
       .map((line) => {
         const [at, name = "", answer] = line.split(" ");
         const outcome = answer === "hang" ? "timeout" : answer === "0" ? "success" : "failure";
-        const late = answer === "hang" ? timeoutUsOf(this.conf, name) : 0;
+        const late = answer === "hang" ? timeoutUsOf(this.conf, name) - SHELL_START_US : 0;
         return { at: Number(at) * 1e6 + late, what: { kind: "script", name, outcome } as const };
       });
   }
@@ -230,6 +236,13 @@ export class Station {
     this.witness.see({ kind: "stopping" });
   }
 
+  private gone(): void {
+    this.goneAt = nowUs();
+    this.gonePid = this.vrrp?.pid ?? 0;
+    this.witness.see({ kind: "gone" }, this.goneAt);
+    this.vrrp = undefined;
+  }
+
   private look(): void {
     this.readLog();
     if (this.daemon?.pid === undefined) return;
@@ -238,7 +251,7 @@ export class Station {
     const isParentThere = this.parent !== 0 && processOf(this.parent) !== undefined;
     if (this.vrrp !== undefined) this.lookAtVrrp(this.vrrp);
     if (this.vrrp !== undefined || !isParentThere) return;
-    const [child] = childrenOf(this.parent).flatMap((pid) => processOf(pid) ?? []);
+    const [child] = childrenOf(this.parent).flatMap((pid) => (pid === this.gonePid ? [] : (processOf(pid) ?? [])));
     const runningSince = child && this.runningSince(child);
     if (child === undefined || runningSince === undefined) return;
     this.vrrp = child;
@@ -256,9 +269,7 @@ export class Station {
   private lookAtVrrp(before: ProcessState): void {
     const now = processOf(before.pid);
     if (now === undefined) {
-      this.goneAt = nowUs();
-      this.witness.see({ kind: "gone" }, this.goneAt);
-      this.vrrp = undefined;
+      this.gone();
       return;
     }
     if (now.stopped !== before.stopped) this.witness.see({ kind: now.stopped ? "frozen" : "thawed" });

@@ -3,8 +3,6 @@ import { predictionsOf } from "./replay.ts";
 
 /** How far a prediction may be off, microseconds. The log's own resolution, a microsecond, is in it. */
 export const TOLERANCE_US = 150_000;
-/** keepalived writes two lines about some faults, the reason and the state, within this. Microseconds. */
-const SAME_FAULT_US = 20_000;
 /** A prediction of the same state that is farther off is another one. Microseconds. */
 const SAME_US = 1_000_000;
 
@@ -25,7 +23,7 @@ export interface NodeVerdict {
 
 /** Holds what the shadow of a node predicts against what its keepalived did. */
 export function judge(recording: Recording): NodeVerdict {
-  const real = withoutSecondLines(recording.real);
+  const real = changesOf(recording);
   const predicted = predictionsOf(recording);
   const instances = [...new Set([...real, ...predicted].map(({ instance }) => instance))];
   const matches = instances.flatMap((instance) =>
@@ -62,12 +60,15 @@ function matched(real: readonly Transition[], predicted: readonly Transition[], 
 /** The other of the two may have come when nobody looked any more. */
 const isCutOff = ({ at }: Transition, end: number): boolean => at > end - TOLERANCE_US;
 
-function withoutSecondLines(real: readonly Transition[]): readonly Transition[] {
+/** keepalived writes two lines about some faults, the reason and the state, and one again at a reload: no change. */
+function changesOf({ real, evidence }: Recording): readonly Transition[] {
+  const starts = evidence.filter(({ what }) => what.kind === "started");
   const last = new Map<string, Transition>();
   return real.filter((one) => {
     const before = last.get(one.instance);
     last.set(one.instance, one);
-    return !(before?.state === "FAULT" && one.state === "FAULT" && one.at - before.at <= SAME_FAULT_US);
+    const isSame = before?.state === "FAULT" && one.state === "FAULT";
+    return !isSame || starts.some(({ at }) => at > before.at && at <= one.at);
   });
 }
 

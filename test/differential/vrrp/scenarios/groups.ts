@@ -70,6 +70,45 @@ export const groups: readonly Scenario[] = [
     },
   },
   {
+    name: "group-link-at-start",
+    about: "one side has no link when the daemon starts",
+    configs: grouped(),
+    async play(stage) {
+      const { lb1, lb2 } = stage;
+      await stage.unplug(lb1, "eth1");
+      await stage.start();
+      await lb2.entered("IN", "MASTER");
+      await stage.plug(lb1, "eth1");
+      await lb1.entered("IN", "MASTER");
+    },
+  },
+  {
+    name: "group-one-wire",
+    about: "both members on one interface: the link of the backup, then of the master goes down",
+    configs: [150, 100].map((priority) =>
+      config([
+        block("vrrp_sync_group BOTH", [block("group", ["ONE", "TWO"])]),
+        instance({ name: "ONE", priority }),
+        instance({ name: "TWO", vrid: 52, vips: ["10.99.0.200"], priority }),
+      ]),
+    ),
+    async play(stage) {
+      const { lb1, lb2 } = stage;
+      await stage.start();
+      await lb1.entered("TWO", "MASTER");
+      await stage.unplug(lb2);
+      await lb2.entered("ONE", "FAULT");
+      await stage.quiet(500);
+      await stage.plug(lb2);
+      await lb2.entered("TWO", "BACKUP", 2);
+      await stage.unplug(lb1);
+      await lb1.entered("TWO", "FAULT");
+      await lb2.entered("TWO", "MASTER");
+      await stage.plug(lb1);
+      await lb1.entered("TWO", "MASTER", 2);
+    },
+  },
+  {
     name: "group-half-partition",
     about: "one side's network is cut: that side's backup wants to be master, and may not",
     configs: grouped(),

@@ -101,11 +101,16 @@ export const tracking: readonly Scenario[] = [
   },
   {
     name: "script-init-fail",
-    about: "init_fail: failed until it has succeeded twice",
+    about: "init_fail with rise 2: a first success counts alone, behind a failure it takes two",
     configs: withScript(["interval 1", "rise 2", "init_fail"], "chk"),
     async play(stage) {
+      const { lb1, lb2 } = stage;
+      await lb2.answer("chk", 1);
       await stage.start();
-      await stage.lb1.entered("VI_1", "MASTER");
+      await lb1.entered("VI_1", "MASTER");
+      await lb2.answered("chk", 1, 1);
+      await lb2.answer("chk", 0);
+      await lb2.entered("VI_1", "BACKUP");
     },
   },
   {
