@@ -2,7 +2,6 @@ import { parseConf } from "../../../collector/conf/parser.ts";
 import { modelOf } from "../../../collector/conf/model.ts";
 import type { Running } from "../../../collector/conf/model/types.ts";
 import type { Release } from "../../../collector/conf/version.ts";
-import type { MonoUs } from "../../../collector/core/time.ts";
 import type { VrrpState } from "../../../collector/events/vocabulary.ts";
 import { unpackFrame } from "../../../collector/pcap/frame.ts";
 import type { ShadowInput } from "../../../collector/shadow/input.ts";
@@ -75,8 +74,6 @@ function advertOf(nic: string, data: Uint8Array): ShadowInput | undefined {
   if (!frame || !advert || "reason" in advert) return undefined;
   return { kind: "advert", interface: nic, outgoing: frame.outgoing === true, advert };
 }
-
-export const timeOf = ({ at }: { readonly at: number }): MonoUs => at as MonoUs;
 
 /** One line a fact, so that a change of a recording can be read. */
 export function printRecording({ evidence, real, ...head }: Recording): string {

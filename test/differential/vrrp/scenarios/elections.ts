@@ -453,7 +453,7 @@ export const elections: readonly Scenario[] = [
       config([instance({ priority: 100, lines: unicast(12, 61) })]),
     ],
     async play(stage) {
-      const { lb1, lb2 } = stage;
+      const { lb1 } = stage;
       await lb1.ip("addr", "add", "10.99.0.61/24", "dev", "eth0");
       await stage.start();
       await lb1.entered("VI_1", "MASTER");
@@ -471,7 +471,7 @@ export const elections: readonly Scenario[] = [
       config([instance({ priority: 100, lines: unicast(12, 61) })]),
     ],
     async play(stage) {
-      const { lb1, lb2 } = stage;
+      const { lb1 } = stage;
       await lb1.ip("addr", "add", "10.99.0.61/24", "dev", "eth0");
       await stage.start();
       await lb1.entered("VI_1", "MASTER");
