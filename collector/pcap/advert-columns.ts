@@ -2,7 +2,7 @@ import type { AuthType } from "../vrrp/advert.ts";
 import type { ChecksumVariant, ChecksumVerdict } from "../vrrp/checksum.ts";
 
 /** Rows of a batch: as many as stay in a processor's cache. */
-export const BATCH_ROWS = 4_096;
+export const BATCH_ROWS = 1_024;
 
 /** What the column `checksum` holds is an index of this. */
 export const CHECKSUMS: readonly (ChecksumVariant | Exclude<ChecksumVerdict, "ok">)[] = [

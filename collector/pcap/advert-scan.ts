@@ -73,7 +73,7 @@ export class AdvertScanner {
     this.have += count;
     if (this.fault !== undefined) this.have = 0;
     else if (this.parser) this.parse(this.parser);
-    else if (this.format) this.scan(this.format.linkType, this.format.nanos);
+    else if (this.format) this.scanAll(this.format.linkType, this.format.nanos);
     else if (this.have >= FILE_HEADER_BYTES) this.begin();
   }
 
@@ -110,7 +110,7 @@ export class AdvertScanner {
     }
     this.format = { linkType, nanos: magic === MAGIC_NS };
     this.keepFrom(FILE_HEADER_BYTES);
-    this.scan(linkType, magic === MAGIC_NS);
+    this.scanAll(linkType, magic === MAGIC_NS);
   }
 
   private parse(parser: PcapParser): void {
@@ -121,19 +121,31 @@ export class AdvertScanner {
     this.have = 0;
   }
 
-  /** All records that are there whole. The one long loop of this file: what it touches stays in registers. */
-  private scan(linkType: number, nanos: boolean): void {
+  private scanAll(linkType: number, nanos: boolean): void {
+    let from = 0;
+    for (let to = -1; from !== to; this.flush()) {
+      to = from;
+      from = this.scan(linkType, nanos, from);
+    }
+    this.keepFrom(from);
+  }
+
+  /**
+   * A batch of records, as far as they are there whole; a short one, because a function that is called often is compiled
+   * once and for all. What it touches stays in registers.
+   * @returns where the next begins
+   */
+  private scan(linkType: number, nanos: boolean, from: number): number {
     const { bytes, view, columns, streams, have } = this;
     const [linkBytes, etherTypeAt] = LINK_HEADERS[linkType] as readonly [number, number];
     const isCooked = linkType === LINUX_SLL2;
-    let record = 0;
+    let record = from;
     let end = 0;
-    for (; record + RECORD_HEADER_BYTES <= have; record = end) {
+    for (let left = BATCH_ROWS; left > 0 && record + RECORD_HEADER_BYTES <= have; record = end, left--) {
       const captured = view.getUint32(record + 8, true);
       if (captured > PACKET_BYTES_MAX) {
         this.fault = damageFault(`a record claims ${captured} bytes`, this.at + record);
-        record = have;
-        break;
+        return have;
       }
       const frame = record + RECORD_HEADER_BYTES;
       end = frame + captured;
@@ -227,9 +239,8 @@ export class AdvertScanner {
       columns.auth[row] = version === 2 ? Math.min(intervalField >> 8, 3) : 0;
       columns.checksum[row] = 0;
       columns.rows = row + 1;
-      if (row + 1 === BATCH_ROWS) this.flush();
     }
-    this.keepFrom(record);
+    return record;
   }
 
   private keepFrom(from: number): void {

@@ -58,14 +58,17 @@ export class StreamTable {
     let slot = hash(source ^ Math.imul(destination, 0x9e3779b1), what ^ (place << 10));
     for (;;) {
       const stream = (slots[slot] as number) - 1;
-      if (stream < 0) break;
       const at = stream * WORDS;
+      // Before it is needed, so that the first collision is nothing new to the compiler.
+      const next = (slot + 1) & (SLOTS - 1);
+      if (stream < 0) {
+        this.key.fill(0).set([place, what, source, destination]);
+        return this.add(slot);
+      }
       if (words[at] === place && words[at + 1] === what && words[at + 2] === source && words[at + 3] === destination)
         return stream;
-      slot = (slot + 1) & (SLOTS - 1);
+      slot = next;
     }
-    this.key.fill(0).set([place, what, source, destination]);
-    return this.add(slot);
   }
 
   /** The same for IPv6: the addresses stand behind one another at `at`, as in its header. */
@@ -78,12 +81,13 @@ export class StreamTable {
     let slot = hash(addresses ^ (key[3] as number), what ^ (place << 10));
     for (;;) {
       const stream = (slots[slot] as number) - 1;
-      if (stream < 0) return this.add(slot);
       const from = stream * WORDS;
+      const next = (slot + 1) & (SLOTS - 1);
+      if (stream < 0) return this.add(slot);
       let same = 0;
       while (same < WORDS && words[from + same] === key[same]) same++;
       if (same === WORDS) return stream;
-      slot = (slot + 1) & (SLOTS - 1);
+      slot = next;
     }
   }
 
