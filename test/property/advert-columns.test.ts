@@ -92,7 +92,8 @@ const shape: fc.Arbitrary<Shape> = fc
     cast: fc.constantFrom("multicast", "unicast"),
     auth: fc.constantFrom(...AUTHS),
     vmac: fc.boolean(),
-    vrid: fc.integer({ min: 1, max: 255 }),
+    vrid: fc.oneof(fc.constantFrom(0, 1, 255), byte),
+    interval: fc.constantFrom(0, 1, 2, 100, 255, 4095),
     priority: byte,
     vips: fc.integer({ min: 0, max: 4 }),
     ttl: byte,
@@ -100,10 +101,24 @@ const shape: fc.Arbitrary<Shape> = fc
   })
   .filter(isPossible) as fc.Arbitrary<Shape>;
 
-/** Some as they were sent, some with a byte changed or the end cut off. */
+/** Some as they were sent, some with a byte changed, often one of the IP header, which no checksum is over, or the end cut off. */
 const damage = fc.oneof(
   { weight: 2, arbitrary: fc.constant(undefined) },
-  { weight: 2, arbitrary: fc.record({ at: fc.nat(120), to: byte }) },
+  { weight: 1, arbitrary: fc.record({ at: fc.nat(120), to: byte }) },
+  {
+    weight: 3,
+    arbitrary: fc.constantFrom(
+      { ipAt: 0, to: 0x46 },
+      { ipAt: 3, to: 44 },
+      { ipAt: 6, to: 0x20 },
+      { ipAt: 6, to: 0x40 },
+      { ipAt: 6, to: 112 },
+      { ipAt: 7, to: 1 },
+      { ipAt: 8, to: 1 },
+      { ipAt: 9, to: 51 },
+      { ipAt: 9, to: 112 },
+    ),
+  },
   { weight: 1, arbitrary: fc.record({ keep: fc.nat(120) }) },
 );
 const capture = fc
@@ -119,7 +134,9 @@ const capture = fc
     const packets = adverts.map(([one, how, isOther, ns]) => {
       const isOneFamily = link === "ipv4-or-ipv6";
       const sent = { ...one, ...(isOneFamily ? { family, auth: "none" as const } : {}) };
-      const frame = isOther ? ethernet(Buffer.alloc(46, 0x11), 0x0800) : frameOf(ipPacketOf(sent), link, sent);
+      const ip = ipPacketOf(sent);
+      if (how && "ipAt" in how) ip[how.ipAt] = how.to;
+      const frame = isOther ? ethernet(Buffer.alloc(46, 0x11), 0x0800) : frameOf(ip, link, sent);
       const original = Buffer.from(frame);
       if (how && "at" in how && how.at < frame.length) frame[how.at] = how.to;
       const data = how && "keep" in how ? frame.subarray(0, how.keep) : frame;
@@ -139,7 +156,9 @@ test("the columns say of every advert what the decoder says, in whatever pieces 
 });
 
 test("most of the usual adverts never reach the decoder, so that the comparison compares something", () => {
-  const usual = fc.sample(shape, 200).filter(({ auth, vips }) => vips > 0 && (auth === "none" || auth === "pass"));
+  const usual = fc
+    .sample(shape, 200)
+    .filter(({ auth, vips, vrid, interval }) => vips * vrid * interval > 0 && (auth === "none" || auth === "pass"));
   const packets = usual.map((one) => ({ ns: 0n, data: frameOf(ipPacketOf(one), "sll2", one) }));
   const file = pcap(packets, { little: true, nanos: true, linkType: 276 });
   const scanner = new AdvertScanner(() => undefined);

@@ -27,6 +27,8 @@ export interface Shape {
   readonly vrid: number;
   readonly priority: number;
   readonly vips: number;
+  /** As the field holds it: seconds in version 2, centiseconds in version 3. */
+  readonly interval: number;
   readonly ttl: number;
   readonly outgoing: boolean;
 }
@@ -66,7 +68,7 @@ export function ipPacketOf(shape: Shape): Buffer {
 }
 
 function payloadOf(
-  { version, family, auth, vrid, priority, vips }: Shape,
+  { version, family, auth, vrid, priority, vips, interval }: Shape,
   source: string,
   destination: string,
 ): Buffer {
@@ -75,6 +77,7 @@ function payloadOf(
     version,
     vrid,
     priority,
+    interval,
     authType: auth === "pass" ? 1 : auth === "ah" ? 2 : 0,
     vips: Array.from({ length: vips }, (_, at) => `${prefix}${at + 1}`),
     password: auth === "pass" ? "fixture" : "",
