@@ -1,4 +1,4 @@
-import { bytesOf, ethernet, ipv4, ipv6, vrrpPdu } from "../vrrp/packets.ts";
+import { bytesOf, ethernet, internetChecksum, ipv4, ipv6, pseudoHeader, vrrpPdu } from "../vrrp/packets.ts";
 
 /** Adverts of every kind there is, in frames of every kind there is. */
 
@@ -85,9 +85,18 @@ function payloadOf(
   });
   if (auth === "ah")
     return Buffer.concat([Buffer.from([112, 4, 0, 0, ...bytesOf(source), 0, 0, 1, vrid]), Buffer.alloc(12, 0xab), pdu]);
-  return auth === "hmac"
-    ? Buffer.concat([pdu, Buffer.from([1, 3, 0, 0, 0x6a, 0xf4, 0xf0, 0x60, 0x80, 0, 0, 1]), Buffer.alloc(16, 0xcd)])
-    : pdu;
+  if (auth !== "hmac") return pdu;
+  const signed = Buffer.concat([
+    pdu,
+    Buffer.from([1, 3, 0, 0, 0x6a, 0xf4, 0xf0, 0x60, 0x80, 0, 0, 1]),
+    Buffer.alloc(16, 0xcd),
+  ]);
+  // Over IPv6 the kernel makes the sum, over all that is sent.
+  if (family === "ipv6") {
+    signed.writeUInt16BE(0, 6);
+    signed.writeUInt16BE(internetChecksum(pseudoHeader(source, destination, signed.length), signed), 6);
+  }
+  return signed;
 }
 
 /** The frame around an IP packet. */
@@ -105,6 +114,7 @@ export function frameOf(
     case "qinq": {
       const frame = ethernet(ip, type, { ethernet: [], vlan: [0x8100], qinq: [0x88a8, 0x8100] }[link]);
       frame.set(mac, 6);
+      if (link === "qinq") frame[15] = 100;
       return frame;
     }
     case "sll":
@@ -112,7 +122,7 @@ export function frameOf(
     case "sll2":
       return Buffer.concat([Buffer.from([type >> 8, type & 0xff, 0, 0, 0, 0, 0, 3, 0, 1, kind, 6, ...mac, 0, 0]), ip]);
     case "null":
-      return Buffer.concat([Buffer.from([family === "ipv4" ? 2 : 10, 0, 0, 0]), ip]);
+      return Buffer.concat([Buffer.from([family === "ipv4" ? 2 : 24, 0, 0, 0]), ip]);
     case "loop":
       return Buffer.concat([Buffer.from([0, 0, 0, family === "ipv4" ? 2 : 24]), ip]);
     default:

@@ -25,6 +25,7 @@ export const FIELDS = [
   "ah.next_header",
   "ah.spi",
   "ah.sequence",
+  "ieee8021ad.id",
   "vlan.id",
   "eth.src",
   "sll.src.eth",
@@ -81,7 +82,7 @@ export function asTsharkSays(row: TsharkRow) {
     // Wireshark 4.0 sums version 2 over IPv6 without the pseudo header that the kernel puts in: it calls all of them bad.
     checksum: row["vrrp.checksum.status"] === "1" || (v2 && !ipv4) ? "ok" : "bad",
     outgoing: row["sll.pkttype"] === "4",
-    vlans: row["vlan.id"],
+    vlans: [row["ieee8021ad.id"], row["vlan.id"]].filter((id) => id !== "").join(),
     ...(row["ah.next_header"] === "" ? {} : { ah }),
     ...(VIRTUAL_MAC.test(mac) ? { vmac: mac } : {}),
   };
