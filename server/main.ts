@@ -33,9 +33,10 @@ async function main(): Promise<void> {
     .description("the agent on an HA node: reads, and changes nothing")
     .option("--config <file>", "TOML configuration")
     .option("--check-config", "read the configuration, say what is wrong with it, and end")
-    .action(async (options: { config?: string; checkConfig?: boolean }) =>
-      (await import("../collector/main.ts")).collectorVerb(options),
-    );
+    .action(async (options: { config?: string; checkConfig?: boolean }) => {
+      (await import("../collector/small-heap.ts")).keepHeapSmall();
+      await (await import("../collector/main.ts")).collectorVerb(options);
+    });
   program
     .command("server")
     .description("ingest, store, detect, alert, API and web timeline")

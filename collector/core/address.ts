@@ -1,7 +1,8 @@
 import { createRequire } from "node:module";
+import type * as Ipaddr from "ipaddr.js";
 
 /** Not imported: Node looks through the whole of an imported CommonJS file for its exports, which takes longer than to run it. */
-const ipaddr = createRequire(import.meta.url)("ipaddr.js") as typeof import("ipaddr.js");
+const ipaddr = createRequire(import.meta.url)("ipaddr.js") as typeof Ipaddr;
 
 /** IPv4 as dotted decimal, IPv6 in RFC 5952 form. @param bytes 4 or 16 of them */
 export function formatAddress(bytes: Uint8Array): string {

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { EventBody } from "../events/event.ts";
 import type { Observation } from "../events/observation.ts";
 import type { Decoded, IpPacket, Malformed } from "../vrrp/advert.ts";
@@ -108,7 +108,7 @@ export function createCaptureReader({
     const nic = nameOf(link, packet);
     const outgoing = link.outgoing ?? false;
     if (!announcements.isNews(seen, `${nic} ${outgoing}`, ts)) return [];
-    const identity = createHash("sha256").update(bytes).digest("hex").slice(0, 16);
+    const identity = hash("sha256", bytes, "hex").slice(0, 16);
     const body = { kind: "wire.garp", interface: nic, outgoing, ...seen } as const;
     return [{ ...WIRE, ...placeOf(packet, ts, [nic, identity]), body }];
   }
@@ -210,5 +210,5 @@ function edgeObservation({ ts, tsUncertaintyUs, cause, body }: SenderEdge): Obse
 function identityOf({ header, payload, protocol }: IpPacket): string {
   // VRRP's fields before the checksum; of an authentication header what stands before the check value.
   const open = payload.subarray(0, protocol === PROTOCOL_VRRP ? 6 : 12);
-  return createHash("sha256").update(header).update(open).digest("hex").slice(0, 16);
+  return hash("sha256", Buffer.concat([header, open]), "hex").slice(0, 16);
 }

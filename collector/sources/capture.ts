@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Running } from "../conf/model/types.ts";
 import { messageOf } from "../core/errors.ts";
-import type { Clock } from "../core/time.ts";
+import { type Clock, US_PER_SECOND } from "../core/time.ts";
 import type { EventBody, SourceStatus } from "../events/event.ts";
 import type { Observation } from "../events/observation.ts";
 import { type CaptureReader, createCaptureReader } from "../pcap/observations.ts";
@@ -27,8 +27,12 @@ const SNAP_BYTES = 1_600;
 
 /** Most observations handed over at once. */
 const BATCH_MAX = 500;
-/** How long the first of a batch waits for more, milliseconds. */
-const BATCH_WAIT_MS = 50;
+/** How long an advert waits for others before it is handed over, milliseconds. An edge does not wait. */
+const BATCH_WAIT_MS = 200;
+/** tcpdump is read as soon as it writes, but when there were this many packets in a second: then a look a while is enough. */
+const BUSY_PACKETS = 100;
+/** A while, milliseconds. */
+const BUSY_WAIT_MS = 100;
 /** Most adverts, and most edges, that wait to be handed over. Beyond, the oldest are dropped and counted. */
 const WAITING_MAX = 20_000;
 /** How often silence is looked for, milliseconds. */
@@ -99,7 +103,7 @@ class CaptureSource implements Source {
     // Until tcpdump listens or has failed once: what it cannot do is known when the collector says what it reads.
     const settled = new AbortController();
     const handing = this.waiting.run(context);
-    this.running = this.supervise(context, () => settled.abort()).then(() => {
+    this.running = this.supervise(context, () => settled.signal.aborted || settled.abort()).then(() => {
       this.waiting.close();
       return handing;
     });
@@ -130,7 +134,7 @@ class CaptureSource implements Source {
     };
   }
 
-  private async supervise(context: SourceContext, settled: () => void): Promise<void> {
+  private async supervise(context: SourceContext, settled: () => unknown): Promise<void> {
     let pause = RESTART_FIRST_MS;
     while (!this.stopping.signal.aborted) {
       const startedAt = this.clock.mono();
@@ -153,7 +157,7 @@ class CaptureSource implements Source {
   }
 
   /** Runs one tcpdump to its end. */
-  private async capture(context: SourceContext, settled: () => void): Promise<ChildEnd> {
+  private async capture(context: SourceContext, settled: () => unknown): Promise<ChildEnd> {
     const reader = createCaptureReader({ interfaceName: this.nameOf, ...this.tap });
     const forget = this.configs?.subscribe(({ running }) => reader.know(virtualAddresses(running)));
     const drops = new DropWatch(this.clock.epoch(), (lost, from, to) =>
@@ -165,12 +169,14 @@ class CaptureSource implements Source {
     this.child = child;
     const ended = new AbortController();
     const watching = this.watch(context, { reader, child, ended: ended.signal });
+    const pace = new Pace(this.clock);
     try {
       for await (const chunk of child.stdout) {
         // The file header comes first, and means that tcpdump listens.
         this.listening();
         settled();
         this.waiting.add(this.count(reader.push(chunk as Buffer)));
+        if (pace.isBusy(reader.counts().packets)) await this.wait(BUSY_WAIT_MS, this.stopping.signal);
       }
     } finally {
       ended.abort();
@@ -261,6 +267,29 @@ class CaptureSource implements Source {
   }
 }
 
+/** Whether many packets come: more than BUSY_PACKETS in the second before this one, or in this one already. */
+class Pace {
+  private readonly clock: Clock;
+  private from: number;
+  private packets = 0;
+  private wasBusy = false;
+
+  constructor(clock: Clock) {
+    this.clock = clock;
+    this.from = clock.mono();
+  }
+
+  isBusy(packets: number): boolean {
+    const elapsed = this.clock.mono() - this.from;
+    if (elapsed >= US_PER_SECOND) {
+      this.wasBusy = elapsed < 2 * US_PER_SECOND && packets - this.packets > BUSY_PACKETS;
+      this.from += elapsed;
+      this.packets = packets;
+    }
+    return this.wasBusy || packets - this.packets > BUSY_PACKETS;
+  }
+}
+
 const TOO_MANY_ANNOUNCEMENTS =
   "more gratuitous ARP and neighbour advertisements for virtual addresses than are told one by one";
 
@@ -293,7 +322,7 @@ class Backlog {
   private edges: Observation[] = [];
   private loss: Loss | undefined;
   private readonly closing = new AbortController();
-  /** Raised when a batch is full. */
+  /** Raised when a batch is full, or an edge is in it. */
   private full = new AbortController();
   private wake: () => void = () => undefined;
 
@@ -311,7 +340,7 @@ class Backlog {
     }
     this.shorten(this.adverts);
     this.shorten(this.edges);
-    if (this.adverts.length + this.edges.length >= BATCH_MAX) this.full.abort();
+    if (this.edges.length > 0 || this.adverts.length >= BATCH_MAX) this.hurry();
     this.wake();
   }
 
@@ -341,13 +370,18 @@ class Backlog {
     this.loss = undefined;
     const edges = this.edges.splice(0, BATCH_MAX);
     const batch = [...edges, ...this.adverts.splice(0, BATCH_MAX - edges.length)];
-    if (this.adverts.length + this.edges.length >= BATCH_MAX) this.full.abort();
+    if (this.edges.length > 0 || this.adverts.length >= BATCH_MAX) this.hurry();
     try {
       await context.emit(batch);
     } catch (error) {
       context.log("error", `${batch.length} observations of the capture were lost: ${messageOf(error)}`);
       this.lose(batch, "the spool did not take them");
     }
+  }
+
+  /** Says so once: to make the error that an abort carries takes longer than all else here. */
+  private hurry(): void {
+    if (!this.full.signal.aborted) this.full.abort();
   }
 
   private shorten(queue: Observation[]): void {

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { getDefaultHighWaterMark, setDefaultHighWaterMark } from "node:stream";
 
 /** What a supervised program's end was. */
 export interface ChildEnd {
@@ -31,10 +32,9 @@ export type StartChild = (
 const SAID_MAX_CHARS = 4_000;
 
 export const startChild: StartChild = (command, args, env = {}, onStderr) => {
-  const child: ChildProcess = spawn(command, [...args], {
-    stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, ...env },
-  });
+  const child = withoutReadAhead(() =>
+    spawn(command, [...args], { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } }),
+  );
   let said = "";
   child.stderr?.setEncoding("utf8").on("data", (text: string) => {
     said = (said + text).slice(-SAID_MAX_CHARS);
@@ -47,3 +47,17 @@ export const startChild: StartChild = (command, args, env = {}, onStderr) => {
   if (!child.stdout) throw new Error(`${command} has no stdout`);
   return { pid: child.pid, stdout: child.stdout, ended, kill: (signal) => void child.kill(signal) };
 };
+
+/**
+ * What a child writes stays in its pipe until it is asked for, so that a reader who lets some time pass between two looks
+ * is woken once, and not once a write. There is no such option to `spawn` itself.
+ */
+function withoutReadAhead(start: () => ChildProcess): ChildProcess {
+  const usual = getDefaultHighWaterMark(false);
+  setDefaultHighWaterMark(false, 1);
+  try {
+    return start();
+  } finally {
+    setDefaultHighWaterMark(false, usual);
+  }
+}

@@ -1,6 +1,7 @@
 /**
- * `npm run fuzz -- [--minutes M] [--seed N]`: mutated logs, configurations and servers' answers, for as long as is asked. Fails on an
- * exception, on a hang, on time that grows faster than the input, and where counting a log and reading it disagree.
+ * `npm run fuzz -- [--minutes M] [--seed N]`: mutated logs, captures, configurations and servers' answers, for as long as is
+ * asked. Fails on an exception, on a hang, on time that grows faster than the input, and where counting a log or a capture
+ * and reading it disagree.
  * What fails is kept in `fuzz-failures/`, to become a fixture.
  */
 import { mkdirSync, writeFileSync } from "node:fs";

@@ -14,6 +14,7 @@ import { readJournalEntry } from "../../collector/logs/journal.ts";
 import { createLogReader } from "../../collector/logs/reader.ts";
 import { LogScanner } from "../../collector/offline/scan.ts";
 import { seededRandom } from "../bench/generate.ts";
+import { captures, readCapture } from "./captures.ts";
 import { CHECK_CORPUS, CHECK_TARGETS } from "./checks.ts";
 
 export type FuzzReport =
@@ -66,6 +67,7 @@ const TARGETS: Readonly<Record<string, (input: Uint8Array, release: Release) => 
   journal(input) {
     for (const line of Buffer.from(input).toString("utf8").split("\n")) readJournalEntry(line);
   },
+  capture: readCapture,
   unit: (input) => void parseUnit("keepalived.service", Buffer.from(input).toString("utf8")),
   environment: (input) => void readEnvironmentFile("/etc/default/keepalived", Buffer.from(input).toString("utf8")),
   ...CHECK_TARGETS,
@@ -76,6 +78,7 @@ const CORPUS: Readonly<Record<string, readonly Uint8Array[]>> = {
   configuration: files(["test/collector/conf/mistakes", "test/differential/configs"], /\.conf$/),
   log: [...files(["test/golden/logs/fixtures"], /./), Buffer.from(logOfSamples())],
   journal: [Buffer.from(journalOfSamples())],
+  capture: [...files(["test/collector/pcap/fixtures"], /\.pcap$/), ...captures()],
   unit: [
     Buffer.from(
       "[Service]\nType=notify\nEnvironmentFile=-/etc/default/keepalived\nExecStart=/usr/sbin/keepalived --dont-fork $DAEMON_ARGS\n",
@@ -244,6 +247,8 @@ for (let i = 0; Date.now() < untilMs; i++) {
     "log",
     "log",
     "journal",
+    "capture",
+    "capture",
     "unit",
     "environment",
     ...Object.keys(CHECK_TARGETS),

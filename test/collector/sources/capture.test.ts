@@ -68,17 +68,39 @@ test("it captures on all interfaces, nothing but VRRP, and is running once tcpdu
   expect(source.status()).toMatchObject({ state: "stopped" });
 });
 
-test("adverts wait 50 ms for company, and are handed over together", async () => {
+test("an edge is handed over at once; adverts wait 200 ms for company, and are handed over together", async () => {
   const { time, spooled, source, tcpdump } = await started();
-  tcpdump().stdout.write(Buffer.concat([advert(T0), advert(T0 + 1)]));
+  const kinds = () => spooled.batches.map((batch) => batch.map(({ body }) => body.kind));
+  tcpdump().stdout.write(advert(T0));
   await settle();
-  await time.sleep(49);
-  expect(spooled.batches).toEqual([]);
+  expect(kinds()).toEqual([["wire.master-seen", "wire.advert"]]);
+  tcpdump().stdout.write(Buffer.concat([advert(T0 + 1), advert(T0 + 2)]));
+  await settle();
+  await time.sleep(199);
+  expect(kinds()).toHaveLength(1);
   await time.sleep(1);
-  expect(spooled.batches.map((batch) => batch.map(({ body }) => body.kind))).toEqual([
-    ["wire.master-seen", "wire.advert", "wire.advert"],
-  ]);
-  expect(source.status()).toMatchObject({ read: 2, unrecognised: 0 });
+  expect(kinds()[1]).toEqual(["wire.advert", "wire.advert"]);
+  expect(source.status()).toMatchObject({ read: 3, unrecognised: 0 });
+  await source.stop();
+});
+
+test("when more than a hundred packets come in a second, tcpdump is read ten times a second, else as it writes", async () => {
+  const { time, source, tcpdump } = await started();
+  const read = async (from: number, count: number) => {
+    tcpdump().stdout.write(Buffer.concat(Array.from({ length: count }, (_, at) => advert(from + at))));
+    await settle();
+    return source.status().read;
+  };
+  expect(await read(T0, 60)).toBe(60);
+  expect(await read(T0 + 100, 60)).toBe(120);
+  expect(await read(T0 + 200, 1)).toBe(120);
+  await time.sleep(99);
+  expect(source.status().read).toBe(120);
+  await time.sleep(1);
+  expect(source.status().read).toBe(121);
+  await time.pass(3_000);
+  expect(await read(T0 + 300, 1)).toBe(122);
+  expect(await read(T0 + 301, 1)).toBe(123);
   await source.stop();
 });
 
@@ -215,7 +237,7 @@ test("what the spool refuses is told as lost, and the capture goes on", async ()
   tcpdump().stdout.write(advert(T0));
   await time.pass(100);
   spooled.refuse(undefined);
-  await time.pass(100);
+  await time.pass(200);
   expect(spooled.logged).toContain("error: 2 observations of the capture were lost: no space left on device");
   expect(spooled.of("collector.gap").map(({ body }) => body.lost)).toEqual([2]);
   expect(source.status()).toMatchObject({ state: "running" });
@@ -227,7 +249,7 @@ test("what was captured is handed over before it has stopped", async () => {
   tcpdump().stdout.write(advert(T0));
   await settle();
   await source.stop();
-  expect(spooled.all.map(({ body }) => body.kind)).toEqual(["wire.master-seen", "wire.master-gone", "wire.advert"]);
+  expect(spooled.all.map(({ body }) => body.kind)).toEqual(["wire.master-seen", "wire.advert", "wire.master-gone"]);
 });
 
 test("tcpdump that does not end when told is killed", async () => {
