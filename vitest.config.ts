@@ -9,7 +9,8 @@ export default defineConfig({
     pool: "forks",
     // Two cores: files that start daemons or browsers must not starve each other into timeouts.
     maxWorkers: 2,
-    testTimeout: 20_000,
+    // Some ask a real program a hundred times.
+    testTimeout: 60_000,
     hookTimeout: 60_000,
   },
 });
