@@ -157,6 +157,9 @@ export class ShadowChecks {
     const [state, effects] = step(one.plan.checker, one.state, input, now, this.plan.release);
     one.state = state;
     const events = effects.flatMap((effect) => resultEvents(effect, one.plan, server, pool.plan, finding));
+    // With alpha it was assumed to be down; where nothing can be said, nothing is held against it.
+    if (finding.result.kind === "unable" && !state.hasRun)
+      pool.state = stepPool(pool.plan.settings, pool.state, { ...address, kind: "checker", up: true })[0];
     if (finding.added !== undefined && finding.result.kind === "success")
       events.push(...this.settle(pool, { ...address, kind: "weight", added: finding.added }));
     for (const effect of effects)

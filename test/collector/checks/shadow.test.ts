@@ -200,6 +200,18 @@ describe("a configuration", () => {
     );
   });
 
+  test("a server of alpha that cannot be probed is not held for down", () => {
+    const shadow = new ShadowChecks(plan(TWO.replace("quorum 2", "alpha\n quorum 1")), at(0), () => 0);
+    shadow.activate(0, true, at(0));
+    const [first, second] = shadow.due(at(0));
+    if (first === undefined || second === undefined) throw new Error("two are due");
+    for (const address of [first, second]) shadow.begin(address, at(0));
+    expect(shadow.finish(first, { result: { kind: "unable", why: "-" } }, at(0))).toEqual([]);
+    // The quorum was met before as far as is known: it is not gained by this.
+    const passed = shadow.finish(second, { result: { kind: "success" } }, at(0));
+    expect(claims(passed).map(({ kind }) => kind)).toEqual(["check.server-up"]);
+  });
+
   test("beside others, a server that is left to the log counts for the quorum, and is not claimed", () => {
     const text = TWO.replace("TCP_CHECK {\n }", "MISC_CHECK {\n misc_path /bin/check\n }");
     const shadow = new ShadowChecks(plan(text), at(0), () => 0);
