@@ -230,12 +230,14 @@ function Before({
     [node, cluster, at],
   );
   if (trouble) return <p role="alert">{trouble}</p>;
-  if (!value || value.events.length === 0) return null;
+  // A hint is about what might happen.
+  const events = value?.events.filter((event) => event.kind !== "config.diagnostic" || event.severity !== "hint") ?? [];
+  if (events.length === 0) return null;
   return (
     <>
       <h3>Before it, on {node}</h3>
       <ol class="evidence before">
-        {value.events.slice(-BEFORE_SHOWN).map((event) => (
+        {events.slice(-BEFORE_SHOWN).map((event) => (
           <EventItem key={event.id} event={event} zone={zone} />
         ))}
       </ol>
