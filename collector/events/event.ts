@@ -258,6 +258,8 @@ export const EVENT_KINDS = {
     outcome: oneOf(["success", "failure", "timeout"]),
     exitStatus: opt(ExitStatus),
     signal: opt(Signal),
+    /** One run's exit status, other than the last one's: no verdict yet, which comes after `rise` or `fall` runs. */
+    run: opt(Type.Boolean()),
   },
   /** A script that could not be run, run with its user, or ended. */
   "script.error": { code: text(64), message: text(1024), script: opt(text(1024)) },

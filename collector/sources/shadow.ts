@@ -327,7 +327,8 @@ class ShadowSource implements Source {
   }
 
   /** The line comes when the verdict changes: rise or fall runs have ended so. */
-  private countScript({ script: name, outcome }: EventBody<"script.result">, moment: Moment): void {
+  private countScript({ script: name, outcome, run: isOne }: EventBody<"script.result">, moment: Moment): void {
+    if (isOne === true) return;
     const script = this.config?.running.scripts.find((one) => one.name === name);
     if (!script) return;
     const runs = outcome === "success" ? script.rise : script.fall;

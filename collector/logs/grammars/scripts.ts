@@ -44,7 +44,7 @@ export const scriptGrammars: readonly LineGrammar[] = [
       result(words, Object.entries(OUTCOMES).find(([said]) => message.includes(`) ${said}`))?.[1]),
   },
   {
-    // The exit status of a script whose weight is set: nothing else is said of it.
+    // One run. The verdict comes in the words above, after rise or fall runs, and may never come.
     id: "script.result.status",
     source: "vrrp/vrrp_scheduler.c",
     since: "2.0.0",
@@ -52,7 +52,8 @@ export const scriptGrammars: readonly LineGrammar[] = [
     templates: ["Script `{script}` now returning {status:d}"],
     toEvent: (words) => {
       const status = between(words, "status", 0, 255);
-      return status === undefined ? UNRECOGNISED : result(words, status === 0 ? "success" : "failure");
+      if (status === undefined) return UNRECOGNISED;
+      return { ...result(words, status === 0 ? "success" : "failure"), run: true };
     },
   },
   {

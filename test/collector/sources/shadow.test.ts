@@ -1,4 +1,6 @@
 import { execFileSync } from "node:child_process";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { instanceConf, RealKeepalived } from "./keepalived.ts";
 import { Namespace, whyNoNamespaces } from "./namespace.ts";
@@ -87,6 +89,33 @@ describe.skipIf(why !== "")(`the shadow beside real keepalived daemons${why}`, (
     ]);
     expect(divergences()).toEqual([]);
   }, 60_000);
+
+  test("a track script counts when as many runs as it takes have agreed, not with the first of them", async () => {
+    const own = daemon(near, 110, "    track_script {\n        flag\n    }\n");
+    const flag = join(own.folder, "flag");
+    writeFileSync(flag, "");
+    const script = `vrrp_script flag {\n    script "/usr/bin/test -e ${flag}"\n    interval 2\n    weight -20\n    rise 3\n    user root\n}\n`;
+    own.configure(`${script}${readFileSync(own.configPath, "utf8")}`);
+    const peer = daemon(far, 100);
+    watched = new Watched(own);
+    await watched.start();
+    own.start();
+    await logged("MASTER");
+    peer.start();
+    await watched.spooled.until("the peer to be there", (all) => all.of("wire.advert")[3]);
+    rmSync(flag);
+    await until("BACKUP", "outranked");
+    await logged("BACKUP", 2);
+    writeFileSync(flag, "");
+    await logged("MASTER", 3);
+    await watched.spooled.until(
+      "the second mastership to be predicted",
+      (all) => all.of("shadow.state").filter(({ body }) => body.state === "MASTER")[1],
+    );
+    const told = watched.spooled.of("script.result").map(({ body }) => `${body.outcome}${body.run ? " once" : ""}`);
+    expect(told.slice(-2)).toEqual(["success once", "success"]);
+    expect(divergences()).toEqual([]);
+  }, 90_000);
 
   test("a master whose VRRP process is stopped is frozen until it runs again, and nothing else", async () => {
     const own = daemon(near, 150);
