@@ -5,6 +5,8 @@ import { STREAMS_MAX, type StreamTable } from "./streams.ts";
 
 /** Most changes, and most overlaps, that are told one by one; of further ones only how many. */
 const RECORDS_MAX = 100_000;
+/** Most masters of one virtual router at once: somebody may send from ever new addresses. */
+const MASTERS_MAX = 64;
 /** Jitter is sorted into four classes an octave. */
 const JITTER_CLASSES = 128;
 
@@ -54,7 +56,7 @@ export interface Jitter {
 export interface MasterReport {
   readonly changes: readonly MasterChange[];
   readonly overlaps: readonly MasterOverlap[];
-  /** Changes and overlaps that were too many to be told one by one. */
+  /** Changes and overlaps that were too many to be told one by one, and adverts of masters that were too many at once. */
   readonly untold: number;
   readonly jitter: readonly Jitter[];
   /** Times at which the capture's clock stepped back, and all was forgotten. */
@@ -147,6 +149,10 @@ export class MasterWatch {
       return;
     }
     this.noteDistance(of, at, us);
+    if (!isMaster && (this.masters[router]?.length ?? 0) >= MASTERS_MAX) {
+      this.untold += 1;
+      return;
+    }
     if (!isMaster) this.begin(router, sender, at);
     this.last[sender] = at;
     this.interval[sender] = us;

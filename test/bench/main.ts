@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- --lab | logs | wire]`: the first figures, each with what it was measured against in the same run.
+ * `npm run bench [-- --lab | logs | wire | collector]`: the first figures, each with what it was measured against in the same run.
  * Machines are noisy: read the ratios. `--lab` (root) adds the time from a cut link to the webhook.
  */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -11,6 +11,7 @@ import { readInputs } from "../../collector/offline/inputs.ts";
 import { isIncident } from "../../server/lab/compare.ts";
 import { runLab } from "../../server/lab/lab.ts";
 import { SCENARIOS } from "../../server/lab/scenarios/registry.ts";
+import { benchCollector } from "./collector.ts";
 import { messagesLog, vrrpCapture } from "./generate.ts";
 import { benchLogs } from "./logs.ts";
 import { median, print } from "./shared.ts";
@@ -101,10 +102,11 @@ async function benchLab(): Promise<void> {
 const dir = await mkdtemp(join(tmpdir(), "keepwatch-bench-"));
 try {
   if (process.argv.includes("logs")) await benchLogs(dir, process.argv);
+  else if (process.argv.includes("collector")) await benchCollector(dir, process.argv);
   else if (process.argv.includes("wire")) await benchWire(dir, process.argv);
   else await benchAnalyze(dir);
   if (process.argv.includes("--lab")) await benchLab();
-  else if (!process.argv.includes("logs") && !process.argv.includes("wire"))
+  else if (!["logs", "wire", "collector"].some((part) => process.argv.includes(part)))
     print("link cut to webhook: not measured (npm run bench -- --lab, as root)");
 } finally {
   await rm(dir, { recursive: true, force: true });
