@@ -31,6 +31,8 @@ export interface DaemonView {
 export interface ClusterView {
   readonly cluster: string;
   readonly nodes: readonly NodeServices[];
+  /** Newest event of any node of the cluster; epoch microseconds. */
+  readonly horizon: number;
   readonly options: DetectionOptions;
 }
 

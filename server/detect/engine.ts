@@ -306,7 +306,7 @@ class Cluster {
       watchedTo,
     }));
     this.serviceDrafts = CLUSTER_DETECTORS.flatMap((detector) =>
-      detector.detect({ cluster: this.name, nodes: this.services, options: this.options }),
+      detector.detect({ cluster: this.name, nodes: this.services, horizon: this.horizon, options: this.options }),
     );
     for (const id of this.takeAdvertised()) touched.add(id);
     return [...touched];

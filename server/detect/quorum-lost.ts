@@ -2,14 +2,16 @@ import { evidenceList, lasting, listed } from "./describe.ts";
 import type { ClusterView, Detector } from "./detector.ts";
 import type { IncidentDraft } from "./incident.ts";
 import { SAME_EDGE_SLACK_US } from "./options.ts";
-import { eventsOf, outagesOf, type Outage, type ServiceSpan } from "./services.ts";
+import { eventsOf, outagesOf, type Outage, type ServiceSpan, spansOf } from "./services.ts";
 
 /** A virtual server with too few real servers: what is asked of it goes to the sorry server, or nowhere. */
 export const quorumLost: Detector = { kind: "quorum-lost", scope: "cluster", detect };
 
-function detect({ cluster, nodes, options }: ClusterView): IncidentDraft[] {
-  const spans = nodes.flatMap(({ services, watchedTo }) =>
-    services.filter((span) => span.realServer === null && !isJustBeginning(span, watchedTo, options.startDeadlineUs)),
+function detect({ cluster, nodes, horizon, options }: ClusterView): IncidentDraft[] {
+  const watchedTo = new Map(nodes.map((node) => [node.node, node.watchedTo]));
+  const spans = spansOf(nodes, horizon, options.silentAfterUs).filter(
+    (span) =>
+      span.realServer === null && !isJustBeginning(span, watchedTo.get(span.node) ?? 0, options.startDeadlineUs),
   );
   return outagesOf(spans, SAME_EDGE_SLACK_US).map((outage) => toDraft(outage, cluster));
 }

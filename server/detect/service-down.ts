@@ -2,13 +2,13 @@ import { evidenceList, lasting, listed } from "./describe.ts";
 import type { ClusterView, Detector } from "./detector.ts";
 import type { IncidentDraft } from "./incident.ts";
 import { SAME_EDGE_SLACK_US } from "./options.ts";
-import { eventsOf, outagesOf, type Outage, type ServiceSpan } from "./services.ts";
+import { eventsOf, outagesOf, type Outage, type ServiceSpan, spansOf } from "./services.ts";
 
 /** A real server that checkers hold for ill: keepalived's own, by its log, or the collector's. */
 export const serviceDown: Detector = { kind: "service-down", scope: "cluster", detect };
 
-function detect({ cluster, nodes }: ClusterView): IncidentDraft[] {
-  const spans = nodes.flatMap(({ services }) => services).filter(({ realServer }) => realServer !== null);
+function detect({ cluster, nodes, horizon, options }: ClusterView): IncidentDraft[] {
+  const spans = spansOf(nodes, horizon, options.silentAfterUs).filter(({ realServer }) => realServer !== null);
   return outagesOf(spans, SAME_EDGE_SLACK_US).map((outage) => toDraft(outage, cluster));
 }
 

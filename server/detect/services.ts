@@ -192,6 +192,27 @@ export function eventsOf({ result, from, sorry, to }: ServiceSpan): readonly Eve
   return [result, from.event, sorry, to?.event].filter((event) => event !== null && event !== undefined);
 }
 
+/**
+ * What all nodes say. A node that is not seen any more may have been right when it was: its last word counts until another
+ * one holds the service for up.
+ */
+export function spansOf(nodes: readonly NodeServices[], horizon: number, silentAfterUs: number): ServiceSpan[] {
+  const isSilent = ({ watchedTo }: NodeServices): boolean => horizon - watchedTo > silentAfterUs;
+  const seenUp = new Map<string, ServiceSpan>();
+  for (const span of nodes.filter((node) => !isSilent(node)).flatMap(({ services }) => services)) {
+    const other = seenUp.get(serviceKey(span));
+    if (span.state === "UP" && span.to === null && (!other || compareSpans(span, other) < 0))
+      seenUp.set(serviceKey(span), span);
+  }
+  return nodes.flatMap((node) =>
+    node.services.map((span) => {
+      const up = seenUp.get(serviceKey(span));
+      if (!up || span.to !== null || !isSilent(node)) return span;
+      return { ...span, to: { ...up.from, ts: Math.max(span.from.ts, node.watchedTo, up.from.ts), known: false } };
+    }),
+  );
+}
+
 /** A stretch of time in which somebody holds a service for down. */
 export interface Outage {
   readonly virtualServer: string;
@@ -235,7 +256,11 @@ const serviceKey = ({ virtualServer, realServer }: ServiceSpan): string => keyOf
 /** In the order of the keys. */
 function grouped<T>(items: readonly T[], key: (item: T) => string): readonly (readonly T[])[] {
   const groups = new Map<string, T[]>();
-  for (const item of items) groups.set(key(item), [...(groups.get(key(item)) ?? []), item]);
+  for (const item of items) {
+    const group = groups.get(key(item));
+    if (group) group.push(item);
+    else groups.set(key(item), [item]);
+  }
   return [...groups].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => group);
 }
 

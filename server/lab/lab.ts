@@ -319,7 +319,7 @@ class Laboratory {
         this.say(`client, ${title}: ${describeView(view)}`);
         return view;
       },
-      clientSince: (from) => viewOf(this.answers, from, systemClock.epoch()),
+      masters: async () => (await client.routers()).flatMap(({ masters }) => masters),
       events: (kinds, from) => client.events(kinds, from),
       until: (what, seconds, holds) => this.until(what, seconds, holds),
       letRun: (seconds) => this.letRun(seconds),

@@ -82,8 +82,8 @@ export interface Stage {
   write(host: string, path: string, text: string): Promise<void>;
   /** Does something, and prints what the client saw from its beginning until `deed` has ended. */
   watched(title: string, deed: () => Promise<void>): Promise<ClientView>;
-  /** What the client has seen since. Epoch microseconds. */
-  clientSince(from: number): ClientView;
+  /** Nodes that the server holds for masters now. */
+  masters(): Promise<readonly string[]>;
   /** What the server has stored. Epoch microseconds. */
   events(kinds: readonly EventKind[], from: number): Promise<readonly Event[]>;
   /** Waits for the truth, not for a time. @throws OperatorError when it does not come within `seconds`. */

@@ -78,6 +78,7 @@ async function nginxDies(stage: Stage): Promise<Expectation[]> {
     await stage.until("lb2 to take over", 20, () => stage.truth.isHeldBy("lb2"));
     await stage.letRun(2);
   });
+  const masters = await stage.masters();
   const takenOver = stage.now();
   await stage.watched("nginx is started again on lb1", async () => {
     await startNginx(stage, "lb1");
@@ -87,6 +88,7 @@ async function nginxDies(stage: Stage): Promise<Expectation[]> {
   const seen = { node: "lb1", source: "log", from, to: takenOver } as const;
   return [
     clientMoved("nginx killed on lb1", down, "lb1", "lb2"),
+    { fact: "the server holds lb2 for the one master, two seconds after", holds: masters.join() === "lb2" },
     { ...seen, event: "script.result", fields: { script: "chk_nginx", outcome: "failure" } },
     { ...seen, event: "vrrp.priority-changed", fields: { instance: "VI_1", from: 101, to: 81 } },
     { ...seen, event: "vrrp.state", fields: { instance: "VI_1", state: "BACKUP" } },

@@ -100,6 +100,22 @@ describe("a real server that is down", () => {
     ]);
   });
 
+  test("is over when the node that said so is seen no more, and another one sees it up", () => {
+    const text = (other: string) =>
+      detectAll(
+        scenario(`${HEAD}
+        at 10 lb1 checks probe down web1
+        ${other}
+        watch lb1 to 20
+        watch lb2 to 90`),
+      )
+        .incidents.filter(({ kind }) => kind === "service-down")
+        .map(({ end }) => secondsOf(end));
+    expect(text("at 40 lb2 checks probe up web1")).toEqual([40]);
+    expect(text("at 5 lb2 checks probe up web1")).toEqual([20]);
+    expect(text("at 5 lb2 checks probe up web2")).toEqual([null]);
+  });
+
   test("is none when an orderly stop of an old release takes it out with the same words", () => {
     expect(
       found(`
