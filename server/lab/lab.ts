@@ -143,21 +143,26 @@ class Laboratory {
 
   private async startMailServer(mail: string): Promise<void> {
     const host = this.hostNamed(mail);
-    await new Promise<void>((resolve) => {
+    await new Promise<void>((resolve, reject) => {
+      const said: string[] = [];
       const onLine = (line: string, stream: "out" | "err"): void => {
-        if (stream === "err") return this.say(`mail server: ${line}`);
+        if (stream === "err") return void said.push(line);
         if (line === '"ready"') return resolve();
         const receipt = JSON.parse(line) as MailReceipt;
         this.mails.push(receipt);
         this.say(`mail to ${receipt.to.join(", ")} from ${receipt.from}: ${receipt.subject}`);
       };
-      host.start(
-        onLine,
-        process.execPath,
-        insideProgram("mail-sink"),
-        this.placeOf(mail).managementAddress,
-        String(SMTP_PORT),
-      );
+      host
+        .start(
+          onLine,
+          process.execPath,
+          insideProgram("mail-sink"),
+          this.placeOf(mail).managementAddress,
+          String(SMTP_PORT),
+        )
+        .once("exit", () =>
+          reject(new OperatorError("LAB_MAIL", `the mail server did not start: ${said.join(" ").slice(0, 500)}`)),
+        );
     });
   }
 

@@ -299,7 +299,7 @@ const isServedBy = (answerers: readonly string[], node: string): boolean =>
   answerers.length > 0 && answerers.every((name) => name.startsWith(`${node}/`));
 
 /** What keepwatch must say of the configuration as soon as it has read it. */
-const STRICT_CODES = ["strict_firewall", "auth_strict_ignored", "strict_state"] as const;
+const STRICT_CODES: readonly string[] = ["strict_firewall", "auth_strict_ignored", "strict_state"];
 
 /**
  * A strict master has the firewall drop what is sent to its addresses. keepalived 2.2.7 forgets its table when a reload takes
@@ -312,6 +312,9 @@ export const nginxPairStrict: Scenario = {
   nodes: [balancer("lb1", "a", 0, true), balancer("lb2", "b", 1, true)],
   async play(stage) {
     const from = stage.now();
+    for (const event of await stage.events(["config.diagnostic"], from - SINCE_START_US))
+      if (event.kind === "config.diagnostic" && event.node === "lb1" && STRICT_CODES.includes(event.code))
+        stage.say(`keepwatch of lb1: ${event.code}: ${event.message}`);
     const strict = await stage.watched("nothing is done: lb1 holds the address, and nginx runs", () => stage.letRun(4));
     const rules = await stage.exec("lb1", "nft", "list", "ruleset");
     const reloaded = await stage.watched("vrrp_strict is removed, and both are reloaded", async () => {
