@@ -45,9 +45,9 @@ export const OWNER_PRIORITY = 255;
 export const beginScript = ({ rise, initFail }: Script): ScriptState => ({ result: rise - 1, pending: !initFail });
 
 /** One more result. (2.2.7, vrrp/vrrp_scheduler.c:vrrp_script_child_thread) */
-export function countResult({ result, pending }: ScriptState, { rise, fall }: Script, success: boolean): ScriptState {
+export function countResult({ result }: ScriptState, { rise, fall }: Script, success: boolean): ScriptState {
   if (success) return { result: result < rise - 1 ? result + 1 : rise + fall - 1, pending: false };
-  return { result: !pending && result > rise ? result - 1 : 0, pending: false };
+  return { result: result > rise ? result - 1 : 0, pending: false };
 }
 
 export function isQuorate({ quorum, quorumMax }: TrackProcess, count: number): boolean {
