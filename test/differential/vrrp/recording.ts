@@ -21,14 +21,15 @@ export interface Timed<T> {
   readonly what: T;
 }
 
-/** A state that an instance entered: what keepalived logs, and what the shadow predicts. */
+/** What became of an instance: what keepalived logs, and what the shadow predicts. */
 export interface Transition {
   readonly at: number;
   readonly instance: string;
-  readonly state: VrrpState;
+  /** The state it entered, or its new effective priority. */
+  readonly to: VrrpState | number;
 }
 
-/** All that one node of a scenario could see, and what its keepalived said of its states. */
+/** All that one node of a scenario could see, and what its keepalived said of its states and priorities. */
 export interface Recording {
   readonly scenario: string;
   readonly node: string;
@@ -96,7 +97,7 @@ export function parseRecording(text: string): Recording {
       | Evidence
       | ({ kind: "real" } & Omit<Transition, "at">)
     );
-    if (what.kind === "real") real.push({ at, instance: what.instance, state: what.state });
+    if (what.kind === "real") real.push({ at, instance: what.instance, to: what.to });
     else evidence.push({ at, what });
   }
   return { ...head, evidence, real };

@@ -27,9 +27,9 @@ describe("a recording of keepalived 2.2.7", () => {
     if (!first || !second) throw new Error("it has two state changes at least");
     const wrong = [
       [first, ...rest],
-      [first, second, { ...second, at: second.at + 400_000, state: "FAULT" as const }, ...rest],
+      [first, second, { ...second, at: second.at + 400_000, to: "FAULT" as const }, ...rest],
       [first, { ...second, at: second.at + 160_000 }, ...rest],
-      [first, { ...second, state: "FAULT" as const }, ...rest],
+      [first, { ...second, to: "FAULT" as const }, ...rest],
       [{ ...second, at: first.at }, { ...first, at: second.at }, ...rest],
     ];
     expect(isRight(judge(recording))).toBe(true);

@@ -20,9 +20,10 @@ export function replay(recording: Recording): readonly ShadowEffect[] {
   return effects;
 }
 
-/** The state changes that keepalived should write a line about. */
+/** The changes that keepalived should write a line about. */
 export function predictionsOf(recording: Recording): readonly Transition[] {
-  return replay(recording).flatMap((effect) =>
-    effect.kind === "state" && effect.logged ? [{ at: effect.at, instance: effect.instance, state: effect.to }] : [],
-  );
+  return replay(recording).flatMap((effect) => {
+    const isTold = effect.kind === "priority" || (effect.kind === "state" && effect.logged);
+    return isTold ? [{ at: effect.at, instance: effect.instance, to: effect.to }] : [];
+  });
 }

@@ -1,6 +1,6 @@
 import { isRight, type Match, type NodeVerdict, offsetOf } from "./verdict.ts";
 
-/** One line a state change: when it really came, when it was predicted, and how far that is off. */
+/** One line a change: when it really came, when it was predicted, and how far that is off. */
 export function printVerdict(verdict: NodeVerdict): string {
   const head = `${verdict.scenario} ${verdict.node}: ${isRight(verdict) ? "agrees" : "DISAGREES"}`;
   return [head, ...verdict.matches.map((match) => `  ${printMatch(match)}`)].join("\n");
@@ -9,7 +9,7 @@ export function printVerdict(verdict: NodeVerdict): string {
 function printMatch(match: Match): string {
   const { instance, real, predicted } = match;
   const offset = offsetOf(match);
-  const state = (real ?? predicted)?.state ?? "";
+  const to = (real ?? predicted)?.to ?? "";
   const words =
     offset === undefined
       ? real
@@ -17,7 +17,7 @@ function printMatch(match: Match): string {
         : "did not happen"
       : `${offset >= 0 ? "+" : ""}${(offset / 1_000).toFixed(1)} ms`;
   return [
-    `(${instance}) ${state}`.padEnd(16),
+    `(${instance}) ${typeof to === "number" ? `priority ${to}` : to}`.padEnd(20),
     `real ${seconds(real?.at)}`,
     `predicted ${seconds(predicted?.at)}`,
     `${words}${match.isRight ? "" : "  <--"}`,
@@ -29,7 +29,8 @@ const seconds = (us: number | undefined): string => (us === undefined ? "-" : (u
 export interface Summary {
   readonly scenarios: number;
   readonly nodes: number;
-  readonly transitions: number;
+  readonly states: number;
+  readonly priorities: number;
   readonly wrong: number;
   readonly largestOffsetUs: number;
 }
@@ -40,7 +41,8 @@ export function summaryOf(verdicts: readonly NodeVerdict[]): Summary {
   return {
     scenarios: new Set(verdicts.map(({ scenario }) => scenario)).size,
     nodes: verdicts.length,
-    transitions: matches.filter(({ real }) => real !== undefined).length,
+    states: matches.filter(({ real }) => typeof real?.to === "string").length,
+    priorities: matches.filter(({ real }) => typeof real?.to === "number").length,
     wrong: matches.filter((match) => !match.isRight).length,
     largestOffsetUs: Math.max(0, ...offsets),
   };

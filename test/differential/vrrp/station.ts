@@ -3,6 +3,7 @@ import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { readFile, rename, writeFile } from "node:fs/promises";
 import type { Release } from "../../../collector/conf/version.ts";
 import { createLogReader, type LogReader } from "../../../collector/logs/reader.ts";
+import type { Observation } from "../../../collector/events/observation.ts";
 import type { VrrpState } from "../../../collector/events/vocabulary.ts";
 import { LabHost } from "../../../server/lab/host.ts";
 import type { RigNode } from "./network.ts";
@@ -162,7 +163,7 @@ export class Station {
   /** Resolves when an instance has entered a state for the nth time, counted from 1. */
   async entered(instance: string, state: VrrpState, times = 1, deadlineMs = STATE_DEADLINE_MS): Promise<void> {
     await until(
-      () => this.real.filter((one) => one.instance === instance && one.state === state).length >= times,
+      () => this.real.filter((one) => one.instance === instance && one.to === state).length >= times,
       `(${instance}) of ${this.name} enters ${state}${times > 1 ? ` for the ${times}. time` : ""}`,
       deadlineMs,
     );
@@ -289,10 +290,18 @@ export class Station {
       for (const line of lines) {
         this.lines.push(line);
         const seen = reader.read(line, { offset: this.lines.length }, nowUs());
-        if (seen?.body.kind === "vrrp.state")
-          this.real.push({ at: seen.ts, instance: seen.body.instance, state: seen.body.state });
+        if (seen) this.note(seen);
       }
     }
+  }
+
+  private note({ ts: at, body }: Observation): void {
+    if (body.kind === "vrrp.state") this.real.push({ at, instance: body.instance, to: body.state });
+    else if (body.kind === "vrrp.priority-changed") this.real.push({ at, instance: body.instance, to: body.to });
+    else if (body.kind === "vrrp.priority-set") this.real.push({ at, instance: body.instance, to: body.priority });
+    // Up to 2.3.2 it says that it reduces its priority, and not to what.
+    else if (body.kind === "vrrp.advert-rejected" && body.reason === "two-owners" && body.instance !== undefined)
+      this.real.push({ at, instance: body.instance, to: 254 });
   }
 
   private etc(name: string): string {

@@ -3,10 +3,10 @@ import { predictionsOf } from "./replay.ts";
 
 /** How far a prediction may be off, microseconds. The log's own resolution, a microsecond, is in it. */
 export const TOLERANCE_US = 150_000;
-/** A prediction of the same state that is farther off is another one. Microseconds. */
+/** A prediction of the same that is farther off is another one. Microseconds. */
 const SAME_US = 1_000_000;
 
-/** A state that was entered, or that should have been, or both. */
+/** A change that came, or that should have come, or both. */
 export interface Match {
   readonly instance: string;
   readonly real: Transition | undefined;
@@ -27,16 +27,15 @@ export function judge(recording: Recording): NodeVerdict {
   const predicted = predictionsOf(recording);
   const instances = [...new Set([...real, ...predicted].map(({ instance }) => instance))];
   const matches = instances.flatMap((instance) =>
-    matched(
-      real.filter((one) => one.instance === instance),
-      predicted.filter((one) => one.instance === instance),
-      recording.end,
-    ),
+    (["string", "number"] as const).flatMap((type) => {
+      const isOf = (one: Transition): boolean => one.instance === instance && typeof one.to === type;
+      return matched(real.filter(isOf), predicted.filter(isOf), recording.end);
+    }),
   );
   return { scenario: recording.scenario, node: recording.node, matches: matches.sort((a, b) => timeOf(a) - timeOf(b)) };
 }
 
-/** Both in order: what is passed over is not met again. */
+/** Both in order, states and priorities each for themselves: what is passed over is not met again. */
 function matched(real: readonly Transition[], predicted: readonly Transition[], end: number): Match[] {
   const matches: Match[] = [];
   let [r, p] = [0, 0];
@@ -44,7 +43,7 @@ function matched(real: readonly Transition[], predicted: readonly Transition[], 
     const [was, said] = [real[r], predicted[p]];
     if (!was && !said) return matches;
     const instance = (was ?? said)?.instance ?? "";
-    if (was && said && was.state === said.state && Math.abs(said.at - was.at) <= SAME_US) {
+    if (was && said && was.to === said.to && Math.abs(said.at - was.at) <= SAME_US) {
       matches.push({ instance, real: was, predicted: said, isRight: Math.abs(said.at - was.at) <= TOLERANCE_US });
       [r, p] = [r + 1, p + 1];
     } else if (was && (!said || was.at <= said.at)) {
@@ -65,9 +64,10 @@ function changesOf({ real, evidence }: Recording): readonly Transition[] {
   const starts = evidence.filter(({ what }) => what.kind === "started");
   const last = new Map<string, Transition>();
   return real.filter((one) => {
+    if (typeof one.to === "number") return true;
     const before = last.get(one.instance);
     last.set(one.instance, one);
-    const isSame = before?.state === "FAULT" && one.state === "FAULT";
+    const isSame = before?.to === "FAULT" && one.to === "FAULT";
     return !isSame || starts.some(({ at }) => at > before.at && at <= one.at);
   });
 }

@@ -77,12 +77,12 @@ describe.skipIf(reason !== undefined)("the shadow engine and the daemon agree", 
 
   afterAll(() => {
     const all = SCENARIOS.flatMap(({ name }) => verdicts.get(name) ?? []);
-    const { scenarios, nodes, transitions, wrong, largestOffsetUs } = summaryOf(all);
+    const { scenarios, nodes, states, priorities, wrong, largestOffsetUs } = summaryOf(all);
     const lines = [
       ...(isWhole ? all.map(printVerdict) : []),
       ...notes,
       ...NOT_PLAYED.map(([what, why]) => `NOT PLAYED: ${what}: ${why}`),
-      `keepalived ${INSTALLED.join(".")}: ${scenarios} scenarios on ${nodes} nodes, ${transitions} state changes, ${wrong} wrong; largest offset ${(largestOffsetUs / 1_000).toFixed(1)} ms`,
+      `keepalived ${INSTALLED.join(".")}: ${scenarios} scenarios on ${nodes} nodes, ${states} state changes and ${priorities} of priorities, ${wrong} wrong; largest offset ${(largestOffsetUs / 1_000).toFixed(1)} ms`,
     ];
     process.stdout.write(`\n${lines.join("\n")}\n`);
   });

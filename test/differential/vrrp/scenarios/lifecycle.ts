@@ -113,6 +113,19 @@ export const lifecycle: readonly Scenario[] = [
     },
   },
   {
+    name: "kill-all-of-backup",
+    about: "SIGKILL of all the backup's processes, then the master stops: nobody is left",
+    configs: pair(),
+    async play(stage) {
+      const { lb1, lb2 } = stage;
+      await stage.start();
+      await lb1.entered("VI_1", "MASTER");
+      await lb2.killAll();
+      await lb1.stop();
+      await stage.quiet();
+    },
+  },
+  {
     name: "freeze-briefly",
     about: "the master's VRRP process is stopped for less than the backup's patience",
     configs: pair({ interval: 1 }),

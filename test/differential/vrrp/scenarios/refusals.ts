@@ -115,6 +115,19 @@ export const refusals: readonly Scenario[] = [
     },
   },
   {
+    name: "vip-list-skipped-later",
+    about: "skip_check_adv_addr: the master's list changes while it is known: its adverts are still accepted",
+    configs: pair({ lines: ["skip_check_adv_addr"] }),
+    async play(stage) {
+      const { lb1 } = stage;
+      await stage.start();
+      await lb1.entered("VI_1", "MASTER");
+      await stage.quiet(500);
+      await lb1.reload(config([instance({ priority: 150, vips: [VIP, "10.99.0.101"] })]));
+      await stage.quiet(2_500);
+    },
+  },
+  {
     name: "vrid-clash",
     about: "two pairs that know nothing of each other have the same VRID on one network",
     configs: [

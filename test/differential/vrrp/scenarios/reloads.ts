@@ -103,6 +103,21 @@ export const reloads: readonly Scenario[] = [
     },
   },
   {
+    name: "reload-while-waiting",
+    about: "SIGHUP of a backup whose master is dead: it waits anew",
+    configs: pair(),
+    async play(stage) {
+      const { lb1, lb2 } = stage;
+      await stage.start();
+      await lb1.entered("VI_1", "MASTER");
+      await lb2.heardSomething();
+      await lb1.killAll();
+      await stage.quiet(600);
+      await lb2.reload(one(100));
+      await lb2.entered("VI_1", "MASTER");
+    },
+  },
+  {
     name: "reload-script",
     about: "a script is added by a reload, and fails",
     configs: pair(),

@@ -1,4 +1,4 @@
-import { CLASSIC, config, instance, pair, type Scenario, track, VIP6 } from "./scenario.ts";
+import { CLASSIC, config, instance, pair, type Scenario, track, VIP, VIP6 } from "./scenario.ts";
 
 const three = [150, 120, 100].map((priority) => config([instance({ priority })]));
 
@@ -169,6 +169,19 @@ export const wires: readonly Scenario[] = [
       await lb2.entered("VI_1", "MASTER");
       await stage.quiet();
       await lb1.ip("addr", "add", "10.99.0.11/24", "dev", "eth0");
+      await lb1.entered("VI_1", "MASTER", 2);
+    },
+  },
+  {
+    name: "vip-deleted",
+    about: "somebody deletes the virtual address of the master: it steps back, and asks again at once",
+    configs: pair(),
+    async play(stage) {
+      const { lb1 } = stage;
+      await stage.start();
+      await lb1.entered("VI_1", "MASTER");
+      await stage.quiet(700);
+      await lb1.ip("addr", "del", `${VIP}/32`, "dev", "eth0");
       await lb1.entered("VI_1", "MASTER", 2);
     },
   },
