@@ -12,7 +12,7 @@ const recordings = readdirSync(FOLDER).map((name) => ({ name, text: readFileSync
 describe("a recording of keepalived 2.2.7", () => {
   test.each(recordings)("$name is predicted", ({ text }) => {
     const verdict = judge(parseRecording(text));
-    expect(verdict.matches.length).toBeGreaterThan(1);
+    expect(verdict.matches.length).toBeGreaterThan(0);
     expect(isRight(verdict) ? [] : [printVerdict(verdict)]).toEqual([]);
   });
 
