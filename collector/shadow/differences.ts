@@ -1,4 +1,4 @@
-import { formatEpochUs, type MonoUs, US_PER_SECOND } from "../core/time.ts";
+import { type MonoUs, US_PER_SECOND } from "../core/time.ts";
 import type { Daemon, DivergenceCode } from "../events/vocabulary.ts";
 import type { Observed, ObservedProcess, Seen, Sight, Subject, Witness } from "./observed.ts";
 
@@ -30,6 +30,8 @@ const RECENT_DOWN_TIMES = 3;
 export interface Scene {
   readonly subject: Subject;
   readonly observed: Observed;
+  /** The addresses of the node that are virtual ones, whoever's. */
+  readonly vips: ReadonlyMap<string, Seen<true>>;
   /** The VRRP process; undefined when none was ever seen. */
   readonly vrrp: ObservedProcess | undefined;
   readonly sight: Sight;
@@ -56,7 +58,7 @@ export function differencesOf(scene: Scene): Difference[] {
 
 function ofAbsent(scene: Scene): Difference[] {
   const { subject, observed, vrrp, sight, keepsVips, now } = scene;
-  const [address, present] = [...observed.vips][0] ?? [];
+  const [address, present] = vipOf(scene) ?? [];
   const goneAt = vrrp?.state.since;
   const how = vrrp?.orderly === true ? "was stopped" : vrrp ? "ended without being told to" : "does not run";
   const gone = vrrp ? [vrrp.state.by] : [];
@@ -122,16 +124,26 @@ interface Acting {
   readonly evidence: readonly Witness[];
 }
 
+/** The first of its virtual addresses that is there. */
+function vipOf({ subject, vips }: Scene): readonly [string, Seen<true>] | undefined {
+  for (const address of subject.vips) {
+    const present = vips.get(address);
+    if (present) return [address, present];
+  }
+  return undefined;
+}
+
 /** By its log, by its adverts, or by its addresses. */
-function actsAsMaster({ subject, observed, sight, now }: Scene): Acting | undefined {
-  const { logged, ownAdvert, ownSince, vips } = observed;
+function actsAsMaster(scene: Scene): Acting | undefined {
+  const { subject, observed, sight, now } = scene;
+  const { logged, ownAdvert, ownSince } = observed;
   const byLog = logged?.value === "MASTER" ? logged : undefined;
   const sends =
     ownAdvert !== undefined &&
     ownSince !== undefined &&
     sight.wire !== undefined &&
     now - ownAdvert.since <= LATE_ADVERTS * subject.advertIntervalUs;
-  const [address, present] = (subject.owner || !sight.kernel ? [] : [...vips][0]) ?? [];
+  const [address, present] = (subject.owner || !sight.kernel ? undefined : vipOf(scene)) ?? [];
   const starts = [byLog?.since, sends ? ownSince : undefined, present?.since].filter((at) => at !== undefined);
   if (starts.length === 0) return undefined;
   const has = address === undefined ? [] : [`has ${address}`];
@@ -356,7 +368,7 @@ const latest = (...times: readonly MonoUs[]): MonoUs => Math.max(...times) as Mo
 /** Oldest first, each once. */
 function witnesses(...lists: readonly (readonly Witness[])[]): Witness[] {
   const all = lists.flat();
-  return [...new Map(all.map((one) => [`${one.source} ${formatEpochUs(one.ts)} ${one.text}`, one])).values()].sort(
+  return [...new Map(all.map((one) => [`${one.source} ${one.ts} ${one.text}`, one])).values()].sort(
     (a, b) => a.ts - b.ts,
   );
 }

@@ -47,6 +47,8 @@ const RECENT_US = 5_000_000;
 const RECENT_MAX = 2_000;
 /** A file that is changed while the daemon reads it: start times are known to a hundredth of a second. */
 const SAME_TIME_US = 1_000_000;
+/** How often what is seen is compared with what should be, microseconds: a fraction of the smallest tolerance. */
+const JUDGE_US = 300_000;
 /** Near-misses of one instance are told this far apart at least. */
 const NEAR_MISS_PAUSE_US = 5_000_000;
 
@@ -70,6 +72,7 @@ export class Follower {
   private recent: { readonly input: ShadowInput; readonly at: MonoUs }[] = [];
   private readonly nearMissAt = new Map<string, MonoUs>();
   private said: Said[] = [];
+  private judgedAt = Number.NEGATIVE_INFINITY;
 
   /** What has been concluded since the last call, in order. */
   take(): Said[] {
@@ -208,6 +211,8 @@ export class Follower {
     this.step({ kind: "tick" }, mono);
     this.seedRipe(mono, epoch);
     for (const body of this.rejections.tick(mono)) this.said.push({ at: mono, body });
+    if (mono - this.judgedAt < JUDGE_US) return;
+    this.judgedAt = mono;
     for (const divergence of this.verdicts.judge(mono)) this.said.push(saidOf(divergence));
   }
 

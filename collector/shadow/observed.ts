@@ -37,8 +37,6 @@ export interface Observed {
   readonly expected: Seen<VrrpState> | undefined;
   /** The newest state line of the VRRP process that lives. */
   readonly logged: Seen<VrrpState> | undefined;
-  /** By address: those of its virtual addresses that the node has. */
-  readonly vips: ReadonlyMap<string, Seen<true>>;
   /** Its newest own advert with a priority above 0, and since when such adverts come without a pause. */
   readonly ownAdvert: Seen<true> | undefined;
   readonly ownSince: MonoUs | undefined;
@@ -53,7 +51,6 @@ export interface Observed {
 export const NOTHING_OBSERVED: Observed = {
   expected: undefined,
   logged: undefined,
-  vips: new Map(),
   ownAdvert: undefined,
   ownSince: undefined,
   peerAdvert: undefined,

@@ -168,10 +168,7 @@ class Book implements Verdicts {
     const { sight, keepsVips } = this;
     const ofInstances = this.subjects.flatMap((subject) => {
       const observed = this.observed.get(subject.instance) ?? NOTHING_OBSERVED;
-      const vips = new Map(
-        subject.vips.flatMap((vip) => (this.vips.has(vip) ? [[vip, this.vips.get(vip) as Seen<true>]] : [])),
-      );
-      return differencesOf({ subject, observed: { ...observed, vips }, vrrp, sight, keepsVips, now });
+      return differencesOf({ subject, observed, vips: this.vips, vrrp, sight, keepsVips, now });
     });
     const frozen = sight.process
       ? [...this.processes.values()].map((process) => frozenDifference(process, this.subjects))

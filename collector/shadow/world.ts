@@ -1,5 +1,6 @@
 import type { Instance, Running } from "../conf/model/types.ts";
-import { familyOf, isLinkLocal } from "../conf/model/read.ts";
+import { isLinkLocal } from "../conf/model/read.ts";
+import type { Family } from "../events/vocabulary.ts";
 import type { ShadowInput } from "./input.ts";
 
 /** What is known of the node. It outlives the daemon; what is not in here, nobody told. */
@@ -67,10 +68,29 @@ function ownAddressesOf(
   world: World,
   virtual: ReadonlySet<string>,
 ): string[] | undefined {
-  const all = nic === undefined ? [...world.addresses.values()].flat() : world.addresses.get(nic);
-  return all?.filter(
-    (address) => familyOf(address) === family && !virtual.has(address) && (family === "ipv4" || isLinkLocal(address)),
+  if (nic === undefined) return ownOf([...world.addresses.values()].flat(), family, virtual);
+  const all = world.addresses.get(nic);
+  return all && remembered(all, family, virtual);
+}
+
+const ownOf = (all: readonly string[], family: Family, virtual: ReadonlySet<string>): string[] =>
+  all.filter(
+    (address) =>
+      address.includes(":") === (family === "ipv6") &&
+      !virtual.has(address) &&
+      (family === "ipv4" || isLinkLocal(address)),
   );
+
+/** By list, then by what is virtual: neither ever changes, so what was found in them once holds for as long as they are there. */
+const found = new WeakMap<readonly string[], WeakMap<ReadonlySet<string>, Partial<Record<Family, string[]>>>>();
+
+/** Hundreds of instances of one interface ask for the same, at every change of an address. */
+function remembered(all: readonly string[], family: Family, virtual: ReadonlySet<string>): string[] {
+  const byVirtual = found.get(all) ?? new WeakMap<ReadonlySet<string>, Partial<Record<Family, string[]>>>();
+  const byFamily = byVirtual.get(virtual) ?? {};
+  const own = byFamily[family] ?? ownOf(all, family, virtual);
+  if (byFamily[family] === undefined) found.set(all, byVirtual.set(virtual, { ...byFamily, [family]: own }));
+  return own;
 }
 
 /** Whether an instance that sends from its interface's own address finds none. Nobody told: it does. */
