@@ -3,6 +3,7 @@ import { type Daemon, type Draft, patch, type Shadow, type Waiting } from "./dra
 import { hear } from "./hear.ts";
 import type { ShadowEffect, ShadowInput, StateCause } from "./input.ts";
 import { emptyDaemon, end, reload, seed, start } from "./lifecycle.ts";
+import type { Router } from "./router.ts";
 import { countResult, isQuorate, type ProcessState } from "./track.ts";
 import { expire, loseAddresses, rejudge } from "./transitions.ts";
 import { type Fact, learn, lostAddresses, UNKNOWN_WORLD } from "./world.ts";
@@ -44,13 +45,18 @@ interface Deadline {
 
 function nextOf({ routers, settling, frozen }: Pick<Daemon, "routers" | "settling" | "frozen">): Deadline | undefined {
   if (frozen) return undefined;
-  let next: Deadline | undefined;
+  // Of hundreds of instances, with every advert: nothing is made until it is known which is the first.
+  let first = -1;
+  let firstAt: MonoUs | undefined;
   let turn = 0;
-  for (const [router, { expiresAt: at, turn: own }] of routers.entries()) {
-    if (at === undefined || (next && (at > next.at || (at === next.at && own > turn)))) continue;
-    next = { at, of: { router } };
+  for (let router = 0; router < routers.length; router += 1) {
+    const { expiresAt: at, turn: own } = routers[router] as Router;
+    if (at === undefined || (firstAt !== undefined && (at > firstAt || (at === firstAt && own > turn)))) continue;
+    first = router;
+    firstAt = at;
     turn = own;
   }
+  let next: Deadline | undefined = firstAt === undefined ? undefined : { at: firstAt, of: { router: first } };
   for (const [process, at] of settling) if (!next || at < next.at) next = { at, of: { process } };
   return next;
 }

@@ -66,7 +66,8 @@ function receiverOf(draft: Draft, { interface: nic, outgoing, advert }: Heard): 
   const multicast = isMulticast(advert);
   if (!outgoing && !multicast && !isOwnAddress(draft, advert.destination)) return undefined;
   const found: number[] = [];
-  for (const [index, { conf }] of draft.routers.entries()) {
+  for (let index = 0; index < draft.routers.length; index += 1) {
+    const { conf } = routerAt(draft, index);
     if (conf.vrid !== advert.vrid || conf.family !== advert.family) continue;
     const isHere = conf.interface === nic || (conf.interface === undefined && conf.unicastPeers.length > 0);
     if (!isHere && !(outgoing && conf.vmac?.interface === nic)) continue;
