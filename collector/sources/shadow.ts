@@ -139,6 +139,7 @@ class ShadowSource implements Source {
   private tick(): void {
     this.look();
     this.countProcesses();
+    this.renewVolume();
     this.follower.tick(this.now());
   }
 
@@ -470,19 +471,17 @@ class ShadowSource implements Source {
   /** The bound on the volume; what a divergence is made of is not held back. */
   private fits(body: EventBody): boolean {
     if (body.kind === "shadow.divergence" || body.kind === "shadow.following") return true;
-    const now = this.clock.mono();
-    if (now - this.volume.since > VOLUME_US) {
-      this.tellDropped();
-      this.volume = { since: now, count: 0, dropped: 0 };
-    }
     this.volume.count += 1;
     if (this.volume.count <= VOLUME_MAX) return true;
     this.volume.dropped += 1;
     return false;
   }
 
-  private tellDropped(): void {
+  private renewVolume(): void {
+    const now = this.clock.mono();
+    if (now - this.volume.since <= VOLUME_US) return;
     const { dropped } = this.volume;
+    this.volume = { since: now, count: 0, dropped: 0 };
     if (dropped === 0) return;
     const ts = this.clock.epoch();
     const reason = `more than ${VOLUME_MAX} predictions in ${VOLUME_US / 1_000 / US_PER_MS} s: the rest are not told`;
