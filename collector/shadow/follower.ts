@@ -202,7 +202,7 @@ export class Follower {
     if (fact.kind === "logged") this.seeds.logged(fact.instance, fact.state);
   }
 
-  service(fact: Extract<Fact, { kind: "service" | "forget-services" }>, { mono }: Moment): void {
+  service(fact: Extract<Fact, { kind: "service" | "services" | "forget-services" }>, { mono }: Moment): void {
     this.tell(fact, mono);
   }
 

@@ -51,8 +51,13 @@ export type Fact =
       readonly state: ProcessState | "gone";
       readonly by: Witness;
     }
-  /** A side's word on services is void: its process is another one. */
-  | { readonly kind: "forget-services"; readonly by: "check" | "log" }
+  /** The services there are from now on; what is known of those that stay is kept. */
+  | {
+      readonly kind: "services";
+      readonly services: readonly { readonly virtualServer: string; readonly realServer: string }[];
+    }
+  /** The checker process is gone: what it held of services is void. */
+  | { readonly kind: "forget-services" }
   /** keepalived was told to stop, or to end a child: who goes now goes in order. */
   | { readonly kind: "stopping" }
   | {
@@ -138,9 +143,13 @@ class Book implements Verdicts {
         return this.markOrderly(now);
       case "service":
         return this.setService(fact, now);
+      case "services": {
+        const kept = new Set(fact.services.map(serviceKey));
+        for (const key of this.services.keys()) if (!kept.has(key)) this.services.delete(key);
+        return;
+      }
       case "forget-services":
-        for (const [key, service] of this.services)
-          this.services.set(key, { ...service, [fact.by === "check" ? "checked" : "logged"]: undefined });
+        for (const [key, service] of this.services) this.services.set(key, { ...service, logged: undefined });
         return;
     }
   }
@@ -229,7 +238,7 @@ class Book implements Verdicts {
 
   private setService(fact: Extract<Fact, { kind: "service" }>, now: MonoUs): void {
     const { virtualServer, realServer, toleranceUs, up, witness } = fact;
-    const key = `${virtualServer}\0${realServer}`;
+    const key = serviceKey(fact);
     const before = this.services.get(key) ?? {
       virtualServer,
       realServer,
@@ -241,6 +250,14 @@ class Book implements Verdicts {
     this.services.set(key, { ...before, toleranceUs, [side]: seen(before[side], up, now, witness) });
   }
 }
+
+const serviceKey = ({
+  virtualServer,
+  realServer,
+}: {
+  readonly virtualServer: string;
+  readonly realServer: string;
+}): string => `${virtualServer}\0${realServer}`;
 
 function advertChange(
   { peer, priority, by }: Extract<Fact, { kind: "advert" }>,

@@ -167,6 +167,7 @@ class ShadowSource implements Source {
     this.config = config;
     const { running, release, version, chain, path } = config;
     this.services = servicesOf(running, release);
+    this.follower.service({ kind: "services", services: this.services }, this.now());
     if (isFirst) for (const nic of interfacesOf(config)) this.tellLink(nic);
     this.follower.configure(
       {
@@ -214,6 +215,7 @@ class ShadowSource implements Source {
       }
       if (body.kind === "process.started" && daemon === "checker") this.beginServices(now);
       this.tellProcess(daemon, pid, state, now);
+      if (daemon === "checker" && state === "gone") this.follower.service({ kind: "forget-services" }, now);
       if (daemon === "vrrp" && (state === "gone" || state === "zombie")) this.follower.gone(pid, now);
     }
   }
@@ -390,7 +392,6 @@ class ShadowSource implements Source {
 
   /** Until a check fails, or with alpha until one succeeds, a server counts as what it began as. */
   private beginServices(moment: Moment): void {
-    this.follower.service({ kind: "forget-services", by: "log" }, moment);
     const text = "the checker process begins, and has found nothing wrong yet";
     for (const { virtualServer, realServer, beginsDown } of this.services)
       this.tellService(

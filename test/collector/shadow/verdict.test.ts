@@ -164,6 +164,10 @@ describe("nothing is told", () => {
       "of a killed child that has a successor",
       "0 expect MASTER seed\n0..5 own\n5 expect ?\n5 vrrp gone\n5.3 vrrp running 12\n5.3 expect BACKUP start\n5.4 log BACKUP\n9 expect MASTER master-down\n9 log MASTER\n9..30 own",
     ],
+    [
+      "of the end of a child that has a successor already",
+      "0 expect MASTER seed\n0 log MASTER\n0..5 own\n5 vrrp running 12\n5 expect BACKUP start\n5.2 vrrp gone 11\n5.3 log BACKUP\n9 expect MASTER master-down\n9 log MASTER\n9..30 own",
+    ],
     ["while the shadow cannot say", "0 log MASTER\n0 vip +\n0..30 peer\n0..30 own"],
     ["while the capture does not see", "0 blind wire\n0 expect MASTER seed\n0 log MASTER\n0 vip +"],
     [

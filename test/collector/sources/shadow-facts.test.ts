@@ -202,6 +202,20 @@ describe("when the shadow can say anything", () => {
     expect(node.status().detail).toBe("1 of 1 instances are followed");
   });
 
+  test("one that began before it was found is predicted from when it did, with what was heard since", async () => {
+    await watched(instanceConf(100));
+    await node.pass(1.5);
+    node.advert(150);
+    await node.pass(1);
+    // Two seconds old when it is seen, and one after the advert.
+    node.process("vrrp", "process.started", "running", 2);
+    await node.pass(4);
+    const [begin, master] = node.spooled.of("shadow.state");
+    expect(node.states).toEqual(["BACKUP start", "MASTER master-down"]);
+    expect((begin?.ts ?? 0) - T0).toBe(500_000);
+    expect((master?.ts ?? 0) - T0).toBe(1_500_000 + 3_609_375);
+  });
+
   test("one that ran before is listened to first, and taken for what it is found to be", async () => {
     await watched(instanceConf(100));
     node.foundRunning();

@@ -60,6 +60,11 @@ describe("what a collector tells of its node", () => {
       ["zombie-vip 10..90"],
     ],
     [
+      "and as long as it lasts",
+      "at 10 lb1 diverges begin zombie-vip VI_1\nat 20 lb1 collector stopped\nat 22 lb1 collector started\nat 25 lb1 diverges begin zombie-vip VI_1\nwatch lb1 to 100",
+      ["zombie-vip 10.."],
+    ],
+    [
       "one that does not is over with its collector",
       "at 10 lb1 diverges begin zombie-vip VI_1\nat 20 lb1 collector stopped\nat 22 lb1 collector started\nwatch lb1 to 100",
       ["zombie-vip 10..20"],
