@@ -99,9 +99,10 @@ class Node {
     daemon: Daemon,
     kind: "process.started" | "process.gone" | "process.state",
     state: ProcessState = "running",
+    ageSeconds = 0,
   ): void {
     const pid = { parent: 10, vrrp: 11, checker: 12, bfd: 13 }[daemon];
-    const startedUs = this.time.epoch();
+    const startedUs = this.time.epoch() - ageSeconds * 1_000_000;
     const process: KnownProcess = { pid, parentPid: 10, startTicks: 100, startedUs, letter: "S", daemon, state };
     this.ran = [...this.ran.filter((one) => one.pid !== pid), process];
     const body = {
@@ -109,7 +110,11 @@ class Node {
       daemon,
       ...(kind === "process.state" ? { state, previousState: "running" } : {}),
     } as ProcessChange["body"];
-    this.processes.publish({ known: this.ran, changes: [{ process, atUs: startedUs, body }], uptimeUs: 1_000_000 });
+    this.processes.publish({
+      known: this.ran,
+      changes: [{ process, atUs: startedUs, body }],
+      uptimeUs: 1_000_000 + ageSeconds * 1_000_000,
+    });
   }
 
   /** A daemon that ran for an hour when the watching begins. */
@@ -363,6 +368,21 @@ describe("services", () => {
     node.say("logged", "log", check("check.server-down"));
     await node.pass(1);
     expect(node.divergences).toEqual(["begin service-kept", "end service-kept"]);
+  });
+
+  test("what a checker process held is void when it is gone, and what the configuration no longer has is nobody's", async () => {
+    await watched(instanceConf(100) + CHECKED);
+    node.process("checker", "process.started");
+    node.say("checked", "check", check("check.server-down"));
+    await node.pass(11);
+    node.process("checker", "process.gone");
+    await node.pass(1);
+    expect(node.divergences).toEqual(["begin service-kept", "end service-kept"]);
+    node.process("checker", "process.started");
+    await node.pass(11);
+    node.configure(instanceConf(100));
+    await node.pass(1);
+    expect(node.divergences.slice(2)).toEqual(["begin service-kept", "end service-kept"]);
   });
 
   test("of checkers that ran before nothing is known until they say something", async () => {
