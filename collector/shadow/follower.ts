@@ -49,6 +49,11 @@ const RECENT_MAX = 2_000;
 const SAME_TIME_US = 1_000_000;
 /** How often what is seen is compared with what should be, microseconds: a fraction of the smallest tolerance. */
 const JUDGE_US = 300_000;
+/**
+ * How long a virtual address that goes is held back, microseconds: the kernel tells of it at once, and of what made keepalived remove
+ * it (an advert in a pipe, a line of the log, a process that ends) a little later.
+ */
+const REMOVAL_HELD_US = 300_000;
 /** Near-misses of one instance are told this far apart at least. */
 const NEAR_MISS_PAUSE_US = 5_000_000;
 
@@ -71,6 +76,9 @@ export class Follower {
   private readonly toldFollowing = new Map<string, string>();
   private recent: { readonly input: ShadowInput; readonly at: MonoUs }[] = [];
   private readonly nearMissAt = new Map<string, MonoUs>();
+  private vips: ReadonlySet<string> = new Set();
+  /** Virtual addresses that are gone, oldest first, and since when. */
+  private removals: { readonly input: ShadowInput & { readonly kind: "address" }; readonly at: MonoUs }[] = [];
   private said: Said[] = [];
   private judgedAt = Number.NEGATIVE_INFINITY;
 
@@ -172,7 +180,22 @@ export class Follower {
 
   /** Something the engine goes by: links, addresses, scripts, files, processes, BFD sessions. */
   input(input: ShadowInput, { mono }: Moment): void {
+    if (input.kind === "address" && !input.present && this.vips.has(input.address)) {
+      this.removals.push({ input, at: mono });
+      return;
+    }
+    if (input.kind === "address" && this.removals.some((held) => held.input.address === input.address))
+      this.release(Number.POSITIVE_INFINITY);
     this.step(input, mono);
+  }
+
+  /** Tells of the removals up to `until`. */
+  private release(until: number): void {
+    while (this.removals[0] && this.removals[0].at <= until) {
+      const { input, at } = this.removals[0];
+      this.removals.shift();
+      this.step(input, at);
+    }
   }
 
   advert(heard: HeardAdvert, { mono, epoch }: Moment): void {
@@ -208,6 +231,7 @@ export class Follower {
 
   /** Time has come to `moment`: deadlines, seeds, and what has lasted too long. */
   tick({ mono, epoch }: Moment): void {
+    this.release(mono - REMOVAL_HELD_US);
     this.step({ kind: "tick" }, mono);
     this.seedRipe(mono, epoch);
     for (const body of this.rejections.tick(mono)) this.said.push({ at: mono, body });
@@ -307,6 +331,9 @@ export class Follower {
   private setSubjects(running: Running): void {
     this.applied = running;
     this.index = new AdvertIndex(running.instances);
+    this.vips = new Set(
+      running.instances.flatMap(({ vips, excludedVips }) => [...vips, ...excludedVips].map(({ address }) => address)),
+    );
     this.seeds.setVips(running);
     this.tell(
       { kind: "subjects", subjects: subjectsOf(running), keepsVips: this.known?.keepsVips ?? false },

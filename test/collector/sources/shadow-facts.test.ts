@@ -299,6 +299,46 @@ describe("when the shadow can say anything", () => {
 });
 
 describe("what else it goes by", () => {
+  test("an address that goes is held back until what made it go can be known", async () => {
+    await watched(instanceConf(100));
+    node.process("vrrp", "process.started");
+    await node.pass(5);
+    node.say("addressed", "kernel", {
+      kind: "kernel.address-added",
+      interface: "eth0",
+      address: VIP,
+      prefixLength: 24,
+    });
+    await node.pass(1);
+    const removed = { kind: "kernel.address-removed", interface: "eth0", address: VIP, prefixLength: 24 } as const;
+    // The kernel's word overtakes the advert that is the reason.
+    node.say("addressed", "kernel", removed);
+    node.advert(150);
+    await node.pass(2, 150);
+    expect(node.states).toEqual(["BACKUP start", "MASTER master-down", "BACKUP outranked"]);
+  });
+
+  test("an address that somebody else removes makes a master begin anew", async () => {
+    await watched(instanceConf(100));
+    node.process("vrrp", "process.started");
+    await node.pass(5);
+    node.say("addressed", "kernel", {
+      kind: "kernel.address-added",
+      interface: "eth0",
+      address: VIP,
+      prefixLength: 24,
+    });
+    await node.pass(1);
+    node.say("addressed", "kernel", {
+      kind: "kernel.address-removed",
+      interface: "eth0",
+      address: VIP,
+      prefixLength: 24,
+    });
+    await node.pass(2);
+    expect(node.states.slice(2)).toEqual(["BACKUP vip-removed", "MASTER master-down"]);
+  });
+
   const TRACKED = `vrrp_script chk {
     script "/bin/true"
     interval 1
