@@ -1,10 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Namespace } from "./namespace.ts";
+
+const BURIED_MS = 20_000;
 
 /** A real keepalived in a network namespace, with its files in a folder of its own. Only VRRP: this kernel may have no IPVS. */
 export class RealKeepalived {
@@ -84,8 +86,12 @@ export class RealKeepalived {
   /** All of it at once, as an out-of-memory killer or a container's end: the addresses stay. */
   async killGroup(): Promise<void> {
     const gone = this.gone();
+    const child = existsSync(this.pidFiles.vrrp) ? this.vrrpPid : 0;
     process.kill(-this.pid, "SIGKILL");
     await gone;
+    // Until the host's first process has buried the child, its pid file makes keepalived say that it is already running.
+    const deadline = performance.now() + BURIED_MS;
+    while (child > 0 && existsSync(`/proc/${child}`) && performance.now() < deadline) await sleep(20);
   }
 
   async remove(): Promise<void> {
