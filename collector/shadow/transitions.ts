@@ -82,8 +82,9 @@ export function yieldTo(draft: Draft, index: number, cause: StateCause): void {
   const group = groupOf(draft, index);
   if (!group || group.state === "BACKUP") return;
   setGroup(draft, group, "BACKUP");
+  // One that still waits for its first script goes on waiting.
   for (const member of group.members)
-    if (member !== index && routerAt(draft, member).state !== "BACKUP") enterBackup(draft, member, "sync-group");
+    if (member !== index && routerAt(draft, member).state === "MASTER") enterBackup(draft, member, "sync-group");
 }
 
 /** Somebody else took virtual addresses away: a master, and its group, announces its end and asks again after a skew. */

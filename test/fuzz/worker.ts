@@ -182,8 +182,8 @@ function mutated(target: string): Uint8Array {
 
 /** What may be long. */
 const MEASURED: ReadonlySet<string> = new Set(["configuration", "log", "journal"]);
-/** Ten times the input is to take at most 12 times as long; the rest is what a busy machine adds. What is quadratic takes 100. */
-const GROWTH_MAX = 20;
+/** Ten times the input is to take at most 12 times as long. What is quadratic takes 100. */
+const GROWTH_MAX = 12;
 /** Shorter times are not worth comparing, milliseconds: the garbage collector has had no work yet. */
 const MEASURABLE_MS = 10;
 /** Inputs are made longer, so that there is something to measure, up to this many bytes. */

@@ -4,6 +4,7 @@ import { entriesOf, integer, isLinkLocal, last, prefixed } from "../model/read.t
 import { OWNER_PRIORITY, vipOf } from "../model/instance.ts";
 import type { Instance, Vip } from "../model/types.ts";
 import type { ConfNode } from "../parser.ts";
+import type { NodeFacts } from "../facts.ts";
 import { type Conf, type Finding, type Located, placeOf, type Rule, shown } from "./rule.ts";
 
 /** Virtual addresses: those that are dropped, doubled, on no network, or the node's own. */
@@ -311,11 +312,11 @@ const sameFamily = (address: string, { family }: Vip): boolean => address.includ
 /** Once an instance: who does it, does it for all of them. */
 function* offNet({ instances, facts }: Conf): Iterable<Finding> {
   if (!facts.interfaces) return;
+  const subnetsOf = networksOf(facts.interfaces, instances);
   for (const one of instances) {
     const off = linesOf(one).flatMap(({ keyword, node, vip }) => {
-      const face = vip?.interface === undefined ? undefined : facts.interfaces?.get(vip.interface);
-      if (!vip || !face || keyword !== "virtual_ipaddress" || isLinkLocal(vip.address)) return [];
-      const subnets = face.addresses.filter((own) => sameFamily(own, vip) && !isLinkLocal(own));
+      if (vip?.interface === undefined || keyword !== "virtual_ipaddress" || isLinkLocal(vip.address)) return [];
+      const subnets = subnetsOf(vip.interface).filter((own) => sameFamily(own, vip));
       return subnets.length === 0 || subnets.some((subnet) => contains(subnet, vip.address))
         ? []
         : [{ at: node.keyword.at, vip, subnets }];
@@ -329,6 +330,26 @@ function* offNet({ instances, facts }: Conf): Iterable<Finding> {
         instance: one.value.name,
       };
   }
+}
+
+/** By interface: the networks the node is in by its own addresses. A virtual address that it holds is none, and there may be hundreds. */
+function networksOf(
+  interfaces: NonNullable<NodeFacts["interfaces"]>,
+  instances: Conf["instances"],
+): (nic: string) => readonly string[] {
+  const virtual = new Set(
+    instances.flatMap(({ value }) => [...value.vips, ...value.excludedVips].map(({ address }) => address)),
+  );
+  const known = new Map<string, readonly string[]>();
+  return (nic) => {
+    const networks =
+      known.get(nic) ??
+      (interfaces.get(nic)?.addresses ?? []).filter(
+        (own) => !virtual.has(own.split("/", 1)[0] ?? "") && !isLinkLocal(own),
+      );
+    known.set(nic, networks);
+    return networks;
+  };
 }
 
 function contains(subnet: string, address: string): boolean {

@@ -33,3 +33,12 @@ describe("each mistake is told, and nothing else", () => {
     expect(found.sort()).toEqual(header(text, "expect").sort());
   });
 });
+
+test("a virtual address that the node holds already is no network of its own", () => {
+  const held: NodeFacts = {
+    ...NODE,
+    interfaces: new Map([["eth0", { up: true, addresses: ["10.99.0.1/24", "192.0.2.10/24"] }]]),
+  };
+  const text = readFileSync(join(MISTAKES, "vip-off-net.conf"), "utf8");
+  expect(read(text, "2.2.7", held).diagnostics.map(({ code }) => code)).toContain("vip_off_subnet");
+});
