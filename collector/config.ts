@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
-import Type, { type Static } from "typebox";
-import { Compile } from "typebox/compile";
+import type { Static } from "typebox";
 import { messageOf, OperatorError } from "./core/errors.ts";
+import { checkerOf, Type } from "./core/schema.ts";
 import { type Part, readSettings } from "./core/settings.ts";
 import { isZone, ZONE_WANTED } from "./logs/zone.ts";
 import { SPOOL_BYTES_DEFAULT } from "./sinks/spool.ts";
@@ -86,7 +86,7 @@ export type CollectorConfig = Static<typeof CollectorConfigSchema>;
 /** A part of it, for overrides. */
 export type CollectorConfigPart = Part<CollectorConfig>;
 
-const validator = Compile(CollectorConfigSchema);
+const checker = checkerOf(CollectorConfigSchema);
 
 function defaults(): CollectorConfig {
   return {
@@ -136,7 +136,7 @@ export async function loadCollectorConfig(
 
 export function parseCollectorConfig(text: string, path: string, overrides: CollectorConfigPart = {}): CollectorConfig {
   return readSettings(text, path, {
-    schema: validator,
+    schema: checker,
     defaults: defaults(),
     overrides,
     what: "the collector",

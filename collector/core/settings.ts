@@ -1,13 +1,8 @@
 import { parse, TomlError } from "smol-toml";
 import { OperatorError } from "./errors.ts";
+import type { SchemaFault } from "./schema.ts";
 
-/** One thing wrong with a value, as a compiled TypeBox schema tells it. */
-interface SchemaFault {
-  readonly instancePath: string;
-  readonly message: string;
-}
-
-/** A compiled schema, as far as reading settings needs it. */
+/** A schema that checks, as far as reading settings needs it. */
 export interface SettingsSchema {
   Errors(value: unknown): readonly SchemaFault[];
 }

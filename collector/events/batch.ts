@@ -1,4 +1,5 @@
-import Type, { type Static } from "typebox";
+import type { Static } from "typebox";
+import { Type } from "../core/schema.ts";
 import type { Event } from "./event.ts";
 
 /** Most events in one batch. A larger batch is refused whole with 413. */

@@ -1,5 +1,5 @@
-import Type, { type Static, type TEnum, type TObject, type TSchema } from "typebox";
-import { Compile, type Validator } from "typebox/compile";
+import type { Static, TEnum, TObject, TSchema } from "typebox";
+import { type Checker, checkerOf, Type } from "../core/schema.ts";
 import {
   BFD_STATES,
   CHECKERS,
@@ -599,7 +599,7 @@ export function eventSchema(kind: EventKind): TSchema {
   return Type.Object({ ...Base, kind: Type.Literal(kind), ...EVENT_KINDS[kind] }, { additionalProperties: false });
 }
 
-const validators = new Map<string, Validator>();
+const checkers = new Map<string, Checker<unknown>>();
 
 /** What is wrong with a value that should be an event: a field (`priority`, or `` for the whole) and a sentence. */
 export type EventFault = { readonly field: string; readonly message: string };
@@ -610,13 +610,13 @@ export function eventFault(value: unknown): EventFault | undefined {
   if (typeof kind !== "string") return { field: "kind", message: "an event is an object with a kind" };
   if (!Object.hasOwn(EVENT_KINDS, kind))
     return { field: "kind", message: `unknown kind ${JSON.stringify(kind.slice(0, 64))}` };
-  let validator = validators.get(kind);
-  if (!validator) {
-    validator = Compile(eventSchema(kind as EventKind));
-    validators.set(kind, validator);
+  let checker = checkers.get(kind);
+  if (!checker) {
+    checker = checkerOf(eventSchema(kind as EventKind));
+    checkers.set(kind, checker);
   }
-  if (validator.Check(value)) return undefined;
-  const first = validator.Errors(value)[0];
+  if (checker.Check(value)) return undefined;
+  const first = checker.Errors(value)[0];
   if (!first) return { field: "", message: "not a valid event" };
   const field = first.instancePath.replace(/^\//, "").replaceAll("/", ".");
   return { field, message: `${field || "event"} ${first.message}` };

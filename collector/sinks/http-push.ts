@@ -8,14 +8,14 @@ import {
 import { request as httpsRequest, Agent as HttpsAgent } from "node:https";
 import { gzip as gzipCallback } from "node:zlib";
 import { promisify } from "node:util";
-import { Compile } from "typebox/compile";
 import { messageOf } from "../core/errors.ts";
+import { checkerOf } from "../core/schema.ts";
 import { BatchReceipt } from "../events/batch.ts";
 import type { Log } from "../core/log.ts";
 import type { Pending } from "./spool.ts";
 
 const gzip = promisify(gzipCallback);
-const receipt = Compile(BatchReceipt);
+const receipt = checkerOf(BatchReceipt);
 
 /** A body smaller than this goes out as it is, in bytes. */
 const GZIP_FROM_BYTES = 1024;

@@ -2,8 +2,8 @@ import { constants } from "node:fs";
 import { type FileHandle, open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
-import Type, { type Static } from "typebox";
-import { Compile } from "typebox/compile";
+import type { Static } from "typebox";
+import { checkerOf, Type } from "../core/schema.ts";
 import { replaceFile, syncDir, writeAt } from "./files.ts";
 
 const Sequence = Type.Integer({ minimum: 0 });
@@ -26,7 +26,7 @@ const SpoolState = Type.Object({
 });
 export type SpoolState = Static<typeof SpoolState>;
 
-const validator = Compile(SpoolState);
+const checker = checkerOf(SpoolState);
 const EMPTY: SpoolState = { next: 1, acknowledged: 0, positions: {}, losses: [] };
 
 /** @returns undefined when there is a state file and it makes no sense */
@@ -40,7 +40,7 @@ export async function readState(dir: string): Promise<SpoolState | undefined> {
   }
   try {
     const state: unknown = JSON.parse(text);
-    return validator.Check(state) ? state : undefined;
+    return checker.Check(state) ? state : undefined;
   } catch {
     return undefined;
   }
