@@ -185,11 +185,11 @@ const MEASURED: ReadonlySet<string> = new Set(["configuration", "log", "journal"
 /** Ten times the input is to take at most 12 times as long. What is quadratic takes 100. */
 const GROWTH_MAX = 12;
 /** Shorter times are not worth comparing, milliseconds: the garbage collector has had no work yet. */
-const MEASURABLE_MS = 10;
+const MEASURABLE_MS = 30;
 /** Inputs are made longer, so that there is something to measure, up to this many bytes. */
-const MEASURED_BYTES = 20_000;
+const MEASURED_BYTES = 60_000;
 /** On a busy machine a time can be anything: only what is slow each time, and from four times the length on as well, is slow. */
-const ATTEMPTS = 8;
+const ATTEMPTS = 12;
 
 const repeated = (bytes: Uint8Array, times: number): Buffer =>
   Buffer.concat(Array.from({ length: times }, () => bytes));
