@@ -130,13 +130,13 @@ export function createCaptureReader({
     }
     const nic = nameOf(frame, packet);
     const seen = placeOf(packet, ts, [nic, identityOf(frame.ip)]);
-    const wire = { ...WIRE, ...seen };
     if ("reason" in decoded) {
       counts.malformed += 1;
       const place = nic === UNKNOWN_INTERFACE ? {} : { interface: nic };
       return [
         {
-          ...wire,
+          ...WIRE,
+          ...seen,
           body: { kind: "wire.malformed", reason: decoded.reason, length: frame.ip.payloadLength, ...place },
         },
       ];
@@ -147,7 +147,8 @@ export function createCaptureReader({
     const advert: HeardAdvert = { ...seen, advert: decoded, interface: nic, outgoing };
     heard?.(advert);
     const edges = tracker.advert(advert);
-    return [...edges.map(edgeObservation), { ...wire, body: advertBody(decoded, frame, nic, outgoing) }];
+    const told = { ...seen, source: WIRE.source, tsUncertaintyUs: 0, body: advertBody(decoded, frame, nic, outgoing) };
+    return edges.length === 0 ? [told] : [...edges.map(edgeObservation), told];
   }
 
   return {
@@ -171,23 +172,35 @@ function timeOf({ tsNs }: Packet): number | undefined {
 }
 
 function advertBody(advert: Decoded, frame: Frame, nic: string, outgoing: boolean): EventBody<"wire.advert"> {
-  const { source, vips, passwordFingerprint: _, checksumVariant, ...same } = advert;
-  return {
+  const { checksumVariant, ah, hmac } = advert;
+  const body: { -readonly [K in keyof EventBody<"wire.advert">]: EventBody<"wire.advert">[K] } = {
     kind: "wire.advert",
-    ...same,
-    peer: source,
-    vips: [...vips],
+    version: advert.version,
+    family: advert.family,
+    vrid: advert.vrid,
+    priority: advert.priority,
+    advertIntervalUs: advert.advertIntervalUs,
+    destination: advert.destination,
+    ttl: advert.ttl,
+    authType: advert.authType,
+    checksum: advert.checksum,
+    peer: advert.source,
+    vips: [...advert.vips],
     interface: nic,
     outgoing,
-    ...(checksumVariant === undefined || checksumVariant === "standard" ? {} : { checksumVariant }),
-    ...(isVirtualMac(frame, advert) ? { vmac: formatMac(frame.sourceMac ?? []) } : {}),
   };
+  if (ah) body.ah = ah;
+  if (hmac) body.hmac = hmac;
+  if (checksumVariant !== undefined && checksumVariant !== "standard") body.checksumVariant = checksumVariant;
+  if (isVirtualMac(frame, advert)) body.vmac = formatMac(frame.sourceMac ?? []);
+  return body;
 }
 
 /** RFC 9568 section 7.3: 00:00:5e:00:01 and the VRID for IPv4, 00:00:5e:00:02 for IPv6. */
 function isVirtualMac({ sourceMac }: Frame, { family, vrid }: Decoded): boolean {
-  const wanted = [0, 0, 0x5e, 0, family === "ipv4" ? 1 : 2, vrid];
-  return sourceMac !== undefined && wanted.every((byte, at) => byte === sourceMac[at]);
+  if (sourceMac === undefined || sourceMac[5] !== vrid) return false;
+  const wanted = [0, 0, 0x5e, 0, family === "ipv4" ? 1 : 2];
+  return wanted.every((byte, at) => byte === sourceMac[at]);
 }
 
 /** Known by the advert it stands on, so that a file read again, or read further, gives the same edges the same ids. */

@@ -120,11 +120,10 @@ export class Committer {
 /** One commit: raw adverts apart from all else, and the positions with the last batch. */
 function batchesOf(turn: readonly Waiting[], identity: Identity): Append[] {
   const batches: Append[] = [];
-  for (const series of ["adverts", "events"] as const) {
-    const events = turn.flatMap((waiting) => waiting.events.filter((event) => seriesOf(event) === series));
-    for (const part of inParts(events.map((event) => JSON.stringify(event))))
-      batches.push(batchOf(series, part, identity));
-  }
+  const texts: Record<Series, string[]> = { adverts: [], events: [] };
+  for (const { events } of turn) for (const event of events) texts[seriesOf(event)].push(JSON.stringify(event));
+  for (const series of ["adverts", "events"] as const)
+    for (const part of inParts(texts[series])) batches.push(batchOf(series, part, identity));
   const positions: Record<string, string> = {};
   for (const { position } of turn) if (position) positions[position.key] = position.value;
   if (Object.keys(positions).length === 0) return batches;

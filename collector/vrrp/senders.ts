@@ -107,7 +107,8 @@ export function createSenderTracker(sendersMax = SENDERS_MAX): SenderTracker {
   function follow(heard: HeardAdvert): SenderEdge[] {
     const source = sourceKey(heard);
     const lists = sources.get(source) ?? new Map<string, HeardAdvert>();
-    const list = heard.advert.vips.join(" ");
+    const { vips } = heard.advert;
+    const list = vips.length === 1 ? (vips[0] ?? "") : vips.join(" ");
     const last = lists.get(list);
     if (last && heard.ts < last.ts) return [];
     if (!last && following >= sendersMax) {
@@ -127,7 +128,8 @@ export function createSenderTracker(sendersMax = SENDERS_MAX): SenderTracker {
     advert(heard) {
       const edges = heard.ts < newest - DISORDER_MAX_US ? end() : tick(heard.ts);
       newest = Math.max(newest, heard.ts);
-      return [...edges, ...(heard.advert.priority === 0 ? resign(heard) : follow(heard))];
+      const own = heard.advert.priority === 0 ? resign(heard) : follow(heard);
+      return edges.length === 0 ? own : [...edges, ...own];
     },
     tick,
     end,
@@ -136,7 +138,7 @@ export function createSenderTracker(sendersMax = SENDERS_MAX): SenderTracker {
 }
 
 const sourceKey = ({ advert, interface: nic, outgoing }: HeardAdvert): string =>
-  [nic, outgoing, advert.family, advert.vrid, advert.source].join("\0");
+  `${nic}\0${outgoing}\0${advert.family}\0${advert.vrid}\0${advert.source}`;
 
 /** A backup of the same priority would have taken over, and half an interval more: late is not gone. */
 function silentAt({ advert: { version, priority, advertIntervalUs }, ts }: HeardAdvert): number {
