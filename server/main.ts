@@ -163,6 +163,12 @@ function isMissingPackage(error: unknown): error is Error {
   );
 }
 
+// `| head` has seen enough: no fault, and nobody to tell.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit();
+  throw error;
+});
+
 try {
   await main();
 } catch (error) {

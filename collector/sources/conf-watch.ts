@@ -21,8 +21,13 @@ import { systemProcesses } from "./processes.ts";
 import type { Source, SourceContext } from "./source.ts";
 
 const POLL_MS = 2_000;
-/** How often the start chain is looked at when nothing it has read changes: a daemon may be started in another way. Microseconds. */
-const CHAIN_US = 30 * US_PER_SECOND;
+/**
+ * How often the start chain is looked at when nothing it has read changes, microseconds: a daemon may be started in another way. That
+ * reads the whole configuration, so it is seldom; whoever sees a daemon begin asks for a look at once.
+ */
+const CHAIN_US = 300 * US_PER_SECOND;
+/** The same while something is wrong with the living processes: it may pass. */
+const WRONG_US = 30 * US_PER_SECOND;
 
 export interface ConfWatchOptions {
   readonly clock: Clock;
@@ -105,7 +110,8 @@ export class ConfWatchSource implements Source {
   /** Looks once. What has not changed is not told again. */
   async poll(): Promise<void> {
     const now = this.options.clock.epoch();
-    const isStale = this.chain === undefined || Math.abs(now - this.chainSeenUs) >= CHAIN_US;
+    const pauseUs = this.passing.size > 0 ? WRONG_US : CHAIN_US;
+    const isStale = this.chain === undefined || Math.abs(now - this.chainSeenUs) >= pauseUs;
     if (!isStale && stampsOf(this.paths) === this.stamps) return;
     const { path, diagnostics, ...reader } = this.effective(now);
     const { observations, paths, version, running } = observeConfig(path, systemConfFiles, reader, now);

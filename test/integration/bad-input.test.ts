@@ -1,9 +1,10 @@
+import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { keepwatch, root } from "../support/process.ts";
+import { keepwatch, keepwatchBin, root } from "../support/process.ts";
 
 /** What an operator may hand to `keepwatch analyze` by mistake: a clear error each, and nothing else is lost. */
 const dir = mkdtempSync(join(tmpdir(), "keepwatch-bad-"));
@@ -123,4 +124,12 @@ describe("keepwatch analyze", () => {
     const { status } = await keepwatch(["analyze", "--tz", "UTC", "--exit-code", good("lb1"), good("lb2")]);
     expect(status).toBe(1);
   });
+});
+
+test("a reader that has seen enough is no fault", () => {
+  // `true` reads nothing: what is written when it has ended meets a closed pipe.
+  const script = `"${process.execPath}" "${keepwatchBin}" scan "${join(recording, "lb1/messages")}" | true`;
+  const { status, stderr } = spawnSync("sh", ["-c", script], { encoding: "utf8" });
+  expect(stderr).toBe("");
+  expect(status).toBe(0);
 });
