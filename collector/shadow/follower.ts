@@ -184,7 +184,11 @@ export class Follower {
       this.removals.push({ input, at: mono });
       return;
     }
-    if (input.kind === "address" && this.removals.some((held) => held.input.address === input.address))
+    // What is held is older than a return of the address, and than a look at all of them.
+    if (
+      input.kind === "addresses" ||
+      (input.kind === "address" && this.removals.some((held) => held.input.address === input.address))
+    )
       this.release(Number.POSITIVE_INFINITY);
     this.step(input, mono);
   }

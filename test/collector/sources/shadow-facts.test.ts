@@ -318,6 +318,26 @@ describe("what else it goes by", () => {
     expect(node.states).toEqual(["BACKUP start", "MASTER master-down", "BACKUP outranked"]);
   });
 
+  test("an address that is back when all of them are looked at does not go again later", async () => {
+    await watched(instanceConf(100));
+    node.process("vrrp", "process.started");
+    await node.pass(5);
+    const vip = { interface: "eth0", address: VIP, prefixLength: 24 };
+    node.say("addressed", "kernel", { kind: "kernel.address-added", ...vip });
+    await node.pass(1);
+    const begin = node.states.length;
+    node.say("addressed", "kernel", { kind: "kernel.address-removed", ...vip });
+    node.say("addressed", "kernel", {
+      kind: "kernel.addresses",
+      addresses: [{ interface: "eth0", address: "10.99.0.11", prefixLength: 24 }, vip],
+    });
+    // The removal counts before the look, and not after it.
+    await node.pass(0.1);
+    expect(node.states.slice(begin)).toEqual(["BACKUP vip-removed"]);
+    await node.pass(2);
+    expect(node.states.slice(begin)).toEqual(["BACKUP vip-removed", "MASTER master-down"]);
+  });
+
   test("an address that somebody else removes makes a master begin anew", async () => {
     await watched(instanceConf(100));
     node.process("vrrp", "process.started");
