@@ -54,7 +54,7 @@ const JUDGE_US = 300_000;
  * it (an advert in a pipe, a line of the log, a process that ends) a little later.
  */
 const REMOVAL_HELD_US = 300_000;
-/** Near-misses of one instance are told this far apart at least. */
+/** Near-misses of one instance are told this far apart at least, but one that was nearer. */
 const NEAR_MISS_PAUSE_US = 5_000_000;
 
 /**
@@ -75,7 +75,7 @@ export class Follower {
   private readonly followed = new Set<string>();
   private readonly toldFollowing = new Map<string, string>();
   private recent: { readonly input: ShadowInput; readonly at: MonoUs }[] = [];
-  private readonly nearMissAt = new Map<string, MonoUs>();
+  private readonly nearMisses = new Map<string, { readonly at: MonoUs; readonly marginUsed: number }>();
   private vips: ReadonlySet<string> = new Set();
   /** Virtual addresses that are gone, oldest first, and since when. */
   private removals: { readonly input: ShadowInput & { readonly kind: "address" }; readonly at: MonoUs }[] = [];
@@ -312,9 +312,10 @@ export class Follower {
         for (const body of this.rejections.add(effect)) this.said.push({ at, body });
         return;
       case "near-miss": {
-        if (at - (this.nearMissAt.get(instance) ?? Number.NEGATIVE_INFINITY) < NEAR_MISS_PAUSE_US) return;
-        this.nearMissAt.set(instance, at);
         const { peer, missed, marginUsed } = effect;
+        const told = this.nearMisses.get(instance);
+        if (told && at - told.at < NEAR_MISS_PAUSE_US && marginUsed <= told.marginUsed) return;
+        this.nearMisses.set(instance, { at, marginUsed });
         this.said.push({
           at,
           body: { kind: "shadow.near-miss", instance, peer, missed, marginUsed: Math.min(1, Math.max(0, marginUsed)) },

@@ -154,7 +154,8 @@ function preemptAtAfter({ conf, preemptAt }: Router, isLower: boolean, now: Mono
 }
 
 function tellNearMiss(draft: Draft, { conf, master, armedAt, expiresAt }: Router, peer: HeardPeer): void {
-  if (!master || expiresAt === undefined) return;
+  // Another's first advert is a hand-over, not the old master heard again.
+  if (!master || master.address !== peer.address || expiresAt === undefined) return;
   const missed = Math.round((peer.heardAt - master.heardAt) / master.intervalUs) - 1;
   if (missed < 1) return;
   const used = (peer.heardAt - master.heardAt) / Math.max(1, expiresAt - armedAt);

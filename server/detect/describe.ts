@@ -32,6 +32,9 @@ export function listed(names: readonly string[]): string {
   return names.length < 2 ? (names[0] ?? "nobody") : `${names.slice(0, -1).join(", ")} and ${names.at(-1) ?? ""}`;
 }
 
+/** `83 %` */
+export const percent = (share: number): string => `${Math.round(share * 100)} %`;
+
 /** What people know the router by: its address, else its name. */
 export function routerName(router: RouterIdentity): string {
   const name = router.instances.find((instance) => instance.name !== null)?.name ?? router.id;
@@ -95,6 +98,8 @@ function sentence(event: Event): string {
       return `quorum of ${event.virtualServer} ${event.kind === "check.quorum-lost" ? "lost" : "gained"}${event.weight === undefined ? "" : `: weight ${event.weight} of ${event.quorum ?? "?"}`}`;
     case "check.sorry-server":
       return `sorry server ${event.sorryServer} of ${event.virtualServer} ${event.action}`;
+    case "shadow.near-miss":
+      return `(${event.instance}) hears ${event.peer} again after ${event.missed} missing adverts, ${percent(event.marginUsed)} of its master-down time used`;
     case "daemon.error":
     case "shadow.divergence":
       return event.message;

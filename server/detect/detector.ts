@@ -23,6 +23,8 @@ export interface DaemonView {
   readonly cluster: string;
   readonly node: string;
   readonly watchedTo: number;
+  /** Newest event of any node of the cluster; epoch microseconds. */
+  readonly horizon: number;
   readonly events: readonly Event[];
   readonly options: DetectionOptions;
 }

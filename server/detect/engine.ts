@@ -297,7 +297,14 @@ class Cluster {
     this.views = views;
     this.daemonDrafts = [...inputs.values()].flatMap(({ node, events, watchedTo }) =>
       DAEMON_DETECTORS.flatMap((detector) =>
-        detector.detect({ cluster: this.name, node, watchedTo, events, options: this.options }),
+        detector.detect({
+          cluster: this.name,
+          node,
+          watchedTo,
+          horizon: this.horizon,
+          events,
+          options: this.options,
+        }),
       ),
     );
     this.services = [...inputs.values()].map(({ node, evidence, watchedTo }) => ({

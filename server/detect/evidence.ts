@@ -84,6 +84,7 @@ export const DETECTION_KINDS: ReadonlySet<EventKind> = new Set<EventKind>([
   "check.virtual-server",
   "check.result",
   "shadow.divergence",
+  "shadow.near-miss",
   "collector.started",
   "collector.stopped",
 ]);

@@ -8,6 +8,7 @@ export const INCIDENT_KINDS = [
   "service-down",
   "quorum-lost",
   "shadow-divergence",
+  "near-miss",
 ] as const;
 export type IncidentKind = (typeof INCIDENT_KINDS)[number];
 export const CERTAINTIES = ["suspected", "confirmed"] as const;

@@ -31,6 +31,14 @@ export const EVIDENCE_MAX = 50;
 export const SAME_INCIDENT_US = 5 * US_PER_SECOND;
 /** After a restart an incident known before is withdrawn only once its cluster is watched this far past it. */
 export const RESTART_GRACE_US = 60 * US_PER_SECOND;
+/** An advert that comes when this much of the master-down time is used, or more, was nearly too late: one of three lost, with the defaults. */
+export const NEAR_MISS_MARGIN = 0.5;
+/** From here on one more lost advert would have been a failover: that is worth a warning. */
+export const NEAR_MISS_WARNING_MARGIN = 0.75;
+/** Near-misses this close to each other have one reason, and are one incident. */
+export const NEAR_MISS_EPISODE_US = 300 * US_PER_SECOND;
+/** A daemon that slept notices what became of it this long after it woke, beyond its master-down time. */
+export const STALL_AFTERMATH_US = US_PER_SECOND;
 /** Heartbeats are folded: of each node the newest in every stretch of this length is kept. */
 export const LIFE_SIGN_BUCKET_US = 60 * US_PER_SECOND;
 

@@ -1,5 +1,6 @@
 import type { Detector } from "./detector.ts";
 import { flapping } from "./flapping.ts";
+import { nearMiss, schedulerStall } from "./near-miss.ts";
 import { noMaster } from "./no-master.ts";
 import { quorumLost } from "./quorum-lost.ts";
 import { nodeDivergence, routerDivergence } from "./shadow-divergence.ts";
@@ -17,4 +18,6 @@ export const DETECTORS: readonly Detector[] = [
   quorumLost,
   routerDivergence,
   nodeDivergence,
+  nearMiss,
+  schedulerStall,
 ];

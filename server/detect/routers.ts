@@ -491,7 +491,7 @@ function toRouter(id: string, cluster: string, group: Group): RouterIdentity {
 }
 
 /** @see RFC 3768 section 6.1 (skew of version 2, not scaled by the interval), RFC 9568 section 6.1 (version 3). */
-function masterDownOf(configured: readonly ConfiguredInstance[], advertIntervalUs: number): number {
+export function masterDownOf(configured: readonly ConfiguredInstance[], advertIntervalUs: number): number {
   const skew = (priority: number, scale: number): number => Math.ceil(((256 - priority) * scale) / 256);
   if (configured.length === 0)
     return (

@@ -95,6 +95,16 @@ const verb = fc.oneof(
     ),
   },
   {
+    weight: 2,
+    arbitrary: fc.constantFrom(
+      "near-miss lb1 1 0.55",
+      "near-miss lb1 2 0.86",
+      "near-miss lb2 1 0.4",
+      "stalls 1.5",
+      "stalls 0.2",
+    ),
+  },
+  {
     weight: 1,
     arbitrary: fc.constantFrom(
       "rejects auth",

@@ -364,6 +364,17 @@ describe("a backup", () => {
        at 8.1 advert
        expect until 11s nothing`,
     ],
+    [
+      "another master's first advert is no near miss",
+      {},
+      `at 0 start
+       expect at 0 VI_1 backup start
+       at 1 advert
+       at 2 advert
+       at 5.2 advert prio 120 from 10.0.0.3
+       at 7.2 advert prio 120 from 10.0.0.3
+       expect at 7.2 VI_1 missed 1 used 0.55`,
+    ],
   ]);
 });
 

@@ -194,6 +194,19 @@ async function watched(config: string): Promise<Node> {
   return node;
 }
 
+describe("adverts that come late", () => {
+  test("are told once in five seconds, and again when they come later still", async () => {
+    await watched(instanceConf(100));
+    node.process("vrrp", "process.started");
+    for (const wait of [1, 1, 2, 2, 3]) {
+      await node.pass(wait);
+      node.advert(150);
+    }
+    await node.pass(0.1);
+    expect(node.spooled.of("shadow.near-miss").map(({ body }) => body.missed)).toEqual([1, 2]);
+  });
+});
+
 describe("when the shadow can say anything", () => {
   test("a daemon that is seen to begin is predicted from its start on", async () => {
     await watched(instanceConf(100));

@@ -223,6 +223,23 @@ const VERBS: Readonly<Record<string, Verb>> = {
       ],
     },
   }),
+  /** `near-miss lb1 2 0.86`: adverts of a node were missing, and this much of the master-down time was used. */
+  "near-miss": ([peer = "", missed = "1", used = "0.55", instance = "VI_1"]) => ({
+    source: "shadow",
+    body: {
+      kind: "shadow.near-miss",
+      instance,
+      peer: addressOf(peer),
+      missed: Number(missed),
+      marginUsed: Number(used),
+    },
+  }),
+  /** `stalls 1.5`: the daemon did not run for so many seconds. */
+  stalls: ([seconds = "1"]) =>
+    log(
+      { kind: "vrrp.scheduler-stall", lateUs: Math.round(Number(seconds) * US_PER_SECOND) },
+      `A thread timer expired ${Number(seconds).toFixed(6)} seconds ago`,
+    ),
   heartbeat: () => ({ source: "collector", body: { kind: "collector.heartbeat", sources: [] } }),
   collector: ([what]) => ({
     source: "collector",
