@@ -11,6 +11,10 @@ export interface NodeFacts {
   readonly stat?: (path: string) => FileFacts | undefined;
   readonly users?: ReadonlySet<string>;
   readonly groups?: ReadonlySet<string>;
+  /** Processors that are online. */
+  readonly processors?: number;
+  /** Names of routing tables besides those that every kernel has. */
+  readonly routeTables?: RouteTables;
 }
 
 export interface InterfaceFacts {
@@ -25,4 +29,11 @@ export interface FileFacts {
   readonly mode: number;
   readonly uid: number;
   readonly gid?: number;
+}
+
+export interface RouteTables {
+  /** Of /etc/iproute2/rt_tables. */
+  readonly etc: ReadonlySet<string>;
+  /** Of all places where iproute2 looks. */
+  readonly iproute2: ReadonlySet<string>;
 }

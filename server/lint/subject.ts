@@ -14,7 +14,7 @@ import { parseSpec } from "../../collector/offline/inputs.ts";
 import { systemChainFiles } from "../../collector/sources/chain-files.ts";
 import { systemConfFiles } from "../../collector/sources/conf-files.ts";
 import { installedBuild } from "../../collector/sources/keepalived-build.ts";
-import { accountsOf, systemFacts } from "../../collector/sources/node-facts.ts";
+import { namesBelow, systemFacts } from "../../collector/sources/node-facts.ts";
 import { systemProcesses } from "../../collector/sources/processes.ts";
 
 /** What is asked for on the command line. */
@@ -213,7 +213,7 @@ function treeSubject(root: string, node: string | undefined, request: LintReques
     release,
     releaseWhy,
     // What a copy lacks may well exist on the node: its programs and interfaces are not asked for.
-    facts: { ...(host === undefined ? {} : { hostname: host }), ...accountsOf(root.replace(/\/+$/, "")) },
+    facts: { ...(host === undefined ? {} : { hostname: host }), ...namesBelow(root.replace(/\/+$/, "")) },
     chain,
     isCopy: true,
     textOf: (name) => tree.text(name),

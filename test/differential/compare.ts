@@ -83,7 +83,6 @@ const OUR_CODES: Readonly<Record<string, readonly string[]>> = {
   script_security_startstop: ["script_security_violation"],
   group_block: ["syncgroup_removed"],
   garp_group_end_invalid: ["garp_group_unused"],
-  track_group_invalid: ["track_group_unusable"],
   up_down_delay_invalid: ["interface_option_invalid"],
 };
 

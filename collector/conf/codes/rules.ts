@@ -887,6 +887,21 @@ export const ruleCodes: readonly DiagnosticCode[] = [
     fix: "Set smtp_server and notification_email in global_defs.",
   },
   {
+    code: "email_invalid",
+    severity: "degraded",
+    title: "a notification_email block with nobody in it",
+    explanation: "The block is read, and the list of recipients stays as it was: empty, when there is no other.",
+    fix: "Write one address a line into it, or remove it.",
+  },
+  {
+    code: "cpu_affinity_invalid",
+    severity: "degraded",
+    title: "a processor that this machine does not have",
+    explanation:
+      "Numbers begin at 0 and end below the count of processors that are online. With one that is not there the whole line is ignored: the process runs on any processor, as without it. Said only on the node itself, whose processors are known.",
+    fix: "Give numbers that nproc --all covers, or remove the line.",
+  },
+  {
     code: "mail_never_asked",
     severity: "hint",
     title: "nothing asks for mail",

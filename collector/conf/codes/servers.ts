@@ -119,7 +119,8 @@ export const serverCodes: readonly DiagnosticCode[] = [
     code: "rule_invalid",
     severity: "degraded",
     title: "a rule with a word that cannot be used",
-    explanation: "The rule is passed over with a message, and traffic is routed as if it were not there.",
+    explanation:
+      "The rule is passed over with a message, and traffic is routed as if it were not there. The name of a routing table must be in /etc/iproute2/rt_tables (from 2.3.3 on also where iproute2 itself looks). track_group is for static rules with an iif, and its group must stand before; otherwise such a rule is set, and only the group is left out.",
     fix: "Correct the word that is named.",
   },
   {
@@ -127,7 +128,7 @@ export const serverCodes: readonly DiagnosticCode[] = [
     severity: "degraded",
     title: "a route with a word that cannot be used",
     explanation:
-      "With an address that is none, or of another family, or with an unknown word the whole route is passed over; with a number that is none only that number.",
+      "With an address that is none, or of another family, with a routing table that has no such name in /etc/iproute2/rt_tables (from 2.3.3 on also where iproute2 itself looks), or with an unknown word the whole route is passed over; with a number that is none only that number. track_group is for static routes with an interface, and its group must stand before; otherwise such a route is set, and only the group is left out.",
     fix: "Correct the word that is named.",
   },
   {
@@ -138,12 +139,20 @@ export const serverCodes: readonly DiagnosticCode[] = [
     fix: "Give each bfd_instance a name of at most 31 characters and a neighbour of its own, of the same address family as its source.",
   },
   {
-    code: "track_group_unusable",
+    code: "track_group_invalid",
     severity: "degraded",
-    title: "a track_group without a name or without instances",
+    title: "a track_group that does nothing",
     explanation:
-      "The block is passed over: static addresses, routes and rules do not follow the instances that were meant.",
-    fix: "Write `track_group NAME { group { INSTANCE … } }`, behind the instances.",
+      "keepalived sets a static address, route or rule again when something removes it, and the instances of its group then announce their addresses anew. Without a name, without instances, with an instance that does not exist, or beside no_track, nobody does.",
+    fix: "Write `track_group NAME { group { INSTANCE … } }`, with the names of instances that exist.",
+  },
+  {
+    code: "ssl_file_invalid",
+    severity: "degraded",
+    title: "a second SSL block",
+    explanation:
+      "All SSL_GET checks share one set of certificate, key and password. The later block takes the place of the earlier one as a whole: what only the earlier one sets is gone.",
+    fix: "Put all of it into one SSL block.",
   },
   {
     code: "rs_unchecked",

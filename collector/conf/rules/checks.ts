@@ -232,6 +232,17 @@ function* slow({ servers }: Conf): Iterable<Finding> {
           };
 }
 
+/** One TLS context serves all SSL_GET checks. */
+function* sslBlocks({ roots }: Conf): Iterable<Finding> {
+  const [first, ...more] = blocks(roots, "SSL");
+  for (const { keyword } of more)
+    yield {
+      code: "ssl_file_invalid",
+      at: keyword.at,
+      message: `an SSL block stands in line ${first?.keyword.at.line} already: nothing of it is left`,
+    };
+}
+
 /** Entries that are passed over, and groups that have none left. (keepalived 2.2.7, check_data.c) */
 function* serverGroups({ roots }: Conf): Iterable<Finding> {
   for (const block of blocks(roots, "virtual_server_group")) {
@@ -291,4 +302,5 @@ export const checkRules: readonly Rule[] = [
   checks,
   slow,
   serverGroups,
+  sslBlocks,
 ];

@@ -1,4 +1,5 @@
-import { flag } from "../model/read.ts";
+import { blocks, flag } from "../model/read.ts";
+import type { ConfNode } from "../parser.ts";
 import { type Conf, type Finding, globalPlace, placeOf, type Rule } from "./rule.ts";
 
 /** Mail: it needs somebody to write to, a server, and something that asks for it. */
@@ -14,10 +15,27 @@ function* askers(conf: Conf): Iterable<{ at: Finding["at"]; instance?: string }>
     if (flag(one.nodes, "smtp_alert")) yield { at: placeOf(one, "smtp_alert") };
 }
 
+const hasRecipient = ({ running }: Conf): boolean => (running.globals.mail?.to.length ?? 0) > 0;
+
+const emptyLists = ({ globals }: Conf): ConfNode[] =>
+  blocks(globals, "notification_email").filter(({ children }) => children?.length === 0);
+
+function* empty(conf: Conf): Iterable<Finding> {
+  for (const { keyword } of emptyLists(conf))
+    yield {
+      code: "email_invalid",
+      at: keyword.at,
+      message: `this notification_email has no address in it: ${hasRecipient(conf) ? "it adds nobody" : "no mail is ever sent"}`,
+    };
+}
+
 function* neverSent(conf: Conf): Iterable<Finding> {
   const { mail } = conf.running.globals;
-  const hasRecipient = (mail?.to.length ?? 0) > 0;
-  const lacks = [...(hasRecipient ? [] : ["notification_email"]), ...(mail?.host === undefined ? ["smtp_server"] : [])];
+  const isRecipientMissing = !hasRecipient(conf) && emptyLists(conf).length === 0;
+  const lacks = [
+    ...(isRecipientMissing ? ["notification_email"] : []),
+    ...(mail?.host === undefined ? ["smtp_server"] : []),
+  ];
   if (lacks.length === 0) return;
   const [first] = askers(conf);
   if (first)
@@ -27,7 +45,7 @@ function* neverSent(conf: Conf): Iterable<Finding> {
       message: `there is no ${lacks.join(" and no ")} in global_defs: no mail is ever sent`,
       fix: `Set ${lacks.join(" and ")} in global_defs`,
     };
-  else if (hasRecipient)
+  else if (hasRecipient(conf))
     yield {
       code: "mail_never_sent",
       at: globalPlace(conf, "notification_email"),
@@ -49,4 +67,4 @@ function* neverAsked(conf: Conf): Iterable<Finding> {
     };
 }
 
-export const mailRules: readonly Rule[] = [neverSent, neverAsked];
+export const mailRules: readonly Rule[] = [empty, neverSent, neverAsked];

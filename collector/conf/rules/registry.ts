@@ -6,12 +6,14 @@ import { groupRules } from "./groups.ts";
 import { instanceRules } from "./instances.ts";
 import { interfaceRules } from "./interfaces.ts";
 import { mailRules } from "./mail.ts";
+import { processorRules } from "./processors.ts";
 import { routeRules } from "./routes.ts";
 import type { Rule } from "./rule.ts";
 import { scriptRules } from "./scripts.ts";
 import { serverRules } from "./servers.ts";
 import { strictRules } from "./strict.ts";
 import { timerRules } from "./timers.ts";
+import { trackGroupRules } from "./track-groups.ts";
 import { trackingRules } from "./tracking.ts";
 import { unicastRules } from "./unicast.ts";
 
@@ -29,7 +31,9 @@ export const RULES: readonly Rule[] = [
   ...serverRules,
   ...checkRules,
   ...trackingRules,
+  ...trackGroupRules,
   ...scriptRules,
   ...groupRules,
   ...mailRules,
+  ...processorRules,
 ];

@@ -1,6 +1,7 @@
 import type { Family } from "../../events/event.ts";
 import { entriesOf, integer, prefixed, wordsOf } from "../model/read.ts";
 import type { ConfNode } from "../parser.ts";
+import type { Word } from "../lexer.ts";
 import { compareReleases, type Release } from "../version.ts";
 import { type Conf, type Finding, type Rule, shown } from "./rule.ts";
 
@@ -18,7 +19,7 @@ const linesOf = ({ roots, instances }: Conf, ...keywords: readonly string[]): Co
 
 /** Words of a route that take one behind them. (keepalived 2.2.7, vrrp_iproute.c) */
 const ROUTE_VALUES: ReadonlySet<string> = new Set(
-  "src as to protocol metric priority preference pref tos dsfield table scope dev oif mtu hoplimit advmss rtt rttvar reordering window cwnd initcwnd initrwnd ssthresh realms rto_min quickack congctl expires features fastopen_no_cookie ttl-propagate encap via gw or track_group".split(
+  "src as to protocol metric priority preference pref tos dsfield table scope dev oif mtu hoplimit advmss rtt rttvar reordering window cwnd initcwnd initrwnd ssthresh realms rto_min quickack congctl expires features fastopen_no_cookie ttl-propagate encap via gw or".split(
     " ",
   ),
 );
@@ -53,6 +54,34 @@ const RULE_VALUES: ReadonlySet<string> = new Set(
   "from to priority preference order fwmark tos dsfield iif oif dev table lookup realms goto".split(" "),
 );
 
+const TRACK_GROUP = "track_group";
+/** Only what is set for all instances is in a group of them. */
+const withGroup = (words: ReadonlySet<string>): ReadonlySet<string> => new Set([...words, TRACK_GROUP]);
+const ROUTE_BLOCKS = [
+  ["virtual_routes", ROUTE_VALUES],
+  ["static_routes", withGroup(ROUTE_VALUES)],
+] as const;
+const RULE_BLOCKS = [
+  ["virtual_rules", RULE_VALUES],
+  ["static_rules", withGroup(RULE_VALUES)],
+] as const;
+
+/** What keepalived calls these without a file. (keepalived 2.2.7, core/rttables.c) */
+const OWN_TABLES: readonly string[] = ["default", "main", "local"];
+/** Reads the other places in which iproute2 keeps names. */
+const LOOKS_ELSEWHERE: Release = [2, 3, 3];
+/** strtoul(3) with any base. */
+const TABLE_NUMBER = /^[-+]?(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9]\d*)$/;
+
+/** @returns whether keepalived knows the routing table; undefined: the names of the node are not known */
+function isTable(text: string, { facts: { routeTables }, release }: Conf): boolean | undefined {
+  if (TABLE_NUMBER.test(text) || OWN_TABLES.includes(text)) return true;
+  if (!routeTables) return undefined;
+  return (
+    routeTables.etc.has(text) || (compareReleases(release, LOOKS_ELSEWHERE) >= 0 && routeTables.iproute2.has(text))
+  );
+}
+
 /** Decimal, or for TOS and the like hexadecimal or a name. */
 const isNumber = (text: string, max: number): boolean =>
   max === 255 && !/^\d+$/.test(text)
@@ -72,38 +101,41 @@ function* cutShort(node: ConfNode, wanting: ReadonlySet<string>): Iterable<Findi
 }
 
 function* routeWords(conf: Conf): Iterable<Finding> {
-  for (const node of linesOf(conf, "static_routes", "virtual_routes")) {
-    yield* cutShort(node, ROUTE_VALUES);
-    const all = [node.keyword, ...node.values];
-    let family: Family | undefined;
-    for (let i = 0; i < all.length; i++) {
-      const word = all[i];
-      if (!word || word.unknown || ROUTE_OTHER.has(word.text)) break;
-      const found = prefixed(word.text);
-      const fault = (message: string): Finding => ({ code: "route_invalid", at: word.at, message });
-      if (ROUTE_VALUES.has(word.text)) {
-        const value = all[i + 1];
-        i += 1;
-        if (!value || value.unknown) break;
-        const max = ROUTE_NUMBERS[word.text];
-        const address = ["src", "via", "gw", "to"].includes(word.text) ? prefixed(value.text) : undefined;
-        if (address && family !== undefined && address.family !== family)
-          yield fault(`${word.text} ${address.address} is of another address family: the route is passed over`);
-        else if (max !== undefined && value.text !== "lock" && !isNumber(value.text, max))
-          yield fault(`${shown(value.text)} is no number of ${word.text}: that is passed over`);
-        else if (word.text === "scope" && !SCOPES.has(value.text) && integer(0, 255)(value.text) === undefined)
-          yield fault(`${shown(value.text)} is no scope: the route is passed over`);
-        family ??= address?.family;
-      } else if (found) {
-        family ??= found.family;
-        if (!found.isPrefixValid)
-          yield fault(`${shown(word.text)} has no valid length: /${found.prefixLength} is used`);
-      } else if (!ROUTE_ALONE.has(word.text) && word.text !== "default" && word.text !== "all") {
-        yield fault(`${shown(word.text)} is no word of a route: the route is passed over`);
-        break;
+  for (const [block, wanting] of ROUTE_BLOCKS)
+    for (const node of linesOf(conf, block)) {
+      yield* cutShort(node, wanting);
+      const all = [node.keyword, ...node.values];
+      let family: Family | undefined;
+      for (let i = 0; i < all.length; i++) {
+        const word = all[i];
+        if (!word || word.unknown || ROUTE_OTHER.has(word.text)) break;
+        const found = prefixed(word.text);
+        const fault = (message: string): Finding => ({ code: "route_invalid", at: word.at, message });
+        if (wanting.has(word.text)) {
+          const value = all[i + 1];
+          i += 1;
+          if (!value || value.unknown) break;
+          const max = ROUTE_NUMBERS[word.text];
+          const address = ["src", "via", "gw", "to"].includes(word.text) ? prefixed(value.text) : undefined;
+          if (address && family !== undefined && address.family !== family)
+            yield fault(`${word.text} ${address.address} is of another address family: the route is passed over`);
+          else if (max !== undefined && value.text !== "lock" && !isNumber(value.text, max))
+            yield fault(`${shown(value.text)} is no number of ${word.text}: that is passed over`);
+          else if (word.text === "scope" && !SCOPES.has(value.text) && integer(0, 255)(value.text) === undefined)
+            yield fault(`${shown(value.text)} is no scope: the route is passed over`);
+          else if (word.text === "table" && isTable(value.text, conf) === false)
+            yield fault(`no routing table has the name ${shown(value.text)}: the route is passed over`);
+          family ??= address?.family;
+        } else if (found) {
+          family ??= found.family;
+          if (!found.isPrefixValid)
+            yield fault(`${shown(word.text)} has no valid length: /${found.prefixLength} is used`);
+        } else if (!ROUTE_ALONE.has(word.text) && word.text !== "default" && word.text !== "all") {
+          yield fault(`${shown(word.text)} is no word of a route: the route is passed over`);
+          break;
+        }
       }
     }
-  }
 }
 
 function* routes(conf: Conf): Iterable<Finding> {
@@ -120,7 +152,7 @@ function* routes(conf: Conf): Iterable<Finding> {
         };
     }
     const before = words.findIndex((word) => word === "nexthop" || word === "or");
-    const hasInterface = (before < 0 ? words : words.slice(0, before)).includes("dev");
+    const hasInterface = (before < 0 ? words : words.slice(0, before)).some((word) => word === "dev" || word === "oif");
     if (compareReleases(conf.release, TRACKS_ROUTES) < 0 || hasInterface || words.includes("no_track")) continue;
     yield {
       code: "route_untracked",
@@ -131,35 +163,52 @@ function* routes(conf: Conf): Iterable<Finding> {
 }
 
 function* rules(conf: Conf): Iterable<Finding> {
-  for (const node of linesOf(conf, "static_rules", "virtual_rules")) {
-    const words = wordsOf(node);
-    yield* cutShort(node, RULE_VALUES);
-    const preference = words.findIndex((word) => PREFERENCES.has(word));
-    const number = preference < 0 ? undefined : node.values[preference];
-    if (number && !number.unknown && integer(0, 4_294_967_295)(number.text) === undefined)
-      yield {
-        code: "rule_invalid",
-        at: number.at,
-        message: `${shown(number.text)} is no preference: this rule is passed over`,
-      };
-    const end = words.findIndex((word, i) => isAddressWord(words[i - 1]) && !isAddress(word));
-    if (end >= 0)
-      yield {
-        code: "rule_invalid",
-        at: node.values[end - 1]?.at ?? node.keyword.at,
-        message: `${shown(words[end] ?? "")} is no address: this rule is passed over`,
-      };
-    else if (compareReleases(conf.release, COUNTS_PREFERENCES) >= 0 && !words.some((word) => PREFERENCES.has(word)))
-      yield {
-        code: "rule_no_preference",
-        at: node.keyword.at,
-        message: "this rule has no preference: keepalived takes one, from 16384 down",
-      };
+  for (const [block, wanting] of RULE_BLOCKS)
+    for (const node of linesOf(conf, block)) {
+      yield* cutShort(node, wanting);
+      const faults = [...ruleFaults(node, wanting, conf)];
+      yield* faults;
+      if (
+        faults.length === 0 &&
+        compareReleases(conf.release, COUNTS_PREFERENCES) >= 0 &&
+        !wordsOf(node).some((word) => PREFERENCES.has(word))
+      )
+        yield {
+          code: "rule_no_preference",
+          at: node.keyword.at,
+          message: "this rule has no preference: keepalived takes one, from 16384 down",
+        };
+    }
+}
+
+/** What makes keepalived pass over a rule. */
+function* ruleFaults(node: ConfNode, wanting: ReadonlySet<string>, conf: Conf): Iterable<Finding> {
+  const all = [node.keyword, ...node.values];
+  for (const [i, word] of all.entries()) {
+    const value = all[i + 1];
+    const fault = (at: Word, why: string): Finding => ({
+      code: "rule_invalid",
+      at: at.at,
+      message: `${why}: this rule is passed over`,
+    });
+    if (word.text === TRACK_GROUP && !wanting.has(TRACK_GROUP)) {
+      yield fault(word, "track_group is for static rules");
+      return;
+    }
+    if (!value || value.unknown) continue;
+    const text = shown(value.text);
+    if (PREFERENCES.has(word.text) && integer(0, 4_294_967_295)(value.text) === undefined)
+      yield fault(value, `${text} is no preference`);
+    else if (ADDRESS_WORDS.has(word.text) && !isAddress(value.text)) yield fault(value, `${text} is no address`);
+    else if (TABLE_WORDS.has(word.text) && isTable(value.text, conf) === false)
+      yield fault(value, `no routing table has the name ${text}`);
+    else if (TABLE_WORDS.has(word.text) && /^0[xX]?0*$/.test(value.text)) yield fault(value, "0 is no table of a rule");
   }
 }
 
 const PREFERENCES: ReadonlySet<string> = new Set(["preference", "priority", "order"]);
-const isAddressWord = (word: string | undefined): boolean => word === "from" || word === "to";
+const TABLE_WORDS: ReadonlySet<string> = new Set(["table", "lookup"]);
+const ADDRESS_WORDS: ReadonlySet<string> = new Set(["from", "to"]);
 const isAddress = (word: string): boolean =>
   word === "all" || word === "any" || word === "default" || prefixed(word) !== undefined;
 

@@ -234,22 +234,4 @@ function* bfds({ roots }: Conf): Iterable<Finding> {
   }
 }
 
-/** (keepalived 2.2.7, vrrp_parser.c) */
-function* trackGroups({ roots }: Conf): Iterable<Finding> {
-  for (const block of blocks(roots, "track_group")) {
-    const why =
-      block.values.length === 0
-        ? "no name"
-        : blocks(block.children ?? [], "group").every(({ children }) => (children ?? []).length === 0)
-          ? "no instances"
-          : undefined;
-    if (why !== undefined)
-      yield {
-        code: "track_group_unusable",
-        at: block.keyword.at,
-        message: `this track_group has ${why}, and does nothing`,
-      };
-  }
-}
-
-export const serverRules: readonly Rule[] = [unusable, adjusted, quorums, checks, bfds, trackGroups];
+export const serverRules: readonly Rule[] = [unusable, adjusted, quorums, checks, bfds];

@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { modelOf } from "../../../collector/conf/model.ts";
@@ -38,6 +38,9 @@ const BLOCKS: Readonly<Record<string, { readonly around: string; readonly lines:
       "10.99.0.50/24 dev eth0 label eth0:far-too-long",
       "10.99.0.50/33 dev eth0",
       "300.1.1.1 dev eth0",
+      "10.99.0.50/24 dev eth0 track_group both",
+      "10.99.0.50/24 dev eth0 track_group nosuch",
+      "10.99.0.50/24 dev eth0 track_group",
     ],
   },
   "a unicast peer": {
@@ -105,6 +108,27 @@ const BLOCKS: Readonly<Record<string, { readonly around: string; readonly lines:
       "10.50.0.0/16 dev eth0 tos 999",
       "10.50.0.0/16 dev eth0 via",
       "bogus dev eth0",
+      "10.50.0.0/16 oif eth0",
+      "10.50.0.0/16 dev eth0 table 0x1f",
+      "10.50.0.0/16 dev eth0 table 4294967297",
+      "10.50.0.0/16 dev eth0 table 08",
+      "10.50.0.0/16 dev eth0 table local",
+      "10.50.0.0/16 dev eth0 table Main",
+      "10.50.0.0/16 dev eth0 table nosuch",
+      "10.50.0.0/16 dev eth0 track_group both",
+      "10.50.0.0/16 via 10.99.0.2 track_group both",
+      "10.50.0.0/16 dev eth0 track_group nosuch",
+      "10.50.0.0/16 dev eth0 track_group",
+    ],
+  },
+  "a route of an instance": {
+    around:
+      "vrrp_instance W {\n interface eth0\n virtual_router_id 52\n virtual_routes {\n$\n }\n virtual_ipaddress {\n  10.99.0.60/24\n }\n}\n",
+    lines: [
+      "10.50.0.0/16 dev eth0 table main",
+      "10.50.0.0/16 dev eth0 table nosuch",
+      "10.50.0.0/16 dev eth0 track_group both",
+      "10.50.0.0/16 dev eth0 track_group",
     ],
   },
   "a rule": {
@@ -115,6 +139,23 @@ const BLOCKS: Readonly<Record<string, { readonly around: string; readonly lines:
       "from bogus table 100 priority 99",
       "from 10.50.0.0/16 priority 99 table",
       "from 10.50.0.0/16 priority 99 goto",
+      "from 10.50.0.0/16 priority 99 lookup nosuch",
+      "from 10.50.0.0/16 priority 99 lookup 12x",
+      "from 10.50.0.0/16 priority 99 lookup 0",
+      "from 10.50.0.0/16 priority 99 lookup 0x0",
+      "from 10.50.0.0/16 iif eth0 priority 99 table 100 track_group both",
+      "from 10.50.0.0/16 priority 99 table 100 track_group both",
+      "from 10.50.0.0/16 iif eth0 priority 99 table 100 track_group nosuch",
+      "from 10.50.0.0/16 iif eth0 priority 99 table 100 track_group",
+    ],
+  },
+  "a rule of an instance": {
+    around:
+      "vrrp_instance W {\n interface eth0\n virtual_router_id 52\n virtual_rules {\n$\n }\n virtual_ipaddress {\n  10.99.0.60/24\n }\n}\n",
+    lines: [
+      "from 10.50.0.0/16 priority 99 lookup main",
+      "from 10.50.0.0/16 priority 99 lookup nosuch",
+      "from 10.50.0.0/16 iif eth0 priority 99 table 100 track_group both",
     ],
   },
   "a setting of all instances": {
@@ -145,6 +186,20 @@ const BLOCKS: Readonly<Record<string, { readonly around: string; readonly lines:
       "process_name sixteen-letters!",
       "umask IRUSR|IWUSR",
       "umask S_IRUSR",
+      "vrrp_cpu_affinity 0",
+      "vrrp_cpu_affinity 0 4000",
+      "bfd_cpu_affinity 4000",
+      "checker_cpu_affinity 5x",
+      "vrrp_cpu_affinity -1",
+      "vrrp_cpu_affinity",
+    ],
+  },
+  "a group of what is tracked": {
+    around: "$\n",
+    lines: [
+      "track_group other {\n group {\n  VI_1\n }\n}",
+      "track_group {\n group {\n  VI_1\n }\n}",
+      "track_group both {\n group {\n  VI_1\n }\n}",
     ],
   },
   "a file that is tracked": {
@@ -179,7 +234,7 @@ const BLOCKS: Readonly<Record<string, { readonly around: string; readonly lines:
 };
 
 const INSTANCE =
-  "vrrp_instance VI_1 {\n interface eth0\n virtual_router_id 51\n virtual_ipaddress {\n  10.99.0.9/24\n }\n}\n";
+  "track_group both {\n group {\n  VI_1\n }\n}\nvrrp_instance VI_1 {\n interface eth0\n virtual_router_id 51\n virtual_ipaddress {\n  10.99.0.9/24\n }\n}\n";
 /** What keepalived does without a word, or says of another line. */
 const OTHERWISE: ReadonlySet<string> = new Set(["route_untracked", "rule_no_preference", "script_security_violation"]);
 const FILE = "/etc/keepalived/keepalived.conf";
@@ -189,6 +244,8 @@ function ours(text: string, line: number): { faults: string[]; ends: boolean } {
   const release = [2, 2, 7] as const;
   const address = (addresses: readonly string[]) => ({ up: true, addresses });
   const facts = {
+    processors: cpus().length,
+    routeTables: { etc: new Set<string>(), iproute2: new Set<string>() },
     interfaces: new Map([
       ["lo", address(["127.0.0.1/8"])],
       ["eth0", address(["10.99.0.1/24"])],

@@ -35,4 +35,6 @@ export const NODE: NodeFacts = {
   stat: (path) => FILES[path],
   users: new Set(["root", "nobody"]),
   groups: new Set(["root", "nogroup"]),
+  processors: 2,
+  routeTables: { etc: new Set(["uplink"]), iproute2: new Set(["uplink", "dropped-in"]) },
 };
