@@ -121,10 +121,12 @@ export class ConfWatchSource implements Source {
     const unreadable = observations.find((seen) => seen.body.kind === "config.unreadable");
     this.state = unreadable ? "unavailable" : "running";
     this.reason = unreadable?.body.kind === "config.unreadable" ? unreadable.body.message : undefined;
+    // Faults come and go without a change of the files: an interface or a script that is missing, and then there.
     const told = JSON.stringify([
       path,
       reader.configId,
       version,
+      ...observations.map(({ body }) => (body.kind === "config.diagnostic" ? body : body.kind)),
       ...diagnostics.map(({ code, message }) => [code, message]),
     ]);
     if (told === this.told) return;

@@ -80,6 +80,7 @@ const IncidentT = Type.Object(
         router: Type.Optional(Type.String()),
         instance: Type.Optional(Type.String()),
         service: Type.Optional(Type.String()),
+        component: Type.Optional(Type.String()),
         nodes: Strings,
       },
       closed,

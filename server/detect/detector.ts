@@ -1,5 +1,5 @@
 import type { Event } from "../../collector/events/event.ts";
-import type { Claim, NodeView } from "./claims.ts";
+import type { Claim, NodeInput, NodeView } from "./claims.ts";
 import type { IncidentDraft, IncidentKind } from "./incident.ts";
 import type { DetectionOptions } from "./options.ts";
 import type { RouterIdentity } from "./routers.ts";
@@ -29,16 +29,19 @@ export interface DaemonView {
   readonly options: DetectionOptions;
 }
 
-/** What all nodes of a cluster see of the services behind it. */
+/** What all nodes of a cluster see, of the services behind it and of each other. */
 export interface ClusterView {
   readonly cluster: string;
   readonly nodes: readonly NodeServices[];
+  /** All that each node's own evidence says, before virtual routers are known. */
+  readonly inputs: readonly NodeInput[];
+  readonly routers: readonly RouterView[];
   /** Newest event of any node of the cluster; epoch microseconds. */
   readonly horizon: number;
   readonly options: DetectionOptions;
 }
 
-/** One rule: a pure function from what is known of a router, of a node's daemon, or of a cluster's services, to incidents. */
+/** One rule: a pure function from what is known of a router, of a node's daemon, or of a whole cluster, to incidents. */
 export type Detector =
   | { readonly kind: IncidentKind; readonly scope: "router"; detect(view: RouterView): readonly IncidentDraft[] }
   | { readonly kind: IncidentKind; readonly scope: "daemon"; detect(view: DaemonView): readonly IncidentDraft[] }

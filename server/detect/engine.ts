@@ -1,7 +1,7 @@
 import type { Event, Family, MailSettings, SourceStatus } from "../../collector/events/event.ts";
 import type { NodeSummary, RouterSummary } from "../api/types.ts";
 import { type NodeInput, type NodeView, viewNodes } from "./claims.ts";
-import type { Detector, RouterView } from "./detector.ts";
+import type { ClusterView, Detector, RouterView } from "./detector.ts";
 import { DETECTION_KINDS, lifeSigns, type NodeEvidence, readEvidence } from "./evidence.ts";
 import type { Incident, IncidentChange, IncidentDraft } from "./incident.ts";
 import { DETECTION_DEFAULTS, type DetectionOptions, LIFE_SIGN_BUCKET_US, RESTART_GRACE_US } from "./options.ts";
@@ -112,6 +112,7 @@ function compareDrafts(a: IncidentDraft, b: IncidentDraft): number {
       draft.subject.service,
       ...draft.subject.nodes,
       draft.subject.instance,
+      draft.subject.component,
       draft.cause?.code,
     ].join("|");
   return key(a) < key(b) ? -1 : 1;
@@ -277,6 +278,7 @@ class Cluster {
     for (const state of this.states.values()) state.touched = false;
     const touched = new Set<string>();
     const views = new Map<string, RouterState>();
+    const routerViews: RouterView[] = [];
     for (const router of this.identity.routers.values()) {
       const nodes = viewNodes(router, this.identity, inputs);
       if (identityChanged || heardNow.has(router.id) || router.instances.some(({ node }) => touchedNodes.has(node)))
@@ -292,6 +294,7 @@ class Cluster {
           this.identity.routerOfInstance(event.node, event.instance, event.ts) === router.id,
         nodeOfAddress: (address) => this.identity.nodeOfAddress(address),
       };
+      routerViews.push(view);
       views.set(router.id, { nodes, drafts: ROUTER_DETECTORS.flatMap((detector) => detector.detect(view)) });
     }
     this.views = views;
@@ -312,9 +315,15 @@ class Cluster {
       services: evidence.services,
       watchedTo,
     }));
-    this.serviceDrafts = CLUSTER_DETECTORS.flatMap((detector) =>
-      detector.detect({ cluster: this.name, nodes: this.services, horizon: this.horizon, options: this.options }),
-    );
+    const clusterView: ClusterView = {
+      cluster: this.name,
+      nodes: this.services,
+      inputs: [...inputs.values()],
+      routers: routerViews,
+      horizon: this.horizon,
+      options: this.options,
+    };
+    this.serviceDrafts = CLUSTER_DETECTORS.flatMap((detector) => detector.detect(clusterView));
     for (const id of this.takeAdvertised()) touched.add(id);
     return [...touched];
   }

@@ -58,6 +58,7 @@ export const DETECTION_KINDS: ReadonlySet<EventKind> = new Set<EventKind>([
   "daemon.error",
   "config.diagnostic",
   "config.loaded",
+  "config.unreadable",
   "vrrp.state",
   "vrrp.transition",
   "vrrp.advert-timeout",
@@ -201,7 +202,7 @@ const sameRun = (pid: number | undefined, other: number | undefined): boolean =>
   pid === undefined || other === undefined || pid === other;
 
 /** Starts of a second daemon that found the first one running, and left it so. */
-function startsOfSecondDaemons(events: readonly Event[]): ReadonlySet<Event> {
+export function startsOfSecondDaemons(events: readonly Event[]): ReadonlySet<Event> {
   const rejected = new Set<Event>();
   let start: Event | undefined;
   for (const event of events) {

@@ -9,6 +9,7 @@ export const INCIDENT_KINDS = [
   "quorum-lost",
   "shadow-divergence",
   "near-miss",
+  "config-error",
 ] as const;
 export type IncidentKind = (typeof INCIDENT_KINDS)[number];
 export const CERTAINTIES = ["suspected", "confirmed"] as const;
@@ -43,6 +44,8 @@ export interface IncidentDraft {
     readonly instance?: string;
     /** A virtual server, and of one of its real servers also that: `10.99.0.100:80`, `10.99.0.100:80/10.99.0.21:80`. */
     readonly service?: string;
+    /** A file, a script or a process of the node, where an incident is about one: `/etc/keepalived/keepalived.conf`. */
+    readonly component?: string;
     readonly nodes: readonly string[];
   };
   /** Epoch microseconds: best estimate. */

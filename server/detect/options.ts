@@ -25,6 +25,10 @@ export const SAME_BOOT_US = 120 * US_PER_SECOND;
 export const START_DEADLINE_US = 30 * US_PER_SECOND;
 /** A start counts as a success when the node was watched this long after its first sign of life and nothing failed. */
 export const START_SETTLE_US = 3 * US_PER_SECOND;
+/** A collector looks at the files every two seconds, and its look takes a while: a change it tells this soon after a load was loaded. */
+export const CONFIG_SEEN_LATE_US = 5 * US_PER_SECOND;
+/** The faults of a file count when they have been so for this long: editors save twice, and a reload takes a second or two. */
+export const CONFIG_SETTLE_US = 10 * US_PER_SECOND;
 /** Most pieces of evidence in one incident. */
 export const EVIDENCE_MAX = 50;
 /** Two starts of one incident, before and after a revision, may be this far apart without any overlap. */

@@ -6,9 +6,11 @@ import { SAME_INCIDENT_US } from "./options.ts";
 
 /**
  * An incident's subject without the nodes that a router's or a service's incident may gain. A divergence is one node's own,
- * and a node may have several.
+ * and a node may have several; so is what is about one of its files or scripts.
  */
 export function subjectKey({ kind, cluster, subject, cause }: IncidentDraft): string {
+  if (subject.component !== undefined)
+    return [kind, cluster, subject.nodes.join(), subject.router, subject.component].join("|");
   if (kind === "shadow-divergence")
     return [kind, cluster, subject.nodes.join(), subject.router, subject.instance, subject.service, cause?.code].join(
       "|",
@@ -126,6 +128,7 @@ function visible({ status, certainty, severity, start, end, cause, subject, summ
     cause?.text,
     subject.router,
     subject.instance,
+    subject.component,
     subject.nodes,
     summary,
   ]);

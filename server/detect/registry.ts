@@ -1,3 +1,4 @@
+import { configError } from "./config-error.ts";
 import type { Detector } from "./detector.ts";
 import { flapping } from "./flapping.ts";
 import { nearMiss, schedulerStall } from "./near-miss.ts";
@@ -20,4 +21,5 @@ export const DETECTORS: readonly Detector[] = [
   nodeDivergence,
   nearMiss,
   schedulerStall,
+  configError,
 ];

@@ -54,6 +54,8 @@ const verb = fc.oneof(
     arbitrary: fc.constantFrom(
       "config",
       "config VI_1 52",
+      "finds fatal missing 9",
+      "finds degraded odd 3",
       "config VI_2 51 10.77.0.9",
       "garp",
       "garp VI_2 10.77.0.9",

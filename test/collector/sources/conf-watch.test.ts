@@ -147,4 +147,35 @@ describe("the watch over the configuration", () => {
     await source.poll();
     expect(told.filter(({ kind }) => kind === "config.loaded")).toHaveLength(3);
   });
+
+  test("tells again when a fault is gone although the files are as they were", async () => {
+    const folder = join(dir, "run");
+    write(
+      path,
+      `vrrp_track_file load {\n file "${folder}/load"\n}\n${instance(150).replace(" priority", " track_file {\n load\n }\n priority")}`,
+    );
+    const chain = () =>
+      ({
+        ...resolveChain(
+          { read: () => ({ unreadable: "-" }), stat: () => undefined, readlink: () => undefined, list: () => [] },
+          {},
+        ),
+        configuration: { path, why: "option", files: [path] },
+        diagnostics: [],
+      }) as StartChain;
+    const source = createConfWatchSource({ clock, resolve: chain, every: () => () => undefined });
+    await source.start(context());
+    const ofFolder = () =>
+      told.flatMap((body) =>
+        body.kind === "config.diagnostic" && body.code === "track_file_no_folder" ? [body.code] : [],
+      );
+    const before = ofFolder();
+    expect(before).not.toEqual([]);
+    mkdirSync(folder);
+    now += 301_000_000;
+    told.length = 0;
+    await source.poll();
+    expect(told.filter(({ kind }) => kind === "config.loaded")).toHaveLength(1);
+    expect(ofFolder()).toEqual([]);
+  });
 });

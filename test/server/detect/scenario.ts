@@ -9,6 +9,7 @@ export const at = (seconds: number): number => T0 + Math.round(seconds * US_PER_
 /** Back to the scenario's seconds. */
 export const secondsOf = (ts: number | null): number | null => (ts === null ? null : (ts - T0) / US_PER_SECOND);
 
+export const CONF = "/etc/keepalived/keepalived.conf";
 export const VIP = "10.99.0.100";
 const ADDRESSES: Readonly<Record<string, string>> = { lb1: "10.99.0.11", lb2: "10.99.0.12", lb3: "10.99.0.13" };
 const PRIORITIES: Readonly<Record<string, number>> = { lb1: 150, lb2: 100, lb3: 50 };
@@ -65,12 +66,12 @@ export const configBody = (
   [name = "VI_1", vrid = "51", vips = VIP]: readonly string[] = [],
 ): EventBody<"config.loaded"> => ({
   kind: "config.loaded",
-  files: [],
+  files: [{ path: CONF, sha256: "0".repeat(64) }],
   virtualServers: [],
   instances: [
     {
       instance: name,
-      file: "/etc/keepalived/keepalived.conf",
+      file: CONF,
       line: 5,
       vrid: Number(vrid),
       family: "ipv4",
@@ -127,6 +128,7 @@ const DAEMON: Readonly<Record<string, (rest: readonly string[]) => Spoken>> = {
       { kind: "daemon.child-exited", daemon: "vrrp", signal: 9, respawning: true },
       "VRRP child process(15) died: Respawning",
     ),
+  "reload-ready": () => log({ kind: "daemon.ready", phase: "reload" }, "Reload complete"),
   error: ([code = "ipvs-unavailable", ...text]) =>
     log({ kind: "daemon.error", code, message: text.join(" ") || code }, text.join(" ") || code),
 };
@@ -184,11 +186,26 @@ const VERBS: Readonly<Record<string, Verb>> = {
   },
   /** `diagnostic fatal nonexistent_interface 6 interface eth9 doesn't exist` */
   diagnostic: ([severity = "fatal", code = "code", line = "0", ...text]) => {
-    const place = line === "0" ? {} : { file: "/etc/keepalived/keepalived.conf", line: Number(line) };
+    const place = line === "0" ? {} : { file: CONF, line: Number(line) };
     return log(
       { kind: "config.diagnostic", severity: severity as "fatal", code, message: text.join(" "), ...place },
       text.join(" "),
     );
+  },
+  /** `finds fatal missing_parameter 7 no parameter`: the collector's own reading, at the instant of its `config`; a path before the line is another file's. */
+  finds: ([severity = "fatal", code = "code", place = "1", ...text]) => {
+    const [line = "1", file = CONF] = place.split(":").reverse();
+    return {
+      source: "config",
+      body: {
+        kind: "config.diagnostic",
+        severity: severity as "fatal",
+        code,
+        message: text.join(" ") || code,
+        file,
+        line: Number(line),
+      },
+    };
   },
   rejects: ([reason = "auth"]) =>
     log({ kind: "vrrp.advert-rejected", instance: "VI_1", reason }, "(VI_1) received an invalid passwd!"),
