@@ -16,7 +16,7 @@ export function stateKey(event: Event): string | undefined {
     case "daemon.ready":
     case "daemon.stopping":
     case "daemon.reloading":
-    case "config.loaded":
+    case "config.unreadable":
     case "kernel.addresses":
     case "collector.started":
     case "collector.stopped":
@@ -24,6 +24,9 @@ export function stateKey(event: Event): string | undefined {
     case "daemon.stopped":
     case "daemon.child-exited":
       return keyOf(event.kind, event.daemon);
+    // What the daemon has read may be an older one than what the files hold now.
+    case "config.loaded":
+      return keyOf(event.kind, ...event.files.flatMap(({ path, sha256 }) => [path, sha256]));
     case "config.diagnostic":
       return keyOf(event.kind, event.source, event.code, event.file, event.line);
     case "kernel.address-added":
