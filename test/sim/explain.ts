@@ -1,0 +1,58 @@
+import type { Verdict } from "./judge.ts";
+import { seconds, textOf } from "./judge.ts";
+
+/** A run as people read it: what was done, what was so, what was seen and what was told, each at its true time. */
+export function explain({ run, truths, reports, tellings, faults }: Verdict): string {
+  const { scenario, zero } = run;
+  const lines: { at: number; text: string }[] = [];
+  for (const { at, deed } of scenario.deeds)
+    lines.push({
+      at,
+      text: `DEED   ${JSON.stringify(deed, (_, value: unknown) => (value instanceof Map ? [...value] : value))}`,
+    });
+  for (const { at, node, vrid, master, holds } of run.edges)
+    lines.push({
+      at,
+      text: `TRUTH  ${node} VRID ${vrid}: ${master ? "master" : "not master"}, ${holds ? "has" : "has not"} the address`,
+    });
+  for (const { events } of run.arrivals)
+    for (const event of events) {
+      if (event.kind === "wire.advert" || event.kind === "collector.heartbeat") continue;
+      const {
+        id: _id,
+        cluster: _cluster,
+        node,
+        source,
+        kind,
+        ts,
+        tsUncertaintyUs,
+        observedTs: _observed,
+        raw,
+        ...fields
+      } = event;
+      lines.push({
+        at: ts - zero,
+        text: `EVENT  ${node} ${source} ${kind}${tsUncertaintyUs > 0 ? ` +${seconds(tsUncertaintyUs)}` : ""} ${raw?.split(": ").slice(1).join(": ") ?? JSON.stringify(fields).slice(0, 160)}`,
+      });
+    }
+  for (const { at, change, report } of tellings) lines.push({ at, text: `TOLD   ${change}: ${textOf(report)}` });
+  lines.sort((a, b) => a.at - b.at);
+  return [
+    scenario.title,
+    ...scenario.routers.map(
+      ({ vrid, priorities, intervalUs, version }) =>
+        `VRID ${vrid} version ${version} every ${seconds(intervalUs)} s: ${[...priorities].map(([node, priority]) => `${node} ${priority}`).join(", ")}`,
+    ),
+    ...lines.map(({ at, text }) => `${seconds(at).padStart(9)} ${text}`),
+    "",
+    ...[...truths].flatMap(([kind, list]) =>
+      list.map(
+        ({ vrid, from, to, open, must }) =>
+          `TRUE ${kind}${vrid === undefined ? "" : ` of VRID ${vrid}`} ${seconds(from)}–${open ? "open" : seconds(to)} s${must ? "" : " (may be told)"}`,
+      ),
+    ),
+    ...reports.map((report) => `TOLD ${textOf(report)}: ${report.summary}`),
+    ...faults.map(({ kind, what, text }) => `FAULT ${what} ${kind}: ${text}`),
+    "",
+  ].join("\n");
+}

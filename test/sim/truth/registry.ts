@@ -1,0 +1,8 @@
+import { flapping } from "./flapping.ts";
+import { noMaster } from "./no-master.ts";
+import { splitBrain } from "./split-brain.ts";
+import { startupFailure } from "./startup-failure.ts";
+import type { TruthModule } from "./truth.ts";
+
+/** One row a kind. Incidents of other kinds are counted, and not judged. */
+export const TRUTHS: readonly TruthModule[] = [splitBrain, noMaster, flapping, startupFailure];
