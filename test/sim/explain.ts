@@ -1,6 +1,16 @@
 import type { Verdict } from "./judge.ts";
 import { seconds, textOf } from "./judge.ts";
 
+/** What says little about what happened. */
+const UNTOLD: ReadonlySet<string> = new Set([
+  "wire.advert",
+  "collector.heartbeat",
+  "config.loaded",
+  "log.notice",
+  "vrrp.garp",
+  "process.snapshot",
+]);
+
 /** A run as people read it: what was done, what was so, what was seen and what was told, each at its true time. */
 export function explain({ run, truths, reports, tellings, faults }: Verdict): string {
   const { scenario, zero } = run;
@@ -17,7 +27,7 @@ export function explain({ run, truths, reports, tellings, faults }: Verdict): st
     });
   for (const { events } of run.arrivals)
     for (const event of events) {
-      if (event.kind === "wire.advert" || event.kind === "collector.heartbeat") continue;
+      if (UNTOLD.has(event.kind)) continue;
       const {
         id: _id,
         cluster: _cluster,

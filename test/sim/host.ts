@@ -299,7 +299,14 @@ export class Host implements HostView {
   private answer({ advert }: AdvertInput, before: Shadow): void {
     const now = this.shadow.daemon?.routers.find(({ conf }) => conf.vrid === advert.vrid);
     const was = before.daemon?.routers.find(({ conf }) => conf.vrid === advert.vrid);
-    if (!now || !was || now.state !== was.state || !now.peers.some(({ address }) => address === advert.source)) return;
+    if (
+      this.frozenAt !== undefined ||
+      !now ||
+      !was ||
+      now.state !== was.state ||
+      !now.peers.some(({ address }) => address === advert.source)
+    )
+      return;
     const say = (text: string): void => this.say("vrrp", `(${now.conf.name}) ${text}`);
     const { source, priority } = advert;
     if (now.state === "MASTER") {
