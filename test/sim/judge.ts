@@ -86,7 +86,7 @@ export function judge(scenario: Scenario): Verdict {
   });
   const live = liveOf(run, reportOf);
   const reports = whole.incidents.map(reportOf);
-  const truths = new Map(TRUTHS.map(({ kind, of }) => [kind, of(run)] as const));
+  const truths = new Map(TRUTHS.map((truth) => [truth.kind, truth.of(run)] as const));
   const faults: Fault[] = [];
   const difference = differenceOf(live.incidents, whole.incidents);
   if (difference !== undefined) faults.push({ kind: "convergence", what: "not-converged", text: difference });
