@@ -154,6 +154,7 @@ function configuredOf(instance: Instance): ConfiguredInstance {
     startState: instance.configuredState,
     nopreempt: instance.nopreempt,
     unicastPeers: instance.unicastPeers.slice(0, 512).map(({ address }) => address),
+    authentication: instance.authentication.type,
     ...(instance.vrid === undefined ? {} : { vrid: instance.vrid }),
     ...(instance.interface === undefined ? {} : { interface: instance.interface.slice(0, 255) }),
     ...(instance.sourceAddress === undefined ? {} : { sourceAddress: instance.sourceAddress }),

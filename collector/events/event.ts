@@ -72,6 +72,10 @@ export const ConfiguredInstance = Type.Object(
     nopreempt: Type.Boolean(),
     unicastPeers: Addresses,
     sourceAddress: opt(Address),
+    /** As it is used: `none` where version 3, strict mode or IPv6 leave it out. */
+    authentication: opt(oneOf(["none", "PASS", "AH", "HMAC"])),
+    /** Tells two passwords apart, and nothing else about them: keyed, and only where the nodes of a cluster have a key in common. */
+    passwordFingerprint: opt(Type.String({ pattern: "^[0-9a-f]{32}$" })),
   },
   { additionalProperties: false },
 );

@@ -3,6 +3,7 @@ import { evidenceList, lasting } from "./describe.ts";
 import type { DaemonView, Detector } from "./detector.ts";
 import { startsOfSecondDaemons } from "./evidence.ts";
 import type { Certainty, IncidentDraft, Severity } from "./incident.ts";
+import { type GradedState, type Stretch, stretchesOf } from "./stretches.ts";
 import { CONFIG_SEEN_LATE_US, CONFIG_SETTLE_US, EVIDENCE_MAX, SAME_BOOT_US } from "./options.ts";
 
 /**
@@ -59,7 +60,9 @@ function detect(view: DaemonView): IncidentDraft[] {
     for (const [file, states] of files)
       if (!byFile.has(file) && states.at(-1)?.faults.length !== 0) states.push({ ts: moment.ts, moment, faults: [] });
   }
-  return [...files].flatMap(([file, states]) => stretchesOf(states, view.watchedTo).map((s) => toDraft(s, file, view)));
+  return [...files].flatMap(([file, states]) =>
+    stretchesOf(states.map(gradedOf), view.watchedTo).map((stretch) => toDraft(stretch, file, view)),
+  );
 }
 
 // --- what is known when ----------------------------------------------------------------------------------------------------
@@ -204,49 +207,18 @@ interface State {
   readonly faults: readonly Fault[];
 }
 
-interface Stretch {
-  readonly start: number;
-  end: number | null;
-  readonly grade: Grade | undefined;
-  readonly states: State[];
-}
-
-/**
- * A state counts once it has lasted a while: editors write a file in two goes, and between a reload and its complaints lies
- * a moment without any.
- */
-function stretchesOf(states: readonly State[], watchedTo: number): Stretch[] {
-  const runs: Stretch[] = [];
-  for (const state of states) {
-    const grade = state.faults[0]?.grade;
-    const last = runs.at(-1);
-    if (last && last.grade === grade) last.states.push(state);
-    else {
-      if (last) last.end = state.ts;
-      runs.push({ start: state.ts, end: null, grade, states: [state] });
-    }
-  }
-  const joined: Stretch[] = [];
-  for (const run of runs) {
-    if ((run.end ?? watchedTo) - run.start < CONFIG_SETTLE_US) continue;
-    const last = joined.at(-1);
-    if (last && last.grade === run.grade) {
-      last.states.push(...run.states);
-      last.end = run.end;
-      continue;
-    }
-    if (last) last.end = run.start;
-    joined.push({ ...run, states: [...run.states] });
-  }
-  const newest = joined.at(-1);
-  if (newest) newest.end = null;
-  return joined.filter(({ grade }) => grade !== undefined);
-}
+/** Editors write a file in two goes, and between a reload and its complaints lies a moment without any. */
+const gradedOf = (state: State): GradedState<Grade, State> => ({
+  ts: state.ts,
+  grade: state.faults[0]?.grade,
+  settleUs: CONFIG_SETTLE_US,
+  value: state,
+});
 
 /** Faults told in words; the others are counted. */
 const TOLD_MAX = 3;
 
-function toDraft({ start, end, states }: Stretch, file: string, view: DaemonView): IncidentDraft {
+function toDraft({ start, end, values: states }: Stretch<Grade, State>, file: string, view: DaemonView): IncidentDraft {
   const { faults, moment } = states.at(-1) as State;
   const worst = faults[0] as Fault;
   const told = faults.slice(0, TOLD_MAX).map(({ event }) => textOf(event));

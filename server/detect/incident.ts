@@ -10,6 +10,7 @@ export const INCIDENT_KINDS = [
   "shadow-divergence",
   "near-miss",
   "config-error",
+  "config-drift",
 ] as const;
 export type IncidentKind = (typeof INCIDENT_KINDS)[number];
 export const CERTAINTIES = ["suspected", "confirmed"] as const;

@@ -29,6 +29,10 @@ export const START_SETTLE_US = 3 * US_PER_SECOND;
 export const CONFIG_SEEN_LATE_US = 5 * US_PER_SECOND;
 /** The faults of a file count when they have been so for this long: editors save twice, and a reload takes a second or two. */
 export const CONFIG_SETTLE_US = 10 * US_PER_SECOND;
+/** A change that makes nodes differ counts when they differ for this long: a rollout takes the nodes one after the other. */
+export const DRIFT_GRACE_US = 300 * US_PER_SECOND;
+/** The configuration of a node that was not seen for this long counts no more: it may be gone for good. */
+export const CONFIG_FORGOTTEN_US = 86_400 * US_PER_SECOND;
 /** Most pieces of evidence in one incident. */
 export const EVIDENCE_MAX = 50;
 /** Two starts of one incident, before and after a revision, may be this far apart without any overlap. */

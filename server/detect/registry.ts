@@ -1,3 +1,4 @@
+import { configDrift } from "./config-drift.ts";
 import { configError } from "./config-error.ts";
 import type { Detector } from "./detector.ts";
 import { flapping } from "./flapping.ts";
@@ -22,4 +23,5 @@ export const DETECTORS: readonly Detector[] = [
   nearMiss,
   schedulerStall,
   configError,
+  configDrift,
 ];

@@ -54,6 +54,8 @@ const verb = fc.oneof(
     arbitrary: fc.constantFrom(
       "config",
       "config VI_1 52",
+      "config VI_1 51 10.99.0.100 advert=2",
+      "config VI_1 51 10.99.0.100 priority=100 routerId=lb",
       "finds fatal missing 9",
       "finds degraded odd 3",
       "config VI_2 51 10.77.0.9",

@@ -86,6 +86,7 @@ describe("a configuration", () => {
         startState: "MASTER",
         nopreempt: false,
         unicastPeers: [],
+        authentication: "PASS",
       },
     ]);
     expect(virtualServers).toEqual(["10.99.0.100 80"]);

@@ -60,33 +60,46 @@ const wireBody = (node: string, words: readonly string[]): Spoken => {
   return { source: "wire", body: { kind: "wire.master-gone", ...common, reason, lastAdvertTs: 0 } };
 };
 
-/** `VI_1 51 10.99.0.100,10.99.0.101`, all of it optional. */
-export const configBody = (
-  node: string,
-  [name = "VI_1", vrid = "51", vips = VIP]: readonly string[] = [],
-): EventBody<"config.loaded"> => ({
-  kind: "config.loaded",
-  files: [{ path: CONF, sha256: "0".repeat(64) }],
-  virtualServers: [],
-  instances: [
-    {
-      instance: name,
-      file: CONF,
-      line: 5,
-      vrid: Number(vrid),
-      family: "ipv4",
-      interface: "eth0",
-      priority: PRIORITIES[node] ?? 100,
-      advertIntervalUs: US_PER_SECOND,
-      downTimerAdverts: 3,
-      version: 2,
-      vips: vips.split(","),
-      startState: "BACKUP",
-      nopreempt: false,
-      unicastPeers: [],
-    },
-  ],
-});
+/** `VI_1 51 10.99.0.100,10.99.0.101 priority=90 advert=2`, all of it optional; `none` has no instance. */
+export const configBody = (node: string, words: readonly string[] = []): EventBody<"config.loaded"> => {
+  const [name = "VI_1", vrid = "51", vips = VIP] = words.filter((word) => !word.includes("="));
+  const set = new Map(words.filter((word) => word.includes("=")).map((word) => word.split("=") as [string, string]));
+  const list = (key: string): string[] => set.get(key)?.split(",") ?? [];
+  const text = <K extends string>(key: K): Partial<Record<K, string>> => {
+    const value = set.get(key);
+    return value === undefined ? {} : ({ [key]: value } as Partial<Record<K, string>>);
+  };
+  return {
+    kind: "config.loaded",
+    files: [{ path: CONF, sha256: "0".repeat(64) }],
+    virtualServers: list("virtualServers"),
+    ...text("routerId"),
+    instances:
+      name === "none"
+        ? []
+        : [
+            {
+              instance: name,
+              file: CONF,
+              line: 5,
+              vrid: Number(vrid),
+              family: "ipv4",
+              interface: "eth0",
+              priority: Number(set.get("priority") ?? PRIORITIES[node] ?? 100),
+              advertIntervalUs: Number(set.get("advert") ?? 1) * US_PER_SECOND,
+              downTimerAdverts: 3,
+              version: set.get("version") === "3" ? 3 : 2,
+              vips: vips.split(","),
+              startState: "BACKUP",
+              nopreempt: false,
+              unicastPeers: list("unicastPeers"),
+              ...text("sourceAddress"),
+              ...text("passwordFingerprint"),
+              ...(set.has("authentication") ? { authentication: set.get("authentication") as "PASS" } : {}),
+            },
+          ],
+  };
+};
 
 const log = (body: EventBody, raw: string, pid?: number): Spoken => ({
   source: "log",
