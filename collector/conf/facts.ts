@@ -1,3 +1,5 @@
+import type { Family } from "../events/event.ts";
+
 /**
  * What is known about the node that a configuration is for. A field that is undefined is not known, and then nothing is
  * said about it: a laptop that checks a router's file has none of the router's interfaces.
@@ -13,6 +15,8 @@ export interface NodeFacts {
   readonly groups?: ReadonlySet<string>;
   /** Processors that are online. */
   readonly processors?: number;
+  /** What the kernel's firewall drops by a table of keepalived's. @returns undefined when that cannot be seen */
+  readonly droppedAddresses?: (family: Family, table: string) => ReadonlySet<string> | undefined;
   /** Names of routing tables besides those that every kernel has. */
   readonly routeTables?: RouteTables;
 }

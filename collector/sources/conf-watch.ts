@@ -4,6 +4,7 @@ import type { KeepalivedBuild } from "../chain/build.ts";
 import type { ChainDiagnostic, StartChain } from "../chain/chain.ts";
 import { optionOf } from "../chain/options.ts";
 import { resolveChain } from "../chain/resolve.ts";
+import type { NodeFacts } from "../conf/facts.ts";
 import { type ConfReader, observeConfig } from "../conf/load.ts";
 import type { Running } from "../conf/model/types.ts";
 import type { ConfFiles } from "../conf/parser.ts";
@@ -26,7 +27,7 @@ const POLL_MS = 2_000;
  * reads the whole configuration, so it is seldom; whoever sees a daemon begin asks for a look at once.
  */
 const CHAIN_US = 300 * US_PER_SECOND;
-/** The same while something is wrong with the living processes: it may pass. */
+/** The same while something is wrong with the living processes or what they left: it may pass. */
 const WRONG_US = 30 * US_PER_SECOND;
 
 export interface ConfWatchOptions {
@@ -35,6 +36,8 @@ export interface ConfWatchOptions {
   readonly path?: string;
   /** How keepalived is started (default: as this machine shows). */
   readonly resolve?: (build: KeepalivedBuild | undefined) => StartChain;
+  /** What this machine is (default: what it shows). */
+  readonly facts?: () => NodeFacts;
   readonly every?: (ms: number, tick: () => void) => () => void;
   /** Hears of what keepalived would run. */
   readonly configs?: EffectiveConfigs;
@@ -69,7 +72,7 @@ export class ConfWatchSource implements Source {
   private build: KeepalivedBuild | undefined;
   private chain: StartChain | undefined;
   private chainSeenUs = 0;
-  /** What was wrong with the living processes when they were last looked at: true only when it is still so. */
+  /** What was wrong with the living processes and their traces when they were last looked at: true only when it is still so. */
   private passing: ReadonlySet<string> = new Set();
 
   constructor(options: ConfWatchOptions) {
@@ -115,6 +118,7 @@ export class ConfWatchSource implements Source {
     if (!isStale && stampsOf(this.paths) === this.stamps) return;
     const { path, diagnostics, ...reader } = this.effective(now);
     const { observations, paths, version, running } = observeConfig(path, systemConfFiles, reader, now);
+    const seen = this.lasting([...observations, ...diagnostics.map((found) => observationOf(found, now))]);
     if (running) this.hand(path, version, running, now);
     this.paths = [path, ...LAUNCHER_FILES, ...paths];
     this.stamps = stampsOf(this.paths);
@@ -126,13 +130,12 @@ export class ConfWatchSource implements Source {
       path,
       reader.configId,
       version,
-      ...observations.map(({ body }) => (body.kind === "config.diagnostic" ? body : body.kind)),
-      ...diagnostics.map(({ code, message }) => [code, message]),
+      ...seen.map(({ body }) => (body.kind === "config.diagnostic" ? body : body.kind)),
     ]);
     if (told === this.told) return;
     this.told = told;
     this.reads += 1;
-    await this.context?.emit([...observations, ...diagnostics.map((found) => observationOf(found, now))]);
+    await this.context?.emit(seen);
   }
 
   /** To the sources that work by it: when the files change, or the release or the command line that reads them. */
@@ -161,20 +164,26 @@ export class ConfWatchSource implements Source {
       path: chain.configuration.path,
       configId,
       allConfig: optionOf(chain.options, "all-config") !== undefined,
-      facts: systemFacts(),
-      diagnostics: this.lasting(chain.diagnostics),
+      facts: (this.options.facts ?? systemFacts)(),
+      diagnostics: chain.diagnostics,
       ...release,
     };
   }
 
-  /** A look at processes in the middle of a restart finds half of them: what is wrong with them counts when it is seen twice. */
-  private lasting(diagnostics: readonly ChainDiagnostic[]): ChainDiagnostic[] {
-    const passing = new Set(diagnostics.map(({ code }) => code).filter((code) => OF_PROCESSES.test(code)));
+  /**
+   * A look at processes in the middle of a restart finds half of them, and between an edit and its reload the kernel still
+   * has what the old configuration asked for: what is wrong with either counts when it is seen twice.
+   */
+  private lasting(observations: readonly Observation[]): Observation[] {
+    const passing = new Set(observations.flatMap(passingCodeOf));
     const before = this.passing;
     this.passing = passing;
-    return diagnostics.filter(({ code }) => !passing.has(code) || before.has(code));
+    return observations.filter((one) => passingCodeOf(one).every((code) => before.has(code)));
   }
 }
+
+const passingCodeOf = ({ body }: Observation): string[] =>
+  body.kind === "config.diagnostic" && PASSING.test(body.code) ? [body.code] : [];
 
 function resolveHere(build: KeepalivedBuild | undefined): StartChain {
   return resolveChain(systemChainFiles(), {
@@ -185,8 +194,8 @@ function resolveHere(build: KeepalivedBuild | undefined): StartChain {
   });
 }
 
-/** Codes of what is wrong with living processes. */
-const OF_PROCESSES = /^(?:daemon|pid_file|config_newer)_/;
+/** Codes of what is wrong with living processes, and with what they have set in the kernel. */
+const PASSING = /^(?:daemon|pid_file|config_newer|firewall_left)_/;
 /** Files that decide how keepalived is started, beside the configuration: a change of one is seen at once. */
 const LAUNCHER_FILES = [
   "/etc/default/keepalived",

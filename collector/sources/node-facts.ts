@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { hostname, networkInterfaces } from "node:os";
+import { droppedAddresses } from "./firewall.ts";
 import type { InterfaceFacts, NodeFacts, RouteTables } from "../conf/facts.ts";
 
 /** Flag of /sys/class/net/NAME/flags: the interface is administratively up (IFF_UP, netdevice(7)). */
@@ -20,6 +21,7 @@ export function systemFacts(): NodeFacts {
     routeTables: { etc: new Set(), iproute2: new Set() },
     ...namesBelow(""),
     ...processorsOf(),
+    droppedAddresses: (family, table) => droppedAddresses(family, table),
   };
 }
 

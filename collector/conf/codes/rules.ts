@@ -326,7 +326,15 @@ export const ruleCodes: readonly DiagnosticCode[] = [
     title: "strict mode drops what is sent to the virtual addresses",
     explanation:
       "Without being the owner of an address a strict master must not answer for it: keepalived adds firewall rules, and clients see an address that is there and answers nothing. The usual cause is vrrp_strict copied from the sample file.",
-    fix: "Remove vrrp_strict; with version 3, accept lets it answer.",
+    fix: "Remove vrrp_strict and restart keepalived (a reload may leave the rules behind: firewall_left_behind); with version 3, accept lets it answer.",
+  },
+  {
+    code: "firewall_left_behind",
+    severity: "degraded",
+    title: "firewall rules of keepalived's that nothing asks for any more",
+    explanation:
+      "When vrrp_strict or no_accept is taken out and keepalived 2.2.7 only reloads, its table of nftables stays, and so do the addresses in it; after a kill they stay as well. No later start or stop without strict mode takes them away: the node becomes master, sends gratuitous ARP, and drops all that comes. With `nftables` in global_defs a reload empties the table, and a restart while the old configuration still runs removes it. Said only on the node itself, where nft shows the table (CAP_NET_ADMIN).",
+    fix: "Delete the table: nft delete table ip keepalived (for IPv6: ip6).",
   },
   {
     code: "no_accept",

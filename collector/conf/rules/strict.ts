@@ -1,7 +1,9 @@
+import type { Family } from "../../events/event.ts";
 import { OWNER_PRIORITY } from "../model/instance.ts";
-import { flag, last } from "../model/read.ts";
+import { familyOf, flag, last, valueOf } from "../model/read.ts";
+import type { Instance } from "../model/types.ts";
 import { compareReleases, type Release } from "../version.ts";
-import { type Conf, type Finding, placeOf, type Rule } from "./rule.ts";
+import { type Conf, type Finding, placeOf, type Rule, shown } from "./rule.ts";
 
 /** vrrp_strict and strict_mode: the RFCs to the letter, which is seldom what the file around it wants. */
 
@@ -25,11 +27,13 @@ function* unicast({ instances, release }: Conf): Iterable<Finding> {
       };
 }
 
+const isFirewalled = ({ accept, priority }: Instance): boolean => !accept && priority !== OWNER_PRIORITY;
+
 /** Nobody but the owner of an address may accept what is sent to it: keepalived adds firewall rules that drop it. */
 function* firewalled({ instances, globals }: Conf): Iterable<Finding> {
   for (const one of instances) {
     const { value, nodes } = one;
-    if (value.accept || value.priority === OWNER_PRIORITY || value.vips.length === 0) continue;
+    if (!isFirewalled(value) || value.vips.length === 0) continue;
     const isChosen = last(nodes, "no_accept") !== undefined;
     const first = value.vips[0]?.address ?? "";
     const which = value.vips.length > 1 ? `${first} and its other addresses` : first;
@@ -43,6 +47,42 @@ function* firewalled({ instances, globals }: Conf): Iterable<Finding> {
     };
   }
 }
+
+/** The table of nftables is named by the file, or so. (keepalived 2.2.7, core/global_data.c) */
+const DEFAULT_TABLE = "keepalived";
+
+/**
+ * The table is made for the first instance that needs it. A reload after which nobody needs it, and no `nftables` names it,
+ * forgets it as it is, and so does every later start: seen with keepalived 2.2.7, also after a kill.
+ */
+function* leftBehind({ instances, globals, running, facts }: Conf): Iterable<Finding> {
+  if (!facts.droppedAddresses || running.globals.netNamespace !== undefined) return;
+  const table = valueOf(globals, "nftables") ?? DEFAULT_TABLE;
+  const meant = new Set(
+    instances.filter(({ value }) => isFirewalled(value)).flatMap(({ value }) => addressesOf(value)),
+  );
+  const dropped = new Map<Family, ReadonlySet<string> | undefined>();
+  const isDropped = (address: string): boolean => {
+    const family = familyOf(address);
+    if (!dropped.has(family)) dropped.set(family, facts.droppedAddresses?.(family, table));
+    return !meant.has(address) && dropped.get(family)?.has(address) === true;
+  };
+  for (const one of instances) {
+    const [first, ...others] = addressesOf(one.value).filter(isDropped);
+    if (first === undefined) continue;
+    const family = familyOf(first) === "ipv6" ? "ip6" : "ip";
+    yield {
+      code: "firewall_left_behind",
+      at: placeOf(one, "virtual_ipaddress", "virtual_ipaddress_excluded"),
+      message: `nothing here asks for it, and yet table ${family} ${shown(table)} of nftables drops what is sent to ${first}${others.length > 0 ? ` and ${others.length} more` : ""}: as master of vrrp_instance ${one.value.name} this node is deaf`,
+      fix: `nft delete table ${family} ${shown(table)}`,
+      instance: one.value.name,
+    };
+  }
+}
+
+const addressesOf = ({ vips, excludedVips }: Instance): string[] =>
+  [...vips, ...excludedVips].map(({ address }) => address);
 
 function* stateOfNoOwner({ instances }: Conf): Iterable<Finding> {
   for (const one of instances) {
@@ -95,4 +135,4 @@ function* resets({ instances }: Conf): Iterable<Finding> {
   }
 }
 
-export const strictRules: readonly Rule[] = [unicast, firewalled, stateOfNoOwner, resets];
+export const strictRules: readonly Rule[] = [unicast, firewalled, leftBehind, stateOfNoOwner, resets];

@@ -36,5 +36,6 @@ export const NODE: NodeFacts = {
   users: new Set(["root", "nobody"]),
   groups: new Set(["root", "nogroup"]),
   processors: 2,
+  droppedAddresses: () => new Set(["10.99.0.201", "10.99.0.202"]),
   routeTables: { etc: new Set(["uplink"]), iproute2: new Set(["uplink", "dropped-in"]) },
 };
