@@ -122,7 +122,7 @@ export class ConfWatchSource implements Source {
     if (running) this.hand(path, version, running, now);
     this.paths = [path, ...LAUNCHER_FILES, ...paths];
     this.stamps = stampsOf(this.paths);
-    const unreadable = observations.find((seen) => seen.body.kind === "config.unreadable");
+    const unreadable = observations.find(({ body }) => body.kind === "config.unreadable");
     this.state = unreadable ? "unavailable" : "running";
     this.reason = unreadable?.body.kind === "config.unreadable" ? unreadable.body.message : undefined;
     // Faults come and go without a change of the files: an interface or a script that is missing, and then there.
