@@ -3,12 +3,14 @@ import { type Event, type EventBody, eventFault, type SourceStatus } from "./eve
 import { type Identity, type Observation, toEvent } from "./events/observation.ts";
 import { messageOf } from "./core/errors.ts";
 import type { Log } from "./core/log.ts";
-import type { Clock } from "./core/time.ts";
+import { ClockWatch, type ClockNote } from "./core/clock-watch.ts";
+import { type Clock, type EpochUs, US_PER_SECOND } from "./core/time.ts";
 import type { CollectorConfig } from "./config.ts";
 import { Committer } from "./sinks/committer.ts";
 import { HttpPush, type PushState } from "./sinks/http-push.ts";
 import type { Loss } from "./sinks/losses.ts";
 import { Spool, type SpoolStats } from "./sinks/spool.ts";
+import { uptimeUs } from "./sources/processes.ts";
 import { buildSources } from "./build-sources.ts";
 import type { Position, Source } from "./sources/source.ts";
 import { VERSION } from "./version.ts";
@@ -37,6 +39,8 @@ export interface CollectorDeps {
   readonly wait?: (ms: number, signal: AbortSignal) => Promise<void>;
   /** In [0, 1): spreads the retries of many collectors. */
   readonly random?: () => number;
+  /** For how long the machine slept since it was booted, microseconds. */
+  readonly suspendedUs?: () => number;
 }
 
 export interface RunningCollector {
@@ -67,6 +71,7 @@ class Collector implements RunningCollector {
   private readonly spool: Spool;
   private readonly push: HttpPush;
   private readonly committer: Committer;
+  private readonly clockWatch: ClockWatch;
   private stopHeartbeat: () => void = () => undefined;
   private beating: Promise<void> | undefined;
   private stopping: Promise<void> | undefined;
@@ -83,6 +88,8 @@ class Collector implements RunningCollector {
     this.identity = { cluster: config.cluster, node: config.node };
     this.sources = deps.sources ?? buildSources(config, { clock: deps.clock });
     this.startTs = deps.clock.epoch();
+    this.clockWatch = new ClockWatch(deps.suspendedUs ?? (() => (uptimeUs() ?? 0) - deps.clock.mono()));
+    this.readClock();
     this.committer = new Committer({
       identity: this.identity,
       append: (batches) => spool.append(batches),
@@ -96,6 +103,7 @@ class Collector implements RunningCollector {
       log: deps.log,
       random: deps.random ?? Math.random,
       wait: this.wait,
+      timed: { clock: deps.clock, exchanged: (exchange) => this.clockWatch.exchanged(exchange) },
       ...(token === undefined ? {} : { token }),
     });
   }
@@ -103,7 +111,12 @@ class Collector implements RunningCollector {
   async start(): Promise<void> {
     this.push.start();
     await this.within(SOURCE_START_MS, () => Promise.all(this.sources.map((source) => this.startSource(source))));
-    await this.say({ kind: "collector.started", version: VERSION, sources: [...this.status()] });
+    await this.say({
+      kind: "collector.started",
+      version: VERSION,
+      sources: [...this.status()],
+      heartbeatUs: Math.round(this.config.heartbeat_seconds * US_PER_SECOND),
+    });
     const every = this.deps.every ?? everyInterval;
     this.stopHeartbeat = every(this.config.heartbeat_seconds * 1000, () => this.beat());
   }
@@ -175,8 +188,10 @@ class Collector implements RunningCollector {
   }
 
   private take(sourceName: string, observations: readonly Observation[], position?: Position): Promise<void> {
-    const observedTs = this.deps.clock.epoch();
-    const events = observations.map((seen) => this.fitting(toEvent(seen, this.identity, observedTs), sourceName));
+    const observedTs = this.readClock();
+    const events = observations.map((seen) =>
+      this.fitting(this.passed(toEvent(seen, this.identity, observedTs)), sourceName),
+    );
     return this.committer.commit(events, position);
   }
 
@@ -201,6 +216,9 @@ class Collector implements RunningCollector {
   }
 
   private async sayAlive(): Promise<void> {
+    const now = this.readClock();
+    const news = this.clockWatch.news({ mono: this.deps.clock.mono(), epoch: now });
+    if (news) void this.sayClock(news);
     const losses = this.spool.untold();
     const told = losses.map((loss) => this.committer.commit([this.gapOf(loss)]));
     await Promise.all([...told, this.say({ kind: "collector.heartbeat", sources: [...this.status()] })]);
@@ -229,7 +247,27 @@ class Collector implements RunningCollector {
 
   private eventOf(body: EventBody, idParts: readonly (string | number)[]): Event {
     const ts = this.deps.clock.epoch();
-    return toEvent({ source: "collector", ts, tsUncertaintyUs: 0, idParts, body }, this.identity, ts);
+    return this.passed(toEvent({ source: "collector", ts, tsUncertaintyUs: 0, idParts, body }, this.identity, ts));
+  }
+
+  /** Whatever comes in: a clock that was set is noticed before anything is dated by it. */
+  private readClock(): EpochUs {
+    const now = { mono: this.deps.clock.mono(), epoch: this.deps.clock.epoch() };
+    const step = this.clockWatch.read(now);
+    if (step) {
+      this.deps.log("warn", "the clock was set", { seconds: (step.steppedUs ?? 0) / US_PER_SECOND });
+      void this.sayClock(step);
+    }
+    return now.epoch;
+  }
+
+  private sayClock(note: ClockNote): Promise<void> {
+    return this.say({ kind: "collector.clock", ...note });
+  }
+
+  private passed(event: Event): Event {
+    const isSecond = this.clockWatch.isSecondPass(event.ts, event.tsUncertaintyUs, event.observedTs as EpochUs);
+    return isSecond ? { ...event, secondPass: true } : event;
   }
 }
 

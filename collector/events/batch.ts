@@ -29,7 +29,9 @@ export const BatchReceipt = Type.Object({
   accepted: Type.Integer(),
   /** The store had this batch already. */
   duplicate: Type.Boolean(),
-  /** The server's clock in epoch microseconds, for the collector's offset estimate. */
+  /** The server's clock in epoch microseconds when it answered, for the collector's offset estimate. */
   serverTs: Type.Integer(),
+  /** The same when the request reached it. */
+  receivedTs: Type.Optional(Type.Integer()),
 });
 export type BatchReceipt = Static<typeof BatchReceipt>;

@@ -40,6 +40,7 @@ const Epoch = Type.Integer({
   maximum: Number.MAX_SAFE_INTEGER,
   description: "microseconds since the epoch, UTC",
 });
+const Signed = Type.Integer({ minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER });
 const Addresses = Type.Array(Address, { maxItems: 512 });
 /** `[10.99.0.100]:80`, `[10.99.0.100]:53/udp`, `FWM 7`, `[group]:0`: one name for what each release writes in its own way. */
 const Service = text(255, "[address]:port, with /udp or /sctp behind it when it is not TCP; FWM n; or [group]:n");
@@ -76,6 +77,8 @@ export const ConfiguredInstance = Type.Object(
     authentication: opt(oneOf(["none", "PASS", "AH", "HMAC"])),
     /** Tells two passwords apart, and nothing else about them: keyed, and only where the nodes of a cluster have a key in common. */
     passwordFingerprint: opt(Type.String({ pattern: "^[0-9a-f]{32}$" })),
+    /** auth_hmac (keepalived 2.4): an advert whose sender's clock differs by more is refused. Microseconds. */
+    hmacWindowUs: opt(Type.Integer({ minimum: 1 })),
   },
   { additionalProperties: false },
 );
@@ -391,6 +394,8 @@ export const EVENT_KINDS = {
     ah: opt(
       Type.Object({ spi: Unsigned32, sequence: Unsigned32 }, { additionalProperties: false, description: "RFC 4302" }),
     ),
+    /** Identification of the IPv4 header, which keepalived counts up: the same advert as another node captured it. */
+    ipId: opt(Type.Integer({ minimum: 0, maximum: 65_535 })),
     /** keepalived 2.4's auth_hmac trailer, unverified. */
     hmac: opt(
       Type.Object(
@@ -526,7 +531,29 @@ export const EVENT_KINDS = {
   // --- collector ---------------------------------------------------------------------------------------------------
   /** The node is watched up to this moment; silence of its other sources is knowledge, not ignorance. */
   "collector.heartbeat": { sources: Type.Array(SourceStatus, { maxItems: 64 }) },
-  "collector.started": { version: text(64), sources: Type.Array(SourceStatus, { maxItems: 64 }) },
+  "collector.started": {
+    version: text(64),
+    sources: Type.Array(SourceStatus, { maxItems: 64 }),
+    /** How often a heartbeat comes, microseconds. */
+    heartbeatUs: opt(Type.Integer({ minimum: 1 })),
+  },
+  /**
+   * What is known of the node's clock at `ts`, by that clock: when it is first known, when it changes, and every few minutes.
+   * Without `offsetUs` nothing but the step is known.
+   */
+  "collector.clock": {
+    /** To be added to the node's time for the reference's: positive when the node's clock is slow. */
+    offsetUs: opt(Signed),
+    /** The true offset is within so much of it. */
+    boundUs: opt(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })),
+    /** Whose clock it is compared with: absent for the server's, else a node. */
+    reference: opt(Name),
+    /** The clock was set: by so much since `beforeTs`, its last reading before. Positive when it was set forward. */
+    steppedUs: opt(Signed),
+    beforeTs: opt(Epoch),
+  },
+  /** The server's word: it has heard nothing of the node's collector since. `ts` and `since` are by the server's clock. */
+  "collector.unheard": { since: Epoch },
   /** Orderly end of the collector: from here on the node is not watched. */
   "collector.stopped": {},
   /** Something that could not be seen: what, why, and how much, when that is known. */
@@ -565,6 +592,8 @@ const Base = {
    * them is an event of its own. Only when the last of them was written is known: at `ts`.
    */
   repeated: opt(Type.Integer({ minimum: 1, maximum: 999_999_999 })),
+  /** The node's clock was set back, and `ts` is an instant that it shows for the second time. */
+  secondPass: opt(Type.Literal(true)),
 };
 
 type BaseFields = {
@@ -579,6 +608,7 @@ type BaseFields = {
   raw?: string;
   rawTruncated?: boolean;
   repeated?: number;
+  secondPass?: true;
 };
 
 type FieldsOf<K extends EventKind> = Static<TObject<(typeof EVENT_KINDS)[K]>>;

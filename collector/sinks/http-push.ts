@@ -11,7 +11,9 @@ import { promisify } from "node:util";
 import { messageOf } from "../core/errors.ts";
 import { checkerOf } from "../core/schema.ts";
 import { BatchReceipt } from "../events/batch.ts";
+import type { Exchange } from "../core/clock-watch.ts";
 import type { Log } from "../core/log.ts";
+import type { Clock, MonoUs } from "../core/time.ts";
 import type { Pending } from "./spool.ts";
 
 const gzip = promisify(gzipCallback);
@@ -47,6 +49,8 @@ export interface PushOptions {
   readonly wait: (ms: number, signal: AbortSignal) => Promise<void>;
   /** How long the server may say nothing over one batch, milliseconds. */
   readonly answerTimeoutMs?: number;
+  /** Hears when each request went out and its answer came, with the server's times of both. */
+  readonly timed?: { readonly clock: Pick<Clock, "mono">; readonly exchanged: (exchange: Exchange) => void };
 }
 
 export interface PushState {
@@ -59,6 +63,8 @@ export interface PushState {
 interface Answer {
   readonly status: number;
   readonly text: string;
+  readonly sentMono: MonoUs | undefined;
+  readonly gotMono: MonoUs | undefined;
   readonly retryAfterMs: number | undefined;
 }
 
@@ -120,7 +126,9 @@ export class HttpPush {
     const { signal } = this.stopping;
     for (let failures = 0; !signal.aborted; failures++) {
       const answer = await this.attempt(zipped ?? pending.body, zipped !== undefined);
-      if (typeof answer !== "string" && isReceipt(answer)) {
+      const taken = typeof answer === "string" ? undefined : receiptOf(answer);
+      if (typeof answer !== "string" && taken) {
+        this.tellTimes(answer, taken);
         await this.options.queue.acknowledge(pending.sequence);
         this.sent += 1;
         return this.recovered();
@@ -160,6 +168,12 @@ export class HttpPush {
         return messageOf(error) || "the connection failed";
       }
     }
+  }
+
+  /** A server that does not say when the request came says too little. */
+  private tellTimes({ sentMono, gotMono }: Answer, { receivedTs, serverTs }: BatchReceipt): void {
+    if (sentMono === undefined || gotMono === undefined || receivedTs === undefined) return;
+    this.options.timed?.exchanged({ sentMono, receivedTs, answeredTs: serverTs, gotMono });
   }
 
   private pause(answer: Answer | string, failures: number): number {
@@ -204,8 +218,11 @@ export class HttpPush {
         ...(this.options.token === undefined ? {} : { authorization: `Bearer ${this.options.token}` }),
       },
     };
+    const mono = (): MonoUs | undefined => this.options.timed?.clock.mono();
     return new Promise((resolve, reject) => {
+      const sentMono = mono();
       const onAnswer = (res: IncomingMessage): void => {
+        const gotMono = mono();
         let text = "";
         res.setEncoding("utf8").on("data", (chunk: string) => {
           if (text.length < ANSWER_MAX_CHARS) text += chunk.slice(0, ANSWER_MAX_CHARS);
@@ -214,6 +231,8 @@ export class HttpPush {
           resolve({
             status: res.statusCode ?? 0,
             text: text.trim(),
+            sentMono,
+            gotMono,
             retryAfterMs: retryAfterMs(res.headers["retry-after"]),
           }),
         );
@@ -242,12 +261,13 @@ function isStale(req: ClientRequest, error: Error): boolean {
 }
 
 /** Only our own server's word counts: a proxy or another service may say 200 to anything. */
-function isReceipt({ status, text }: Answer): boolean {
-  if (status !== 200) return false;
+function receiptOf({ status, text }: Answer): BatchReceipt | undefined {
+  if (status !== 200) return undefined;
   try {
-    return receipt.Check(JSON.parse(text));
+    const value: unknown = JSON.parse(text);
+    return receipt.Check(value) ? value : undefined;
   } catch {
-    return false;
+    return undefined;
   }
 }
 

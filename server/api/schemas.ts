@@ -96,6 +96,7 @@ const IncidentT = Type.Object(
           node: Type.String(),
           source: oneOf(SOURCES),
           ts: Instant,
+          correctedTs: Type.Optional(Instant),
           line: Type.Optional(Type.String()),
           text: Type.String(),
         },

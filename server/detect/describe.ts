@@ -1,5 +1,6 @@
 import type { Event } from "../../collector/events/event.ts";
 import { formatEpochUs, US_PER_SECOND, type EpochUs } from "../../collector/core/time.ts";
+import { originalOf } from "./clocks.ts";
 import type { Evidence } from "./incident.ts";
 import { EVIDENCE_MAX } from "./options.ts";
 import { compareEvents } from "./order.ts";
@@ -47,11 +48,13 @@ export function routerName(router: RouterIdentity): string {
 const hasLine = (event: Event): boolean => event.source === "log" || event.source === "config";
 
 export function evidenceOf(event: Event): Evidence {
+  const { ts } = originalOf(event);
   return {
     eventId: event.id,
     node: event.node,
     source: event.source,
-    ts: event.ts,
+    ts,
+    ...(event.ts === ts ? {} : { correctedTs: event.ts }),
     ...(event.at !== undefined && hasLine(event) ? { line: event.at } : {}),
     text: event.raw ?? sentence(event),
   };

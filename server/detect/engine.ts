@@ -1,5 +1,6 @@
 import type { Event, Family, MailSettings, SourceStatus } from "../../collector/events/event.ts";
 import type { NodeSummary, RouterSummary } from "../api/types.ts";
+import { ClockBook, originalOf } from "./clocks.ts";
 import { type NodeInput, type NodeView, viewNodes } from "./claims.ts";
 import type { ClusterView, Detector, RouterView } from "./detector.ts";
 import { DETECTION_KINDS, lifeSigns, type NodeEvidence, readEvidence } from "./evidence.ts";
@@ -144,13 +145,21 @@ class Clusters {
   }
 }
 
+/** A sign of life, by the node's own clock. */
+interface Sign {
+  readonly ts: number;
+  readonly secondPass: boolean;
+}
+
 interface NodeState {
   readonly node: string;
-  readonly events: Event[];
+  events: Event[];
   sorted: boolean;
   watchedTo: number;
-  /** Newest heartbeat in each stretch of LIFE_SIGN_BUCKET_US. */
-  readonly heartbeats: Map<number, number>;
+  /** Newest heartbeat in each stretch of LIFE_SIGN_BUCKET_US, by the node's own clock. */
+  readonly heartbeats: Map<number, Sign>;
+  /** The same of all other events. */
+  readonly signs: Map<number, Sign>;
   newestStatus: { readonly ts: number; readonly id: string; readonly sources: readonly SourceStatus[] } | null;
   /** Read from the events; null when there are new ones. */
   evidence: NodeEvidence | null;
@@ -174,6 +183,7 @@ class Cluster {
   private readonly states = new Map<string, NodeState>();
   private readonly known = new Set<string>();
   private readonly facts = new IdentityFacts();
+  private readonly clocks = new ClockBook();
   private identifiedVersion = -1;
   private identity: Identity = identify("", new IdentityFacts());
   private views = new Map<string, RouterState>();
@@ -190,14 +200,20 @@ class Cluster {
     this.options = options;
   }
 
-  take(event: Event): void {
-    const state = this.stateOf(event.node);
+  /** @param seen  as its node dated it; from here on it has the time that the reference had */
+  take(seen: Event): void {
+    const state = this.stateOf(seen.node);
+    const from = this.clocks.learn(seen);
+    if (from !== undefined) this.redate(state, from);
+    const event = this.clocks.correct(seen);
+    const isBeat = event.kind === "collector.heartbeat" || event.kind === "collector.started";
+    const isNewSign = noteSign(isBeat ? state.heartbeats : state.signs, seen);
     if (event.ts > state.watchedTo) {
       state.watchedTo = event.ts;
       this.horizon = Math.max(this.horizon, event.ts);
       this.dirty = true;
     }
-    if (event.kind === "collector.heartbeat" || event.kind === "collector.started") this.noteStatus(state, event);
+    if (isBeat) this.noteStatus(state, event, isNewSign);
     if (event.kind === "wire.advert") this.noteAdvert(event);
     if (!DETECTION_KINDS.has(event.kind) || !isTelling(event) || this.known.has(event.id)) return;
     this.known.add(event.id);
@@ -224,6 +240,7 @@ class Cluster {
         sorted: true,
         watchedTo: 0,
         heartbeats: new Map(),
+        signs: new Map(),
         newestStatus: null,
         evidence: null,
         newestEventTs: 0,
@@ -237,17 +254,36 @@ class Cluster {
   private noteStatus(
     state: NodeState,
     event: Extract<Event, { kind: "collector.heartbeat" | "collector.started" }>,
+    isNewSign: boolean,
   ): void {
     const newest = state.newestStatus;
     if (!newest || event.ts > newest.ts || (event.ts === newest.ts && event.id > newest.id))
       state.newestStatus = { ts: event.ts, id: event.id, sources: event.sources };
-    const bucket = Math.floor(event.ts / LIFE_SIGN_BUCKET_US);
-    if (event.ts > (state.heartbeats.get(bucket) ?? 0)) {
-      state.heartbeats.set(bucket, event.ts);
-      // A sign of life matters only to what comes after it.
-      if (state.newestEventTs > event.ts) state.evidence = null;
-      this.dirty = true;
-    }
+    if (!isNewSign) return;
+    // A sign of life matters only to what comes after it.
+    if (state.newestEventTs > event.ts) state.evidence = null;
+    this.dirty = true;
+  }
+
+  /** More is known of the node's clock: its events from this reading on have another time. */
+  private redate(state: NodeState, from: number): void {
+    const { node } = state;
+    state.events = state.events.map((event) => {
+      const seen = originalOf(event);
+      return seen.ts >= from ? this.clocks.correct(seen) : event;
+    });
+    state.sorted = false;
+    state.evidence = null;
+    state.touched = true;
+    state.newestEventTs = state.events.reduce((newest, { ts }) => Math.max(newest, ts), 0);
+    state.watchedTo = [...state.heartbeats.values(), ...state.signs.values()].reduce(
+      (newest, { ts, secondPass }) => Math.max(newest, this.clocks.timeOf(node, ts, secondPass)),
+      0,
+    );
+    this.horizon = [...this.states.values()].reduce((newest, { watchedTo }) => Math.max(newest, watchedTo), 0);
+    this.facts.forgetConfigs(node);
+    for (const event of state.events) if (event.kind === "config.loaded") this.facts.learn(event);
+    this.dirty = true;
   }
 
   private noteAdvert({ family, vrid, vips }: Extract<Event, { kind: "wire.advert" }>): void {
@@ -342,7 +378,13 @@ class Cluster {
     for (const state of [...this.states.values()].sort((a, b) => (a.node < b.node ? -1 : 1))) {
       if (!state.sorted) state.events.sort(compareEvents);
       state.sorted = true;
-      state.evidence ??= readEvidence(state.events, lifeSigns(state.events, [...state.heartbeats.values()]));
+      state.evidence ??= readEvidence(
+        state.events,
+        lifeSigns(
+          state.events,
+          [...state.heartbeats.values()].map(({ ts, secondPass }) => this.clocks.timeOf(state.node, ts, secondPass)),
+        ),
+      );
       inputs.set(state.node, {
         node: state.node,
         evidence: state.evidence,
@@ -440,6 +482,16 @@ class Cluster {
     const settings = newest.flatMap((event) => (event?.kind === "config.loaded" && event.mail ? [event.mail] : []));
     return [...new Map(settings.map((mail) => [JSON.stringify(mail), mail])).values()];
   }
+}
+
+/** Folded by the clock's own readings, so that what becomes known of the clock changes none. @returns whether it is new */
+function noteSign(signs: Map<number, Sign>, event: Event): boolean {
+  const { ts } = event;
+  const secondPass = event.secondPass === true;
+  const stretch = 2 * Math.floor(ts / LIFE_SIGN_BUCKET_US) + Number(secondPass);
+  if (ts <= (signs.get(stretch)?.ts ?? 0)) return false;
+  signs.set(stretch, { ts, secondPass });
+  return true;
 }
 
 /** A virtual server is `[address]:port`, and a router's address may have a prefix length. */

@@ -23,8 +23,10 @@ export interface Evidence {
   readonly eventId: string;
   readonly node: string;
   readonly source: Source;
-  /** Epoch microseconds. */
+  /** Epoch microseconds, as its source dated it. */
   readonly ts: number;
+  /** When it happened by the reference's clock, where the node's is known to be off. */
+  readonly correctedTs?: number;
   /** `file:lineno` when it is a log line. */
   readonly line?: string;
   /** The raw log line, or one sentence that says what was seen. */

@@ -62,6 +62,12 @@ export class IdentityFacts {
     }
   }
 
+  /** The node's configurations are dated anew, and learnt again. */
+  forgetConfigs(node: string): void {
+    this.configs.delete(node);
+    this.version += 1;
+  }
+
   private learnConfig(event: ConfigLoaded): void {
     const list = this.configs.get(event.node) ?? [];
     list.push(event);

@@ -56,6 +56,7 @@ class Refusal extends ProblemError {
 export function ingestRoutes(app: FastifyInstance, { config, store, clock, metrics, onStored }: IngestDeps): void {
   const ownersOf = tokenReader(config.tokens);
   const owners = new WeakMap<FastifyRequest, readonly string[]>();
+  const arrivals = new WeakMap<FastifyRequest, number>();
   let inFlight = 0;
 
   app.register(async (scope) => {
@@ -67,6 +68,7 @@ export function ingestRoutes(app: FastifyInstance, { config, store, clock, metri
     );
     // Before the body is read: who may not write, or comes when too many wait, costs no memory.
     scope.addHook("onRequest", async (request, reply) => {
+      arrivals.set(request, clock.epoch());
       const found = ownersOf(request.headers.authorization);
       if (config.tokens.length > 0 && found.length === 0)
         throw new Refusal(
@@ -96,7 +98,13 @@ export function ingestRoutes(app: FastifyInstance, { config, store, clock, metri
         const { duplicate } = await insert(store, batch);
         if (!duplicate) onStored(batch);
         metrics.accepted(batch.events.length, duplicate);
-        return { accepted: duplicate ? 0 : batch.events.length, duplicate, serverTs: clock.epoch() };
+        const serverTs = clock.epoch();
+        return {
+          accepted: duplicate ? 0 : batch.events.length,
+          duplicate,
+          receivedTs: arrivals.get(request) ?? serverTs,
+          serverTs,
+        };
       },
     );
   });

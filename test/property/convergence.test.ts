@@ -109,6 +109,10 @@ const verb = fc.oneof(
     ),
   },
   {
+    weight: 2,
+    arbitrary: fc.constantFrom("clock 0", "clock 3.5", "clock -20", "clock 0 -20", "clock 30 -30"),
+  },
+  {
     weight: 1,
     arbitrary: fc.constantFrom(
       "rejects auth",

@@ -270,6 +270,16 @@ const VERBS: Readonly<Record<string, Verb>> = {
       { kind: "vrrp.scheduler-stall", lateUs: Math.round(Number(seconds) * US_PER_SECOND) },
       `A thread timer expired ${Number(seconds).toFixed(6)} seconds ago`,
     ),
+  /** `clock 3`: it is 3 s slow, to within 2 ms; `clock 0 -3`: it was 3 s fast, and has just been put right. */
+  clock: ([offset = "0", step]) => ({
+    source: "collector",
+    body: {
+      kind: "collector.clock",
+      offsetUs: Number(offset) * US_PER_SECOND,
+      boundUs: 2_000,
+      ...(step === undefined ? {} : { steppedUs: Number(step) * US_PER_SECOND }),
+    },
+  }),
   heartbeat: () => ({ source: "collector", body: { kind: "collector.heartbeat", sources: [] } }),
   collector: ([what]) => ({
     source: "collector",

@@ -78,7 +78,7 @@ describe("a batch that is in order", () => {
   test("is stored, handed to detection and acknowledged with the server's time", async () => {
     const { post, stored, detected, counted } = benchOf();
     const { status, body } = await post(batch);
-    expect([status, body]).toEqual([200, { accepted: 3, duplicate: false, serverTs: NOW }]);
+    expect([status, body]).toEqual([200, { accepted: 3, duplicate: false, receivedTs: NOW, serverTs: NOW }]);
     expect(stored).toEqual([batch]);
     expect(detected).toEqual([batch]);
     expect(counted).toEqual(["accepted 3"]);
