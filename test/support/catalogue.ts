@@ -120,6 +120,42 @@ function written({ format, holes }: CatalogueRow, i: number): string {
 const isOf = (values: readonly string[], kind: string): boolean =>
   "duix".includes(kind) ? values.every((value) => /^\d+$/.test(value)) : true;
 
+/** @returns whether this release prints such a message, without the place in front of it */
+export function isPrintedIn(release: string, message: string): boolean {
+  return catalogue.some((row) => isReleased(row, release) && shapeOf(row).test(message));
+}
+
+const isReleased = ({ releases }: CatalogueRow, release: string): boolean =>
+  releases.some((range) => {
+    if (range === "any") return true;
+    const [since = "", until = since] = range.split("-");
+    return compareReleases(since, release) <= 0 && (until === "" || compareReleases(release, until) <= 0);
+  });
+
+const shapes = new Map<CatalogueRow, RegExp>();
+
+/** A format with anything where its conversions are, or with one of the words they can be. */
+function shapeOf(row: CatalogueRow): RegExp {
+  const known = shapes.get(row);
+  if (known) return known;
+  const { format, holes, examples } = row;
+  // Where the format is not printf's, `A / B` is either, `<X>` a word, and `...` at the end more of the same.
+  const [hole, wordings] = examples
+    ? [new RegExp(`(${CONVERSION.source}|<[A-Z_]+>| \\.{3}$)`), format.split(" / ")]
+    : [new RegExp(`(${CONVERSION.source})`), [format]];
+  let count = 0;
+  const shapeOfParts = (parts: readonly string[]): string =>
+    parts.map((part, i) => (i % 2 === 0 || part === "%%" ? escaped(part) : anyOf(holes?.[count++]))).join("");
+  const shape = new RegExp(`^(?:${wordings.map((one) => shapeOfParts(one.split(hole))).join("|")})$`);
+  shapes.set(row, shape);
+  return shape;
+}
+
+const anyOf = (hole: string | readonly string[] | undefined): string =>
+  hole === undefined || typeof hole === "string" ? ".*" : `(?:${hole.map(escaped).join("|")})`;
+
+const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+
 /** The first release of a range, and the last unless it is still printed; undefined where releases do not matter. */
 export function releasesOf({ releases }: CatalogueRow): { since: string; until: string | undefined } | undefined {
   if (releases.includes("any")) return undefined;
