@@ -1,6 +1,13 @@
 import { type EpochUs, formatEpochUs, US_PER_SECOND } from "../../collector/core/time.ts";
 import type { Delivery } from "../api/types.ts";
-import type { Certainty, Evidence, Incident, IncidentKind, Severity } from "../detect/incident.ts";
+import {
+  type Certainty,
+  type Evidence,
+  type Incident,
+  type IncidentKind,
+  type Severity,
+  STORY_MAX_CHARS,
+} from "../detect/incident.ts";
 
 /** Most evidence lines in one message; the rest is behind the link. */
 export const EVIDENCE_LINES_MAX = 10;
@@ -30,6 +37,8 @@ export interface Message {
   /** `CRITICAL split-brain default/ipv4/51: lb1 and lb2 both act as master`. */
   readonly title: string;
   readonly summary: string;
+  /** Who was master when, why, and what to look at; null where the incident has no story. */
+  readonly story: string | null;
   readonly when: string;
   readonly who: string;
   /** The cause, or that none is known. */
@@ -77,6 +86,7 @@ export function describe(incident: Incident, event: Delivery["event"], told: Epo
     summary: withdrawn
       ? cut(`Withdrawn: later evidence shows that this was none. It was reported as: ${summary}`, LINE_MAX_CHARS)
       : summary,
+    story: incident.story === undefined || withdrawn ? null : oneLine(incident.story, STORY_MAX_CHARS),
     when: whenText(start, end),
     who: whoText(incident),
     why: incident.cause ? oneLine(incident.cause.text) : "not known from the evidence so far",

@@ -3,6 +3,9 @@ import type { Event } from "../../collector/events/event.ts";
 import type { Incident } from "../detect/incident.ts";
 import type { Analysis } from "./analyze.ts";
 
+/** The story is one long line; a terminal is not. */
+const TEXT_COLUMNS = 118;
+
 const iso = (ts: number): string => formatEpochUs(ts as EpochUs);
 const clock = (ts: number): string => iso(ts).slice(0, 23).replace("T", " ");
 
@@ -54,6 +57,8 @@ export function printText(analysis: Analysis): string {
       `  ${incident.summary}`,
     );
     if (incident.cause) lines.push(`  cause: ${incident.cause.text} [${incident.cause.code}]`);
+    if (incident.story !== undefined)
+      lines.push(...wrapped(printable(incident.story), TEXT_COLUMNS).map((line) => `  ${line}`));
     for (const { ts, node, source, line, text } of incident.evidence)
       lines.push(`    ${clock(ts)} ${node} ${source}${line ? ` ${line}` : ""}: ${text}`);
   }
@@ -72,6 +77,7 @@ export function printMarkdown(analysis: Analysis): string {
       `- Nodes: ${incident.subject.nodes.map(escape).join(", ")}`,
     );
     if (incident.cause) lines.push(`- Cause: ${escape(incident.cause.text)} (\`${incident.cause.code}\`)`);
+    if (incident.story !== undefined) lines.push("", escape(incident.story));
     lines.push("", "| when (UTC) | node | source | where | what |", "|---|---|---|---|---|");
     for (const { ts, node, source, line, text } of incident.evidence)
       lines.push(`| ${clock(ts)} | ${escape(node)} | ${source} | ${escape(line ?? "")} | ${escape(text)} |`);
@@ -100,6 +106,18 @@ function span({ start, end }: Incident): string {
   return end === null
     ? `${clock(start)} UTC, still open at the end of the input`
     : `${clock(start)} to ${clock(end)} UTC (${((end - start) / 1_000_000).toFixed(3)} s)`;
+}
+
+function wrapped(text: string, columns: number): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && line.length + 1 + word.length > columns) {
+      lines.push(line);
+      line = word;
+    } else line = line === "" ? word : `${line} ${word}`;
+  }
+  return [...lines, line];
 }
 
 /** What a reader of the timeline wants to see; notices are in the JSON. */

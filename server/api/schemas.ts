@@ -9,7 +9,7 @@ import {
   SOURCES,
   type SourceStatus,
 } from "../../collector/events/event.ts";
-import { CERTAINTIES, INCIDENT_KINDS, type Incident, SEVERITIES } from "../detect/incident.ts";
+import { CERTAINTIES, INCIDENT_KINDS, type Incident, SEVERITIES, STORY_MAX_CHARS } from "../detect/incident.ts";
 import { BAR_STATES, type Lane, type ServiceLane, type VirtualRouter } from "../detect/view.ts";
 import type { AdvertBucket, Delivery, EventPage, NodeSummary, Problem, RouterSummary, Timeline } from "./types.ts";
 
@@ -89,6 +89,12 @@ const IncidentT = Type.Object(
     end: orNull(Instant),
     cause: orNull(Type.Object({ code: Type.String(), text: Type.String() }, closed)),
     summary: Type.String(),
+    story: Type.Optional(
+      Type.String({
+        maxLength: STORY_MAX_CHARS,
+        description: "one paragraph: who was master when, why, and what to look at; times in UTC",
+      }),
+    ),
     evidence: Type.Array(
       Type.Object(
         {

@@ -55,6 +55,18 @@ export function stateKey(event: Event): string | undefined {
       return keyOf(event.kind, event.source, event.virtualServer);
     case "check.activation":
       return keyOf(event.kind, event.source, event.virtualServer, event.service);
+    case "kernel.link":
+    case "vrrp.interface":
+      return keyOf(event.kind, event.interface);
+    case "process.snapshot":
+      return event.kind;
+    case "process.started":
+    case "process.gone":
+      return keyOf("process", event.daemon);
+    case "process.state":
+      return keyOf(event.kind, event.daemon);
+    case "shadow.advert-rejected":
+      return keyOf(event.kind, event.instance, event.peer);
     case "shadow.divergence":
       return keyOf(event.kind, event.code, event.instance, event.daemon, event.virtualServer, event.realServer);
     default:

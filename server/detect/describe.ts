@@ -13,6 +13,14 @@ export function instant(ts: number): string {
     .replace("T", " ")} UTC`;
 }
 
+/** `2026-11-24` */
+export const day = (ts: number): string => formatEpochUs(ts as EpochUs).slice(0, 10);
+
+/** `10:53:34.5 UTC`: the time of day, within a text that says which day. */
+export function clock(ts: number): string {
+  return `${formatEpochUs(ts as EpochUs).slice(11, 21)} UTC`;
+}
+
 /** `0.8 s`, `42 s`, `3 min 20 s`, `2 h 5 min` */
 export function duration(us: number): string {
   const seconds = us / US_PER_SECOND;

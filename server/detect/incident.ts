@@ -18,6 +18,9 @@ export type Certainty = (typeof CERTAINTIES)[number];
 export const SEVERITIES = ["info", "warning", "critical"] as const;
 export type Severity = (typeof SEVERITIES)[number];
 
+/** Longest story of an incident, in characters. */
+export const STORY_MAX_CHARS = 1_200;
+
 /** One piece of evidence, in order of time. */
 export interface Evidence {
   readonly eventId: string;
@@ -58,6 +61,8 @@ export interface IncidentDraft {
   readonly cause: { readonly code: string; readonly text: string } | null;
   /** One sentence a tired operator understands. */
   readonly summary: string;
+  /** One paragraph for people: who was master when, why, and what to look at. At most {@link STORY_MAX_CHARS}; times in UTC. */
+  readonly story?: string;
   readonly evidence: readonly Evidence[];
 }
 

@@ -1,11 +1,13 @@
 import { isKind, type Event } from "../../collector/events/event.ts";
+import { evidenceOfCauses } from "./causes/cause.ts";
+import { explainNoMaster } from "./causes/no-master.ts";
+import { masterships, storyOf } from "./causes/story.ts";
 import type { Claim, NodeView } from "./claims.ts";
-import { evidenceList, lasting, listed, routerName } from "./describe.ts";
+import { clock, day, duration, evidenceList, lasting, routerName } from "./describe.ts";
 import { endOf, type Detector, type RouterView } from "./detector.ts";
 import type { LogSpan } from "./evidence.ts";
 import type { Certainty, IncidentDraft } from "./incident.ts";
 import { OVERLAP_INTERVALS } from "./options.ts";
-import { eventsBetween } from "./order.ts";
 import { silentAfterUs } from "./split-brain.ts";
 
 /** Nobody claims a router for longer than any backup waits. The formulas are in README.md. */
@@ -100,24 +102,38 @@ function startWindowOf(gap: Gap, thresholdUs: number, nodes: readonly NodeView[]
 
 function toDraft(gap: Gap, certainty: Certainty, view: RouterView, nodes: readonly NodeView[]): IncidentDraft {
   const to = gap.end ?? view.horizon;
-  const cause = causeOf(gap, nodes);
+  // A router is without a master from the moment after the last claim; what its nodes are then is the cause.
+  const explanation = explainNoMaster({ view, nodes, at: gap.startLatest + 1, to, last: gap.before?.node ?? null });
+  const { code, text } = explanation.cause;
   const names = nodes.map(({ node }) => node).sort();
   const has = gap.end === null ? "has" : "had";
+  const router = routerName(view.router);
+  const around = [gap.before, gap.after].filter((claim) => claim !== null);
   const maybe = certainty === "suspected" ? " as far as can be seen" : "";
   return {
     kind: "no-master",
     certainty,
-    severity: cause.code === "stopped" ? "warning" : "critical",
+    severity: code === "stopped" ? "warning" : "critical",
     cluster: view.router.cluster,
     subject: { router: view.router.id, nodes: names },
     start: gap.start,
     end: gap.end,
-    cause,
-    summary: `No node ${has} ${routerName(view.router)} ${lasting(gap.start, gap.end)}${maybe}: ${cause.text}.`,
+    cause: { code, text },
+    summary: `No node ${has} ${router} ${lasting(gap.start, gap.end)}${maybe}: ${text}.`,
+    story: storyOf(
+      [
+        ...(around.length > 0
+          ? masterships(router, around, gap.start)
+          : [`${router}, ${day(gap.start)}: no node has been master`]),
+        `Nobody ${has} it ${gap.end === null ? `since ${clock(gap.start)}` : `for ${duration(gap.end - gap.start)} from ${clock(gap.start)}`}${maybe}`,
+      ],
+      explanation,
+    ),
     evidence: evidenceList([
       ...(gap.before?.events ?? []),
       ...(gap.after?.events ?? []),
       ...nodes.flatMap(({ log }) => statesIn(log, gap.start, to)),
+      ...evidenceOfCauses(explanation),
     ]),
   };
 }
@@ -127,26 +143,3 @@ function statesIn(log: readonly LogSpan[], from: number, to: number): Event[] {
 }
 
 const endOfSpan = ({ to }: LogSpan): number => to?.ts ?? Number.MAX_SAFE_INTEGER;
-
-function causeOf(gap: Gap, nodes: readonly NodeView[]): { readonly code: string; readonly text: string } {
-  // A router is without a master from the moment after the last claim; what its nodes are then is the cause.
-  const at = gap.startLatest + 1;
-  const states = nodes.map((node) => ({ node, span: node.log.findLast(({ from }) => from.ts <= at) ?? node.log[0] }));
-  const all = (state: LogSpan["state"]): boolean => states.every(({ span }) => span?.state === state);
-  const names = listed(nodes.map(({ node }) => node));
-  if (all("STOPPED") && states.every(({ node, span }) => span !== undefined && orderly(node, span)))
-    return { code: "stopped", text: `keepalived was stopped on ${names}` };
-  if (all("STOPPED")) return { code: "daemon-ended", text: `keepalived ended on ${names}` };
-  if (all("FAULT")) return { code: "fault", text: `${names} ${nodes.length > 1 ? "are" : "is"} in FAULT` };
-  if (states.every(({ span }) => span?.state === "FAULT" || span?.state === "STOPPED"))
-    return { code: "no-candidate", text: `every node is in FAULT or stopped (${names})` };
-  return { code: "unknown", text: "the evidence does not show why" };
-}
-
-/** Longest time from the parent's "Stopping" to the child's last line: it waits a second, and may be slow. */
-const STOPPING_US = 10_000_000;
-
-const orderly = (node: NodeView, { from }: LogSpan): boolean =>
-  eventsBetween(node.events, from.ts - STOPPING_US, from.ts + STOPPING_US).some(
-    (event) => event.kind === "daemon.stopping",
-  );

@@ -1,11 +1,11 @@
-import { isKind, type Event } from "../../collector/events/event.ts";
-import type { Claim, NodeView } from "./claims.ts";
-import type { WireSpan } from "./evidence.ts";
-import { evidenceList, lasting, listed, routerName } from "./describe.ts";
+import { evidenceOfCauses } from "./causes/cause.ts";
+import { masterships, storyOf } from "./causes/story.ts";
+import { explainTwoMasters } from "./causes/two-masters.ts";
+import type { Claim } from "./claims.ts";
+import { clock, duration, evidenceList, lasting, listed, routerName } from "./describe.ts";
 import { endOf, type Detector, type RouterView } from "./detector.ts";
 import type { Certainty, IncidentDraft } from "./incident.ts";
 import { EDGE_LAG_US, OVERLAP_INTERVALS, WIRE_GONE_MARGIN_US } from "./options.ts";
-import { eventsBetween } from "./order.ts";
 
 /** Two nodes master of one router at once, for longer than a takeover can explain. The formulas are in README.md. */
 export const splitBrain: Detector = { kind: "split-brain", scope: "router", detect };
@@ -82,11 +82,12 @@ function joinOverlaps(overlaps: readonly Overlap[], gapUs: number): Overlap[] {
 
 function toDraft(overlap: Overlap, view: RouterView): IncidentDraft {
   const names = [...new Set(overlap.claims.map(({ node }) => node))].sort();
-  const nodes = view.nodes.filter(({ node }) => names.includes(node));
-  const { cause, events } = explain(overlap, nodes, view);
+  const explanation = explainTwoMasters({ view, ...overlap });
+  const { code, text } = explanation.cause;
   const both = names.length === 2 ? "both" : "all";
   const verb = overlap.certainty === "confirmed" ? `were ${both}` : `were possibly ${both}`;
   const when = overlap.end === null ? `are ${overlap.certainty === "confirmed" ? "" : "possibly "}${both}` : verb;
+  const router = routerName(view.router);
   return {
     kind: "split-brain",
     certainty: overlap.certainty,
@@ -95,131 +96,15 @@ function toDraft(overlap: Overlap, view: RouterView): IncidentDraft {
     subject: { router: view.router.id, nodes: names },
     start: overlap.start,
     end: overlap.end,
-    cause,
-    summary: `${listed(names)} ${when} master of ${routerName(view.router)} ${lasting(overlap.start, overlap.end)}: ${cause.text}.`,
-    evidence: evidenceList([...overlap.claims.flatMap((claim) => claim.events), ...events]),
+    cause: { code, text },
+    summary: `${listed(names)} ${when} master of ${router} ${lasting(overlap.start, overlap.end)}: ${text}.`,
+    story: storyOf(
+      [
+        ...masterships(router, overlap.claims, overlap.start),
+        `${listed(names)} ${when} master ${overlap.end === null ? `since ${clock(overlap.start)}` : `for ${duration(overlap.end - overlap.start)} from ${clock(overlap.start)}`}`,
+      ],
+      explanation,
+    ),
+    evidence: evidenceList([...overlap.claims.flatMap((claim) => claim.events), ...evidenceOfCauses(explanation)]),
   };
-}
-
-// --- cause ---------------------------------------------------------------------------------------------------------------
-
-interface Explanation {
-  readonly cause: { readonly code: string; readonly text: string };
-  readonly events: readonly Event[];
-}
-
-const REJECTIONS: Readonly<Record<string, string>> = {
-  auth: "the passwords differ",
-  "auth-type": "the authentication types differ",
-  interval: "the advert intervals differ",
-  "vip-list": "the lists of virtual addresses differ",
-};
-
-/** Rejected adverts before both were master show why they became so: within a few master-down times of it. */
-const BEFORE_OVERLAP_DOWNS = 2;
-/** Lines that told of a rejected advert are some, not hundreds, in one incident. */
-const REJECTIONS_SHOWN = 6;
-
-function explain(overlap: Overlap, nodes: readonly NodeView[], view: RouterView): Explanation {
-  const to = overlap.end ?? view.horizon;
-  const zombie = overlap.claims.find(({ zombieFrom }) => zombieFrom !== null && zombieFrom < to);
-  if (zombie)
-    return {
-      cause: {
-        code: "zombie-vip",
-        text: `${zombie.node} still holds the address although its keepalived is not master`,
-      },
-      events: [],
-    };
-  if (overlap.certainty === "suspected")
-    return { cause: { code: "unknown", text: "not all of them could be seen well enough to be sure" }, events: [] };
-  const from = overlap.start - BEFORE_OVERLAP_DOWNS * view.router.masterDownUs;
-  const rejected = nodes.flatMap(({ events }) =>
-    eventsBetween(events, from, to).filter((event) => isKind(event, "vrrp.advert-rejected") && aboutUs(event, view)),
-  );
-  if (rejected.length > 0) return explainRejected(rejected);
-  return { cause: explainHearing(overlap, nodes, view), events: [] };
-}
-
-const aboutUs = (event: Event & { readonly instance?: string }, view: RouterView): boolean =>
-  event.instance === undefined || view.isAbout(event);
-
-function explainRejected(rejected: readonly Event[]): Explanation {
-  const counts = new Map<string, number>();
-  for (const event of rejected)
-    if (isKind(event, "vrrp.advert-rejected")) counts.set(event.reason, (counts.get(event.reason) ?? 0) + 1);
-  const [reason] = [...counts].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1))[0] ?? ["unknown"];
-  const nodes = [...new Set(rejected.map(({ node }) => node))].sort();
-  const shown = nodes.flatMap((node) => rejected.filter((event) => event.node === node).slice(0, REJECTIONS_SHOWN));
-  return {
-    cause: {
-      code: "adverts-rejected",
-      text: `${listed(nodes)} ${nodes.length > 1 ? "reject" : "rejects"} the adverts that arrive: ${REJECTIONS[reason] ?? reason}`,
-    },
-    events: shown,
-  };
-}
-
-/** Who heard whom while both were master, by its capture and by its daemon's log. */
-function explainHearing(overlap: Overlap, nodes: readonly NodeView[], view: RouterView): Explanation["cause"] {
-  // What is heard at the very end is the end: the lines that resolve it are no sign of hearing before.
-  const window = {
-    from: overlap.start + view.router.advertIntervalUs,
-    to: overlap.end === null ? view.horizon : overlap.end - 2 * view.router.advertIntervalUs,
-  };
-  const names = nodes.map(({ node }) => node);
-  const goneDelayUs = 4 * view.router.advertIntervalUs + WIRE_GONE_MARGIN_US;
-  const ears = nodes
-    .filter(({ real }) => real)
-    .map((node) => ({
-      node: node.node,
-      able: node.captures || node.log.length > 0,
-      captured: captured(node, names, window, goneDelayUs),
-      logged: logged(node, names, window, view),
-      hasLog: node.log.length > 0,
-    }));
-  const deaf = ears.find((ear) => ear.captured && !ear.logged && ear.hasLog);
-  if (deaf)
-    return {
-      code: "filtered",
-      text: `adverts reach ${deaf.node}, but its keepalived does not take note of them: something on the host filters them`,
-    };
-  const hearing = ears.filter((ear) => ear.captured || ear.logged);
-  const [one] = hearing;
-  const [other] = ears.filter((ear) => !hearing.includes(ear));
-  if (one && other) return { code: "one-way", text: `${one.node} hears the other's adverts, ${other.node} does not` };
-  if (ears.length === nodes.length && ears.every(({ able }) => able) && hearing.length === 0)
-    return {
-      code: "adverts-not-received",
-      text: "neither hears the other's adverts, so the network between them is cut or filtered",
-    };
-  return { code: "unknown", text: "the evidence does not show why" };
-}
-
-interface Window {
-  readonly from: number;
-  readonly to: number;
-}
-
-/** An open span says nothing about the time in which a capture cannot yet know of a silence. */
-function captured(
-  { heard, node, watchedTo }: NodeView,
-  names: readonly string[],
-  window: Window,
-  goneDelayUs: number,
-): boolean {
-  const lastsTo = (span: WireSpan): number => span.to?.ts ?? watchedTo - goneDelayUs;
-  return heard.some(
-    ({ sender, span }) =>
-      sender !== node && names.includes(sender) && span.from.ts < window.to && lastsTo(span) > window.from,
-  );
-}
-
-function logged({ events, node }: NodeView, names: readonly string[], window: Window, view: RouterView): boolean {
-  return eventsBetween(events, window.from, window.to).some((event) => {
-    if (!isKind(event, "vrrp.advert-lower-priority", "vrrp.advert-higher-priority") || !view.isAbout(event))
-      return false;
-    const sender = event.peer === undefined ? undefined : view.nodeOfAddress(event.peer);
-    return sender === undefined || (sender !== node && names.includes(sender));
-  });
 }

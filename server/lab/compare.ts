@@ -42,7 +42,12 @@ export interface FactExpected {
   readonly holds: boolean;
 }
 
-export type Expectation = IncidentExpected | EventExpected | MailExpected | FactExpected;
+/** Incidents of this kind may tell of the same trouble in their own way: one that was not expected is no invention. */
+export interface KindBeside {
+  readonly beside: IncidentKind;
+}
+
+export type Expectation = IncidentExpected | EventExpected | MailExpected | FactExpected | KindBeside;
 
 /** All there is to hold expectations against. */
 export interface Found {
@@ -63,9 +68,13 @@ export const isEvent = (expectation: Expectation): expectation is EventExpected 
 /** Holds what was found against what was done. A surplus critical incident is a disagreement; one below critical is only told. */
 export function compare(expected: readonly Expectation[], { incidents, events, mails }: Found): Verdict {
   const verdicts = [
-    compareIncidents(expected.filter(isIncident), incidents),
+    compareIncidents(
+      expected.filter(isIncident),
+      incidents,
+      expected.flatMap((expectation) => ("beside" in expectation ? [expectation.beside] : [])),
+    ),
     ...expected.flatMap((expectation) => {
-      if (isIncident(expectation)) return [];
+      if (isIncident(expectation) || "beside" in expectation) return [];
       if (isEvent(expectation)) return [compareEvent(expectation, events)];
       return ["mail" in expectation ? compareMail(expectation, mails) : compareFact(expectation)];
     }),
@@ -106,7 +115,11 @@ const compareFact = ({ fact, holds }: FactExpected): Verdict => ({
   lines: [`${holds ? "TRUE    " : "FALSE   "} ${fact}`],
 });
 
-function compareIncidents(expected: readonly IncidentExpected[], incidents: readonly Incident[]): Verdict {
+function compareIncidents(
+  expected: readonly IncidentExpected[],
+  incidents: readonly Incident[],
+  beside: readonly IncidentKind[],
+): Verdict {
   const found = incidents.filter((incident) => incident.status !== "withdrawn");
   const used = new Set<Incident>();
   const lines: string[] = [];
@@ -126,11 +139,11 @@ function compareIncidents(expected: readonly IncidentExpected[], incidents: read
     const faults = faultsOf(match, expectation);
     if (faults.length > 0) agrees = false;
     lines.push(
-      `${faults.length > 0 ? "WRONG   " : "FOUND   "} ${name}: start ${offset(match.start, expectation.start)}, end ${offset(match.end, expectation.end)}${faults.map((f) => `; ${f}`).join("")}`,
+      `${faults.length > 0 ? "WRONG   " : "FOUND   "} ${name}: start ${offset(match.start, expectation.start)}, end ${offset(match.end, expectation.end)}, cause ${match.cause?.code ?? "none"}${faults.map((f) => `; ${f}`).join("")}`,
     );
   }
   for (const incident of found.filter((i) => !used.has(i))) {
-    const critical = incident.severity === "critical";
+    const critical = incident.severity === "critical" && !beside.includes(incident.kind);
     if (critical) agrees = false;
     lines.push(
       `${critical ? "INVENTED" : "ALSO    "} ${incident.kind} (${incident.severity}, ${incident.certainty}) of ${incident.subject.nodes.join(", ")} from ${at(incident.start)}: ${incident.summary}`,

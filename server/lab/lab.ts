@@ -287,6 +287,10 @@ class Laboratory {
         await this.network.healTrunk();
         this.say("deed: the trunk is healed");
       },
+      loseAdverts: async (name) => {
+        await this.network.loseAdverts(name === undefined ? undefined : this.placeOf(name));
+        this.say(`deed: the switch loses ${name === undefined ? "nothing any more" : `what ${name} advertises`}`);
+      },
       setCable: async (name, plugged) => {
         await this.network.setCable(this.placeOf(name), plugged);
         this.say(`deed: the cable of ${name} is ${plugged ? "plugged in" : "pulled"}`);

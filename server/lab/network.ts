@@ -82,6 +82,16 @@ export class LabNetwork {
     await this.inSwitch("link", "set", `p-${this.places.indexOf(place)}`, plugged ? "up" : "down");
   }
 
+  /** Drops IP protocol 112 that comes from this host's port, and lets the rest pass; of no host when it is undefined. */
+  async loseAdverts(place: Place | undefined): Promise<void> {
+    const inSwitch = ["netns", "exec", this.switchNetns, "nft"];
+    await run("ip", [...inSwitch, "add table bridge lab; delete table bridge lab"]);
+    if (!place) return;
+    const port = `p-${this.places.indexOf(place)}`;
+    const rule = `iifname ${port} ip protocol 112 drop`;
+    await run("ip", [...inSwitch, `table bridge lab { chain c { type filter hook forward priority 0; ${rule}; }; }`]);
+  }
+
   async remove(): Promise<void> {
     for (const netns of this.all()) await run("ip", ["netns", "del", netns]).catch(() => undefined);
   }

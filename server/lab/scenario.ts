@@ -67,6 +67,8 @@ export interface Stage {
   now(): number;
   cutTrunk(): Promise<void>;
   healTrunk(): Promise<void>;
+  /** The switch drops the adverts of this node from now on; of nobody when it is undefined. */
+  loseAdverts(node: string | undefined): Promise<void>;
   setCable(node: string, plugged: boolean): Promise<void>;
   startKeepalived(node: string): Promise<void>;
   stopKeepalived(node: string): Promise<void>;

@@ -62,6 +62,11 @@ export class VipTruth {
     return overlapsOf([...this.held.values()]);
   }
 
+  /** Intervals in which nobody held it, after somebody did. */
+  gaps(): Interval[] {
+    return gapsOf([...this.held.values()]);
+  }
+
   async stop(): Promise<void> {
     await Promise.all(this.monitors.map((monitor) => endProcess(monitor, 1_000)));
   }
@@ -84,6 +89,18 @@ export function overlapsOf(lists: readonly (readonly Interval[])[]): Interval[] 
     if (step < 0 && holders === 1) overlaps.push({ from: since, to: Number.isFinite(ts) ? ts : null });
   }
   return overlaps;
+}
+
+/** Intervals covered by none of the lists, from the end of the first interval on. */
+export function gapsOf(lists: readonly (readonly Interval[])[]): Interval[] {
+  const gaps: Interval[] = [];
+  let coveredTo: number | null | undefined;
+  for (const { from, to } of lists.flat().sort((a, b) => a.from - b.from)) {
+    if (coveredTo === null) break;
+    if (coveredTo !== undefined && from > coveredTo) gaps.push({ from: coveredTo, to: from });
+    coveredTo = to === null ? null : Math.max(coveredTo ?? to, to);
+  }
+  return coveredTo === undefined || coveredTo === null ? gaps : [...gaps, { from: coveredTo, to: null }];
 }
 
 /** `[2026-11-24T10:54:20.525269] 2: eth0    inet 10.99.0.100/24 scope …`, with `Deleted` in front of a removal. */

@@ -118,6 +118,7 @@ function IncidentEvidence({
         <dt>cause</dt>
         <dd>{cause ? cause.text : "not known"}</dd>
       </dl>
+      {incident.story !== undefined && <p class="story">{incident.story}</p>}
       <h3>Evidence</h3>
       <ol class="evidence">
         {incident.evidence.map(({ eventId, node, source, ts, line, text }) => (

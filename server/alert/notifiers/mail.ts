@@ -176,7 +176,8 @@ function textBody(message: Message): string {
           ...message.evidence.map((line) => `  ${line}`),
           ...(leftOut(message) ? [`  (${leftOut(message)})`] : []),
         ];
-  return [message.summary, "", ...facts, ...evidence, "", `Timeline: ${message.link}`, ""].join("\n");
+  const story = message.story === null ? [] : ["", message.story];
+  return [message.summary, "", ...facts, ...story, ...evidence, "", `Timeline: ${message.link}`, ""].join("\n");
 }
 
 function htmlBody(message: Message): string {
@@ -188,7 +189,7 @@ function htmlBody(message: Message): string {
 <html lang="en"><head><meta charset="utf-8"><title>${escapeHtml(message.title)}</title></head>
 <body style="font-family:sans-serif">
 <p><strong>${escapeHtml(message.summary)}</strong></p>
-<table cellpadding="4">${facts.join("")}</table>
+<table cellpadding="4">${facts.join("")}</table>${message.story === null ? "" : `\n<p>${escapeHtml(message.story)}</p>`}
 ${evidence.length === 0 ? "" : `<p>Evidence:</p><ol>${evidence.join("")}</ol>`}${leftOut(message) ? `<p>${leftOut(message)}</p>` : ""}
 <p><a href="${escapeHtml(message.link)}">Open the timeline</a></p>
 </body></html>

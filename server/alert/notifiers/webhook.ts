@@ -94,6 +94,7 @@ function annotationsOf(message: Message): Labels {
   return {
     title: message.title,
     summary: message.summary,
+    ...(message.story === null ? {} : { story: message.story }),
     when: message.when,
     who: message.who,
     cause: message.why,

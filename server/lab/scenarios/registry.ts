@@ -1,5 +1,6 @@
 import type { Scenario } from "../scenario.ts";
+import { causeScenarios } from "./causes.ts";
 import { nginxPair, nginxPairStrict } from "./nginx-pair.ts";
 import { vrrpScenarios } from "./vrrp.ts";
 
-export const SCENARIOS: readonly Scenario[] = [...vrrpScenarios, nginxPair, nginxPairStrict];
+export const SCENARIOS: readonly Scenario[] = [...vrrpScenarios, ...causeScenarios, nginxPair, nginxPairStrict];

@@ -1,42 +1,6 @@
-import { US_PER_SECOND } from "../../../collector/core/time.ts";
 import type { Expectation } from "../compare.ts";
-import type { NodeSpec, Scenario, Side } from "../scenario.ts";
-
-const VIP = "10.99.0.100";
-
-const PRIORITY_MAX = 150;
-
-function node(name: string, side: Side, index: number): NodeSpec {
-  return { name, side, number: 11 + index, start: "command", keepalivedConf: keepalivedConf(name, index) };
-}
-
-function keepalivedConf(name: string, index: number): string {
-  return `global_defs {
-    router_id ${name}
-}
-
-vrrp_instance VI_1 {
-    state ${index === 0 ? "MASTER" : "BACKUP"}
-    interface eth0
-    virtual_router_id 51
-    priority ${PRIORITY_MAX - 50 * index}
-    advert_int 1
-    authentication {
-        auth_type PASS
-        auth_pass k33pw4tc
-    }
-    virtual_ipaddress {
-        ${VIP}/24
-    }
-}
-`;
-}
-
-const TWO_NODES = [node("lb1", "a", 0), node("lb2", "b", 1)] as const;
-const THREE_NODES = [...TWO_NODES, node("lb3", "b", 2)] as const;
-
-/** The incident must begin and end within this of the truth: a classic syslog line alone is a second wide. */
-const TOLERANCE_US = 1.5 * US_PER_SECOND;
+import type { Scenario } from "../scenario.ts";
+import { THREE_NODES, TOLERANCE_US, TWO_NODES, VIP } from "./pair.ts";
 
 const failover: Scenario = {
   name: "failover",
@@ -107,6 +71,7 @@ const splitBrain: Scenario = {
       start: from,
       end: to,
       toleranceUs: TOLERANCE_US,
+      cause: "partition",
     }));
   },
 };

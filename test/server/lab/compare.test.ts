@@ -57,7 +57,7 @@ describe("the laboratory's verdict", () => {
 
   test("disagrees when a cause is expected and another was named", () => {
     const withCause = { ...incident, cause: { code: "unknown", text: "" } };
-    expect(compare([{ ...expectation, cause: "adverts-not-received" }], found([withCause])).agrees).toBe(false);
+    expect(compare([{ ...expectation, cause: "partition" }], found([withCause])).agrees).toBe(false);
   });
 });
 

@@ -1,0 +1,265 @@
+import { US_PER_SECOND } from "../../../collector/core/time.ts";
+import type { IncidentKind } from "../../detect/incident.ts";
+import type { Expectation } from "../compare.ts";
+import { addressOf } from "../network.ts";
+import type { HostSpec, Scenario, Stage } from "../scenario.ts";
+import { keepalivedConf, TOLERANCE_US, TWO_NODES, VIP } from "./pair.ts";
+
+/** One way in which a pair loses its one master, and the cause that must be found. */
+interface Trouble {
+  readonly name: string;
+  readonly about: string;
+  readonly cause: string;
+  /** Nodes that hold the address meanwhile; none: nobody does. */
+  readonly masters?: readonly string[];
+  readonly hosts?: readonly HostSpec[];
+  /** How long it is left so, seconds. */
+  readonly seconds?: number;
+  readonly bring: (stage: Stage) => Promise<void>;
+  readonly mend: (stage: Stage) => Promise<void>;
+  /** Who holds the address when it is mended. */
+  readonly mended?: readonly string[];
+}
+
+/** Kinds that tell of the same trouble in their own way, on one node. */
+const BESIDE: readonly IncidentKind[] = ["shadow-divergence"];
+
+function scenarioOf(trouble: Trouble): Scenario {
+  const { name, about, cause, masters = ["lb1", "lb2"], hosts = [], seconds = 8, mended = ["lb1"] } = trouble;
+  return {
+    name,
+    about,
+    nodes: TWO_NODES,
+    hosts,
+    vip: VIP,
+    programs: [
+      { command: "nft", debianPackage: "nftables" },
+      { command: "pgrep", debianPackage: "procps" },
+    ],
+    async play(stage) {
+      await trouble.bring(stage);
+      await stage.until(`${masters.join(" and ") || "nobody"} to hold the address`, 20, () =>
+        stage.truth.isHeldBy(...masters),
+      );
+      await stage.letRun(seconds);
+      await trouble.mend(stage);
+      await stage.until(`${mended.join(" and ")} alone to hold it`, 20, () => stage.truth.isHeldBy(...mended));
+      await stage.letRun(3);
+      const truths = masters.length > 1 ? stage.truth.overlaps() : stage.truth.gaps();
+      const expected = truths
+        .filter(({ from, to }) => (to ?? stage.now()) - from > TELLING_US)
+        .map(
+          ({ from, to }): Expectation => ({
+            kind: masters.length > 1 ? "split-brain" : "no-master",
+            nodes: ["lb1", "lb2"],
+            start: from,
+            end: to,
+            toleranceUs: TOLERANCE_US,
+            cause,
+          }),
+        );
+      return [...expected, ...BESIDE.map((kind) => ({ beside: kind }))];
+    },
+  };
+}
+
+/** An overlap or a gap shorter than this is a takeover. */
+const TELLING_US = 5 * US_PER_SECOND;
+
+/** Another text for one node, and a restart with it. */
+const reconfigured = (node: string, change: (text: string) => string): Pick<Trouble, "bring" | "mend"> => ({
+  bring: async (stage) => {
+    await stage.configure(node, change);
+    await stage.restartKeepalived(node);
+  },
+  mend: async (stage) => {
+    await stage.configure(node);
+    await stage.restartKeepalived(node);
+  },
+});
+
+const nft = async (stage: Stage, node: string, hook: "input" | "output"): Promise<void> => {
+  stage.say(`deed: ${node} drops IP protocol 112 on ${hook}`);
+  const rules = `table inet lab { chain c { type filter hook ${hook} priority 0; ip protocol 112 drop; }; }`;
+  await stage.exec(node, "nft", rules);
+};
+const nftOff = async (stage: Stage, node: string): Promise<void> => {
+  await stage.exec(node, "nft", "delete table inet lab");
+  stage.say(`deed: ${node} drops nothing any more`);
+};
+
+/** A signal to the parent and its children, or to the children alone. */
+const signal = async (stage: Stage, node: string, name: string, whom: "all" | "children"): Promise<void> => {
+  stage.say(`deed: SIG${name} to keepalived's ${whom === "all" ? "processes" : "children"} on ${node}`);
+  const children = 'children="$(pgrep -P "$(cat /run/keepalived.pid)")"';
+  const pids = whom === "all" ? '"$(cat /run/keepalived.pid)" $children' : "$children";
+  await stage.exec(node, "sh", "-c", `${children}; kill -${name} ${pids}`);
+};
+
+const OTHER_CLUSTER: HostSpec = {
+  name: "other",
+  side: "b",
+  number: 77,
+  files: {
+    "/etc/keepalived/keepalived.conf": keepalivedConf({
+      name: "other",
+      state: "MASTER",
+      priority: 200,
+      password: "0th3rs",
+      vips: ["10.99.0.200"],
+    }),
+  },
+};
+
+const TROUBLES: readonly Trouble[] = [
+  {
+    name: "filtered",
+    about: "a firewall on the backup drops the adverts that reach it",
+    cause: "filtered",
+    bring: (stage) => nft(stage, "lb2", "input"),
+    mend: (stage) => nftOff(stage, "lb2"),
+  },
+  {
+    name: "not-sent",
+    about: "a firewall on the master drops what it sends",
+    cause: "adverts-not-sent",
+    bring: (stage) => nft(stage, "lb1", "output"),
+    mend: (stage) => nftOff(stage, "lb1"),
+  },
+  {
+    name: "one-way",
+    about: "the switch loses the master's adverts, and not the backup's",
+    cause: "one-way",
+    bring: (stage) => stage.loseAdverts("lb1"),
+    mend: (stage) => stage.loseAdverts(undefined),
+  },
+  {
+    name: "auth-mismatch",
+    about: "the backup comes back with another password",
+    cause: "auth-mismatch",
+    ...reconfigured("lb2", (text) => text.replace(/auth_pass \S+/, "auth_pass an0ther")),
+  },
+  {
+    name: "auth-type-mismatch",
+    about: "the backup comes back without authentication",
+    cause: "auth-type-mismatch",
+    ...reconfigured("lb2", (text) => text.replace(/authentication \{[^}]*\}/, "")),
+  },
+  {
+    name: "interval-mismatch",
+    about: "the backup comes back with another advert interval",
+    cause: "interval-mismatch",
+    ...reconfigured("lb2", (text) => text.replace("advert_int 1", "advert_int 2")),
+  },
+  {
+    name: "version-mismatch",
+    about: "the backup comes back with VRRP version 3",
+    cause: "version-mismatch",
+    ...reconfigured("lb2", (text) =>
+      text.replace(/authentication \{[^}]*\}/, "").replace("advert_int 1", "advert_int 1\n    version 3"),
+    ),
+  },
+  {
+    name: "vip-list-mismatch",
+    about: "the backup comes back with one more address",
+    cause: "vip-list-mismatch",
+    ...reconfigured("lb2", (text) => text.replace(`${VIP}/24`, `${VIP}/24\n        10.99.0.101/24`)),
+  },
+  {
+    name: "vrid-clash",
+    about: "another cluster appears on the network with the same VRID",
+    cause: "vrid-clash",
+    hosts: [OTHER_CLUSTER],
+    bring: async (stage) => {
+      stage.say("deed: another cluster's keepalived is started, VRID 51 too");
+      await stage.exec("other", "keepalived", "-P");
+    },
+    mend: async (stage) => {
+      await stage.exec("other", "sh", "-c", 'kill "$(cat /run/keepalived.pid)"');
+      stage.say("deed: the other cluster's keepalived is stopped");
+    },
+  },
+  {
+    name: "equal-priority",
+    about: "both have the same priority and send from the same address",
+    cause: "equal-priority",
+    bring: async (stage) => {
+      for (const node of stage.nodes) {
+        await stage.configure(node, (text) =>
+          text
+            .replace(/priority \d+/, "priority 100")
+            .replace("advert_int 1", "advert_int 1\n    mcast_src_ip 10.99.0.50"),
+        );
+        await stage.restartKeepalived(node);
+      }
+    },
+    mend: async (stage) => {
+      for (const node of stage.nodes) {
+        await stage.configure(node);
+        await stage.restartKeepalived(node);
+      }
+    },
+  },
+  {
+    name: "unicast-peer-missing",
+    about: "both go unicast, and the master names a peer that is not the backup",
+    cause: "unicast-peer-missing",
+    bring: async (stage) => {
+      const peers: Readonly<Record<string, number>> = { lb1: 13, lb2: 11 };
+      for (const node of stage.nodes) {
+        const peer = addressOf(peers[node] ?? 0);
+        await stage.configure(node, (text) =>
+          text.replace("advert_int 1", `advert_int 1\n    unicast_peer {\n        ${peer}\n    }`),
+        );
+        await stage.restartKeepalived(node);
+      }
+    },
+    mend: async (stage) => {
+      for (const node of stage.nodes) {
+        await stage.configure(node);
+        await stage.restartKeepalived(node);
+      }
+    },
+  },
+  {
+    name: "frozen",
+    about: "the master's VRRP process is stopped by a signal, and goes on later",
+    cause: "frozen",
+    bring: (stage) => signal(stage, "lb1", "STOP", "children"),
+    mend: (stage) => signal(stage, "lb1", "CONT", "children"),
+  },
+  {
+    name: "killed",
+    about: "the master's keepalived is killed, and its address stays",
+    cause: "zombie-vip",
+    bring: (stage) => signal(stage, "lb1", "KILL", "all"),
+    mend: (stage) => stage.startKeepalived("lb1"),
+  },
+  {
+    name: "all-stopped",
+    about: "both nodes are stopped in order",
+    cause: "stopped",
+    masters: [],
+    bring: async (stage) => {
+      await stage.stopKeepalived("lb2");
+      await stage.stopKeepalived("lb1");
+    },
+    mend: async (stage) => {
+      for (const node of stage.nodes) await stage.startKeepalived(node);
+    },
+  },
+  {
+    name: "all-unplugged",
+    about: "both nodes lose their link",
+    cause: "link-down",
+    masters: [],
+    bring: async (stage) => {
+      for (const node of stage.nodes) await stage.setCable(node, false);
+    },
+    mend: async (stage) => {
+      for (const node of stage.nodes) await stage.setCable(node, true);
+    },
+  },
+];
+
+export const causeScenarios: readonly Scenario[] = TROUBLES.map(scenarioOf);
