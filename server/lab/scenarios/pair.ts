@@ -13,11 +13,10 @@ interface ConfTraits {
   readonly name: string;
   readonly state: "MASTER" | "BACKUP";
   readonly priority: number;
-  readonly password?: string;
   readonly vips?: readonly string[];
 }
 
-export function keepalivedConf({ name, state, priority, password = "k33pw4tc", vips = [VIP] }: ConfTraits): string {
+export function keepalivedConf({ name, state, priority, vips = [VIP] }: ConfTraits): string {
   return `global_defs {
     router_id ${name}
 }
@@ -30,7 +29,7 @@ vrrp_instance VI_1 {
     advert_int 1
     authentication {
         auth_type PASS
-        auth_pass ${password}
+        auth_pass k33pw4tc
     }
     virtual_ipaddress {
 ${vips.map((vip) => `        ${vip}/24\n`).join("")}    }

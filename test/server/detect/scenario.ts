@@ -220,8 +220,14 @@ const VERBS: Readonly<Record<string, Verb>> = {
       },
     };
   },
-  rejects: ([reason = "auth"]) =>
-    log({ kind: "vrrp.advert-rejected", instance: "VI_1", reason }, "(VI_1) received an invalid passwd!"),
+  /** `rejects auth`, `rejects auth 0 1` (received and expected), `rejects unicast-source lb1` (the sender) */
+  rejects: ([reason = "auth", first, second]) => {
+    const told =
+      second === undefined
+        ? { ...(first === undefined ? {} : { peer: addressOf(first) }) }
+        : { ...(first === undefined ? {} : { received: first }), expected: second };
+    return log({ kind: "vrrp.advert-rejected", instance: "VI_1", reason, ...told }, `(VI_1) refused: ${reason}`);
+  },
   lower: ([peer = ""]) =>
     log(
       { kind: "vrrp.advert-lower-priority", instance: "VI_1", peer: addressOf(peer), election: true },
@@ -279,6 +285,59 @@ const VERBS: Readonly<Record<string, Verb>> = {
       boundUs: 2_000,
       ...(step === undefined ? {} : { steppedUs: Number(step) * US_PER_SECOND }),
     },
+  }),
+  /** `configured priority=100 interval=2 version=3 peers=10.99.0.11 source=10.99.0.50 vips=10.99.0.100` */
+  configured: (words, node) => {
+    const of = new Map(words.map((word) => word.split("=", 2) as [string, string]));
+    const body = configBody(node, ["VI_1", "51", of.get("vips") ?? VIP]);
+    const [instance] = body.instances;
+    if (!instance) throw new Error("no instance");
+    const source = of.get("source");
+    return {
+      source: "config",
+      body: {
+        ...body,
+        instances: [
+          {
+            ...instance,
+            priority: Number(of.get("priority") ?? instance.priority),
+            advertIntervalUs: Number(of.get("interval") ?? 1) * US_PER_SECOND,
+            version: of.get("version") === "3" ? 3 : 2,
+            unicastPeers: of.get("peers")?.split(",") ?? [],
+            ...(source === undefined ? {} : { sourceAddress: source }),
+          },
+        ],
+      },
+    };
+  },
+  "not-sent": ([...error]) =>
+    log(
+      { kind: "vrrp.advert-not-sent", instance: "VI_1", error: error.join(" ") },
+      `(VI_1) Cant send advert (${error.join(" ")})`,
+    ),
+  link: ([word]) => ({ source: "kernel", body: { kind: "kernel.link", interface: "eth0", up: word === "up" } }),
+  /** `process gone`, `process gone parent`, `process frozen` */
+  process: ([what, daemon = "vrrp"]) => {
+    const of = { daemon: daemon as "vrrp" };
+    const body: EventBody =
+      what === "gone"
+        ? { kind: "process.gone", ...of }
+        : what === "started"
+          ? { kind: "process.started", ...of }
+          : what === "frozen"
+            ? { kind: "process.state", ...of, state: "frozen", previousState: "running" }
+            : { kind: "process.state", ...of, state: "running", previousState: "frozen" };
+    return { source: "process", body, pid: daemon === "parent" ? 14 : 15 };
+  },
+  /** Somebody else's adverts of the same VRID: `stranger seen`, `stranger gone` */
+  stranger: ([what]) => {
+    const { body } = wireBody("10.99.0.77", ["10.99.0.77", what ?? "seen", "silent"]);
+    return { source: "wire", body: { ...body, vips: ["10.99.0.200"] } as EventBody };
+  },
+  /** `shadow-rejects auth lb1` */
+  "shadow-rejects": ([reason = "auth", peer = "lb1"]) => ({
+    source: "shadow",
+    body: { kind: "shadow.advert-rejected", instance: "VI_1", peer: addressOf(peer), reason, over: false },
   }),
   heartbeat: () => ({ source: "collector", body: { kind: "collector.heartbeat", sources: [] } }),
   collector: ([what]) => ({
