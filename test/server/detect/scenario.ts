@@ -222,11 +222,12 @@ const VERBS: Readonly<Record<string, Verb>> = {
   },
   /** `rejects auth`, `rejects auth 0 1` (received and expected), `rejects unicast-source lb1` (the sender) */
   rejects: ([reason = "auth", first, second]) => {
-    const told =
-      second === undefined
-        ? { ...(first === undefined ? {} : { peer: addressOf(first) }) }
-        : { ...(first === undefined ? {} : { received: first }), expected: second };
-    return log({ kind: "vrrp.advert-rejected", instance: "VI_1", reason, ...told }, `(VI_1) refused: ${reason}`);
+    const who = first !== undefined && second === undefined ? { peer: addressOf(first) } : {};
+    const what = first !== undefined && second !== undefined ? { received: first, expected: second } : {};
+    return log(
+      { kind: "vrrp.advert-rejected", instance: "VI_1", reason, ...who, ...what },
+      `(VI_1) refused: ${reason}`,
+    );
   },
   lower: ([peer = ""]) =>
     log(
