@@ -101,7 +101,7 @@ const TWO_MASTERS: readonly (readonly [string, string, string, string])[] = [
     "scheduler-stall",
     "keepalived on lb1 did not run for 5.0 s",
     "A thread timer expired 5.000000 seconds ago",
-    `${UNHEARD}\nat 25 lb1 stall 5`,
+    `${UNHEARD}\nat 25 lb1 stalls 5`,
   ],
   [
     "adverts-not-sent",
@@ -170,7 +170,7 @@ describe("two masters: each cause, with what it rests on", () => {
 describe("of several true causes the most specific is the cause, and the others are told", () => {
   test.each([
     ["zombie-vip", "the passwords differ", "at 20.3 lb1 process gone\nat 21 lb2 rejects auth"],
-    ["frozen", "did not run for 5.0 s", "at 20.5 lb1 process frozen\nat 25 lb1 stall 5"],
+    ["frozen", "did not run for 5.0 s", "at 20.5 lb1 process frozen\nat 25 lb1 stalls 5"],
     [
       "failed-reload",
       "the address stayed",
@@ -194,7 +194,7 @@ describe("of several true causes the most specific is the cause, and the others 
       at 4 lb1 process frozen
       at 6 lb1 process running
       at 5 lb2 rejects auth
-      at 5 lb1 stall 5
+      at 5 lb1 stalls 5
       at 5 lb1 link down
       at 6 lb1 link up`;
     const later = BOTH.replaceAll("at 23.", "at 83.");
