@@ -1,7 +1,7 @@
 /**
- * `npm run bench -- collector [--seconds N]` (root): the real `keepwatch collector` in a network namespace, its spool on
- * disk and no server to be had, while adverts come in at a steady rate; and how long after the kernel saw an advert there
- * is an event, beside `tshark -l` on the same interface in the same run.
+ * `npm run bench -- collector [--seconds N]` (root): the real `keepwatch collector` in a network namespace beside a real
+ * keepalived of 255 instances, its spool on disk and no server to be had, while adverts come in at a steady rate; and how
+ * long after the kernel saw an advert there is an event, beside `tshark -l` on the same interface in the same run.
  */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -14,14 +14,15 @@ import { isInstalled, numberOf, print } from "./shared.ts";
 
 const MAIN = new URL("../../server/main.js", import.meta.url).pathname;
 const PEERS = new URL("../../../test/bench/peers/", import.meta.url).pathname;
-/** Until everything that is compiled as it runs has been, seconds. */
+/** Until everything that is compiled as it runs has been, and the shadow follows all instances, seconds. */
 const WARM_UP_S = 20;
+const INSTANCES = 255;
 const TICKS_PER_SECOND = 100;
 const LATENCY_ADVERTS = 300;
 const LATENCY_GAP_MS = 37;
 
 export async function benchCollector(dir: string, args: readonly string[]): Promise<void> {
-  const seconds = numberOf(args, "--seconds", 30);
+  const seconds = numberOf(args, "--seconds", 60);
   const sender = join(dir, "sender");
   if (process.getuid?.() !== 0) return print("collector: NOT MEASURED, network namespaces need root");
   if (spawnSync("cc", ["-O2", "-o", sender, join(PEERS, "sender.c")]).status !== 0)
@@ -32,14 +33,12 @@ export async function benchCollector(dir: string, args: readonly string[]): Prom
     const send = (count: number, gapUs: number, senders: number): ChildProcess =>
       spawn("ip", ["netns", "exec", peer, sender, "eth1", String(count), String(gapUs), String(senders)]);
     await latency(node, send);
-    for (const [rate, instances] of [
-      [255, 255],
-      [2_000, 250],
-    ] as const)
+    for (const rate of [0, INSTANCES, 2_000])
       await load(dir, node, {
         rate,
         seconds,
-        start: () => send(rate * (WARM_UP_S + seconds + 5), 1e6 / rate, instances),
+        start: () =>
+          rate === 0 ? undefined : send(rate * (WARM_UP_S + seconds + 5), Math.floor(1e6 / rate), INSTANCES),
       });
   } finally {
     for (const name of [node, peer]) spawnSync("ip", ["netns", "del", name]);
@@ -51,6 +50,7 @@ function cable(node: string, peer: string): void {
   for (const name of [node, peer]) ip("netns", "add", name);
   ip("-n", node, "link", "add", "eth0", "type", "veth", "peer", "name", "eth1", "netns", peer);
   ip("-n", node, "link", "set", "eth0", "up");
+  ip("-n", node, "address", "add", "10.98.0.1/24", "dev", "eth0");
   ip("-n", peer, "link", "set", "eth1", "up");
 }
 
@@ -102,20 +102,32 @@ function quantiles(values: readonly number[]): { p50: number; p99: number; text:
   return { p50, p99, text: `p50 ${ms(p50)} ms, p99 ${ms(p99)} ms, max ${ms(at(1))} ms of ${sorted.length}` };
 }
 
+/** Backups of what the sender sends. */
+const instance = (vrid: number): string =>
+  `vrrp_instance VI_${vrid} {\n  interface eth0\n  virtual_router_id ${vrid}\n  priority 90\n  virtual_ipaddress {\n    10.99.0.${vrid}\n  }\n}\n`;
+
 async function load(
   dir: string,
   node: string,
-  { rate, seconds, start }: { rate: number; seconds: number; start: () => ChildProcess },
+  { rate, seconds, start }: { rate: number; seconds: number; start: () => ChildProcess | undefined },
 ): Promise<void> {
+  const keepalivedConf = join(dir, "keepalived.conf");
+  writeFileSync(keepalivedConf, Array.from({ length: INSTANCES }, (_, at) => instance(at + 1)).join(""));
   const config = join(dir, `collector-${rate}.toml`);
   writeFileSync(
     config,
-    `node = "lb1"\n[server]\nurl = "http://127.0.0.1:1"\n[spool]\ndir = "${join(dir, `spool-${rate}`)}"\n[logs]\nfiles = []\njournal = false\n`,
+    `node = "lb1"\n[server]\nurl = "http://127.0.0.1:1"\n[spool]\ndir = "${join(dir, `spool-${rate}`)}"\n[keepalived]\nconfig = "${keepalivedConf}"\n[logs]\nfiles = []\njournal = false\n`,
   );
-  const collector = spawn("ip", ["netns", "exec", node, process.execPath, MAIN, "collector", "--config", config], {
-    stdio: "ignore",
-  });
+  const inNode = (...command: readonly string[]): ChildProcess =>
+    spawn("ip", ["netns", "exec", node, ...command], { stdio: "ignore" });
   const sending = start();
+  const pidFiles = ["-p", join(dir, "keepalived.pid"), "-r", join(dir, "vrrp.pid")];
+  // Without a master to hear it would become one itself, and send.
+  const keepalived =
+    sending && isInstalled("keepalived")
+      ? inNode("keepalived", "-n", "-P", "-l", "-f", keepalivedConf, ...pidFiles)
+      : undefined;
+  const collector = inNode(process.execPath, MAIN, "collector", "--config", config);
   try {
     await sleep(WARM_UP_S * 1_000);
     // `ip netns exec` becomes the program: its pid is the collector's.
@@ -125,13 +137,13 @@ async function load(
     const spent = pids.map((pid, at) => ((ticksOf(pid) - (before[at] ?? 0)) / TICKS_PER_SECOND / seconds) * 100);
     const [own = 0, ...others] = spent;
     const rss = residentMiB(pids[0] ?? 0);
-    const limits = rate === 255 ? `; must 2 % ${said(own <= 2)}, 80 MiB ${said(rss <= 80)}` : "";
+    const limits = rate === INSTANCES ? `; must 2 % ${said(own <= 2)}, 80 MiB ${said(rss <= 80)}` : "";
     print(
-      `collector at ${rate} adverts a second for ${seconds} s: ${own.toFixed(1)} % of a core, tcpdump ${others.reduce((a, b) => a + b, 0).toFixed(1)} %; ${rss.toFixed(0)} MiB resident${limits}`,
+      `collector at ${rate} adverts a second and ${INSTANCES} instances${keepalived ? ", which keepalived runs" : ""}, for ${seconds} s: ${own.toFixed(2)} % of a core, tcpdump ${others.reduce((a, b) => a + b, 0).toFixed(2)} %; ${rss.toFixed(0)} MiB resident${limits}`,
     );
   } finally {
-    sending.kill("SIGKILL");
-    collector.kill("SIGTERM");
+    sending?.kill("SIGKILL");
+    for (const one of [collector, keepalived]) one?.kill("SIGTERM");
     await sleep(1_500);
   }
 }
