@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Event, type EventBody, eventFault, type SourceStatus } from "./events/event.ts";
-import { type Identity, type Observation, toEvent } from "./events/observation.ts";
+import { type EventJson, type Identity, type Observation, toEvent, toEventJson } from "./events/observation.ts";
 import { messageOf } from "./core/errors.ts";
 import type { Log } from "./core/log.ts";
 import { ClockWatch, type ClockNote } from "./core/clock-watch.ts";
@@ -189,18 +189,18 @@ class Collector implements RunningCollector {
 
   private take(sourceName: string, observations: readonly Observation[], position?: Position): Promise<void> {
     const observedTs = this.readClock();
-    const events = observations.map((seen) =>
-      this.fitting(this.passed(toEvent(seen, this.identity, observedTs)), sourceName),
-    );
+    const events = observations.map((seen) => this.fitting(seen, observedTs, sourceName));
     return this.committer.commit(events, position);
   }
 
   /** One event that breaks the contract would have its whole batch refused: it is left out, and a gap says so in its place. */
-  private fitting(event: Event, sourceName: string): Event {
+  private fitting(seen: Observation, observedTs: number, sourceName: string): EventJson {
     // Made of fields of fixed width, whatever the wire brings: tests hold that of any bytes. It is most of what there is.
-    if (event.kind === "wire.advert") return event;
+    if (seen.body.kind === "wire.advert" && !this.isSecondPass(seen, observedTs))
+      return toEventJson(seen, this.identity, observedTs);
+    const event = this.passed(toEvent(seen, this.identity, observedTs));
     const fault = eventFault(event);
-    if (!fault) return event;
+    if (!fault) return jsonOf(event);
     const reason = `a ${event.kind} event was left out: ${fault.message}`.slice(0, REASON_MAX_CHARS);
     // One line a kind of fault, not a line an event.
     if (this.misfits.size < MISFITS_MAX && !this.misfits.has(reason)) {
@@ -225,7 +225,7 @@ class Collector implements RunningCollector {
     this.spool.told(losses);
   }
 
-  private gapOf({ id, reason, events, from, to }: Loss): Event {
+  private gapOf({ id, reason, events, from, to }: Loss): EventJson {
     return this.eventOf(
       {
         kind: "collector.gap",
@@ -245,9 +245,11 @@ class Collector implements RunningCollector {
     return this.committer.commit([this.eventOf(body, [this.startTs, this.said])]);
   }
 
-  private eventOf(body: EventBody, idParts: readonly (string | number)[]): Event {
+  private eventOf(body: EventBody, idParts: readonly (string | number)[]): EventJson {
     const ts = this.deps.clock.epoch();
-    return this.passed(toEvent({ source: "collector", ts, tsUncertaintyUs: 0, idParts, body }, this.identity, ts));
+    return jsonOf(
+      this.passed(toEvent({ source: "collector", ts, tsUncertaintyUs: 0, idParts, body }, this.identity, ts)),
+    );
   }
 
   /** Whatever comes in: a clock that was set is noticed before anything is dated by it. */
@@ -266,10 +268,15 @@ class Collector implements RunningCollector {
   }
 
   private passed(event: Event): Event {
-    const isSecond = this.clockWatch.isSecondPass(event.ts, event.tsUncertaintyUs, event.observedTs as EpochUs);
-    return isSecond ? { ...event, secondPass: true } : event;
+    return this.isSecondPass(event, event.observedTs) ? { ...event, secondPass: true } : event;
+  }
+
+  private isSecondPass({ ts, tsUncertaintyUs }: Pick<Event, "ts" | "tsUncertaintyUs">, observedTs: number): boolean {
+    return this.clockWatch.isSecondPass(ts, tsUncertaintyUs, observedTs as EpochUs);
   }
 }
+
+const jsonOf = (event: Event): EventJson => ({ kind: event.kind, json: JSON.stringify(event) });
 
 const sleepUntil = (ms: number, signal: AbortSignal): Promise<void> =>
   sleep(ms, undefined, { signal }).catch(() => undefined);

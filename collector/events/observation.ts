@@ -1,5 +1,5 @@
 import { eventId } from "./id.ts";
-import { type Event, type EventBody, RAW_MAX_CHARS, type Source } from "./event.ts";
+import { type Event, type EventBody, type EventKind, RAW_MAX_CHARS, type Source } from "./event.ts";
 
 /**
  * What a reader (log, capture, kernel, configuration) makes of its input, before it is known for which cluster and node:
@@ -18,6 +18,8 @@ export interface Observation {
   readonly raw?: string;
   readonly repeated?: number;
   readonly body: EventBody;
+  /** The body in JSON, when it is at hand: most of what is captured repeats. */
+  readonly bodyJson?: string;
 }
 
 export interface Identity {
@@ -45,4 +47,21 @@ export function toEvent(seen: Observation, identity: Identity, observedTs: numbe
     ...(seen.repeated === undefined ? {} : { repeated: seen.repeated }),
     ...seen.body,
   } as Event;
+}
+
+/** An event as it goes over the wire. */
+export interface EventJson {
+  readonly kind: EventKind;
+  readonly json: string;
+}
+
+/** The JSON of `toEvent`, put together around a body that is at hand in JSON. */
+export function toEventJson(seen: Observation, identity: Identity, observedTs: number): EventJson {
+  const { source, ts, tsUncertaintyUs, idParts, body, bodyJson, at } = seen;
+  if (bodyJson === undefined || at !== undefined)
+    return { kind: body.kind, json: JSON.stringify(toEvent(seen, identity, observedTs)) };
+  const id = eventId(identity.node, source, ...idParts);
+  const whose = `"cluster":${JSON.stringify(identity.cluster)},"node":${JSON.stringify(identity.node)},"source":"${source}"`;
+  const when = `"ts":${ts},"tsUncertaintyUs":${tsUncertaintyUs},"observedTs":${observedTs}`;
+  return { kind: body.kind, json: `{"id":"${id}",${whose},${when},${bodyJson.slice(1)}` };
 }

@@ -1,7 +1,7 @@
 import type { Decoded, MalformedReason } from "../vrrp/advert.ts";
 import { decodeAdvert } from "../vrrp/decode.ts";
 import { AdvertColumns, AUTH_TYPES, BATCH_ROWS, CHECKSUMS } from "./advert-columns.ts";
-import { type Frame, unpackFrame } from "./frame.ts";
+import { type Captured, type Frame, unpackFrame } from "./frame.ts";
 import { createPcapParser, cutFault, damageFault, PACKET_BYTES_MAX, type Packet, type PcapParser } from "./reader.ts";
 import { NO_PLACE, packed, StreamTable } from "./streams.ts";
 
@@ -262,7 +262,7 @@ export class AdvertScanner {
     this.decode({ data, linkType, interfaceName: undefined, tsNs: BigInt(us) * 1000n });
   }
 
-  private decode(packet: Pick<Packet, "data" | "linkType" | "interfaceName" | "tsNs">): void {
+  private decode(packet: Captured & Pick<Packet, "interfaceName" | "tsNs">): void {
     const frame = unpackFrame(packet);
     const decoded = frame && decodeAdvert(frame.ip);
     const us = packet.tsNs === undefined ? Number.NaN : Number(packet.tsNs / 1000n);

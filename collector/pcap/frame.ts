@@ -1,6 +1,12 @@
 import { formatAddress } from "../core/address.ts";
 import type { IpPacket } from "../vrrp/advert.ts";
-import type { Packet } from "./reader.ts";
+
+/** A frame as it was captured. */
+export interface Captured {
+  /** LINKTYPE_ value. */
+  readonly linkType: number;
+  readonly data: Uint8Array;
+}
 
 /** What the link layer told of a frame, and what it carries. */
 export interface LinkFrame {
@@ -47,13 +53,13 @@ const IPV6_EXTENSIONS: ReadonlySet<number> = new Set([0, 43, 60]);
 const IPV6_FRAGMENT = 44;
 
 /** Unpacks a captured frame down to IP. @returns undefined when it holds no whole IP header, or a fragment other than the first. */
-export function unpackFrame(packet: Pick<Packet, "linkType" | "data">): Frame | undefined {
+export function unpackFrame(packet: Captured): Frame | undefined {
   const link = unpackLink(packet);
   return link && withIp(link);
 }
 
 /** Takes off the link-layer header and the VLAN tags. @returns undefined when there is none of a known kind */
-export function unpackLink({ linkType, data }: Pick<Packet, "linkType" | "data">): LinkFrame | undefined {
+export function unpackLink({ linkType, data }: Captured): LinkFrame | undefined {
   const link = LINKS[linkType]?.(data);
   if (!link) return undefined;
   const { outgoing, interfaceIndex, sourceMac } = link;

@@ -4,11 +4,12 @@ import type { Observation } from "../events/observation.ts";
 import type { Decoded, IpPacket, Malformed } from "../vrrp/advert.ts";
 import { PROTOCOL_VRRP } from "../vrrp/checksum.ts";
 import { decodeAdvert } from "../vrrp/decode.ts";
-import { createSenderTracker, type HeardAdvert, type SenderEdge } from "../vrrp/senders.ts";
+import { createSenderTracker, type HeardAdvert, type SenderEdge, type SenderKey, senderKey } from "../vrrp/senders.ts";
 import { createAnnouncements } from "./announcements.ts";
 import { ETHERTYPE_ARP, type Frame, type LinkFrame, unpackLink, withIp } from "./frame.ts";
 import { type Announcement, formatMac, readGratuitousArp, readUnsolicitedAdvert } from "./neighbour.ts";
 import { createPcapParser, type Packet } from "./reader.ts";
+import { Repeats, repeatKey } from "./repeats.ts";
 
 export interface CaptureReaderOptions {
   /** How the capture is called in what people see; absent for a live one. */
@@ -51,8 +52,24 @@ export interface CaptureReader {
   know(vips: readonly string[]): void;
 }
 
+/** What an advert comes to but for its time and its packet's identification: the same for each that repeats it. */
+interface Advertised {
+  readonly advert: Decoded;
+  readonly frame: Pick<Frame, "interfaceIndex" | "vlans">;
+  readonly interface: string;
+  readonly outgoing: boolean;
+  readonly sender: SenderKey;
+  readonly body: EventBody<"wire.advert">;
+  /** Undefined until it is told a second time. */
+  bodyJson: string | undefined;
+  /** Where in the captured frame the fields stand that tell it from another of the same nanosecond. */
+  readonly identity: readonly [from: number, to: number];
+}
+
 /** What all observations of the wire have. */
 const WIRE = { source: "wire", tsUncertaintyUs: 0 } as const;
+type Changeable<T> = { -readonly [K in keyof T]: T[K] };
+type Place = Pick<HeardAdvert, "ts" | "idParts" | "at">;
 /** When nothing tells on which interface it was captured. */
 const UNKNOWN_INTERFACE = "?";
 
@@ -66,10 +83,11 @@ export function createCaptureReader({
   const parser = createPcapParser();
   const tracker = createSenderTracker();
   const announcements = createAnnouncements();
+  const repeats = new Repeats<Advertised>();
   const counts = { packets: 0, adverts: 0, malformed: 0, announcements: 0, other: 0, untimed: 0 };
 
   /** A VLAN whose tag is in the frame is an interface of its own, named as Linux would. */
-  function nameOf({ interfaceIndex, vlans }: Frame | LinkFrame, packet: Packet): string {
+  function nameOf({ interfaceIndex, vlans }: Pick<LinkFrame, "interfaceIndex" | "vlans">, packet: Packet): string {
     // A capture of all interfaces calls itself `any`: the index of the frame's own interface tells more.
     const name =
       interfaceIndex === undefined
@@ -80,14 +98,45 @@ export function createCaptureReader({
 
   function read(packet: Packet): Observation[] {
     counts.packets += 1;
+    const key = repeatKey(packet);
+    const known = key === undefined ? undefined : repeats.get(key);
+    // An interface may have been given another name since.
+    if (known && nameOf(known.frame, packet) === known.interface) return readAgain(packet, known);
+    return readAnew(packet, key);
+  }
+
+  function readAnew(packet: Packet, key: string | undefined): Observation[] {
     const link = unpackLink(packet);
     if (link?.etherType === ETHERTYPE_ARP)
       return announced(packet, link, readGratuitousArp(link.payload), link.payload);
     const frame = link && withIp(link);
     if (!link || !frame) return other();
     const decoded = decodeAdvert(frame.ip, fingerprintKey);
-    if (decoded) return advertised(packet, frame, decoded);
-    return announced(packet, link, readUnsolicitedAdvert(frame.ip), frame.ip.payload);
+    if (!decoded) return announced(packet, link, readUnsolicitedAdvert(frame.ip), frame.ip.payload);
+    const ts = timeOf(packet);
+    if (ts === undefined) {
+      counts.untimed += 1;
+      return [];
+    }
+    const nic = nameOf(frame, packet);
+    const place = placeOf(packet, ts, nic, openBytes(frame.ip));
+    if ("reason" in decoded) return [malformed(place, nic, frame, decoded)];
+    announcements.know(decoded.vips);
+    const advertised = advertisedOf(packet, nic, frame, decoded);
+    // The trailer of auth_hmac counts up.
+    if (key !== undefined && !decoded.hmac) repeats.set(key, advertised);
+    return tell(place, advertised);
+  }
+
+  function readAgain(packet: Packet, advertised: Advertised): Observation[] {
+    const ts = timeOf(packet);
+    if (ts === undefined) {
+      counts.untimed += 1;
+      return [];
+    }
+    advertised.bodyJson ??= JSON.stringify(advertised.body);
+    const [from, to] = advertised.identity;
+    return tell(placeOf(packet, ts, advertised.interface, packet.data.subarray(from, to)), advertised);
   }
 
   function other(): Observation[] {
@@ -108,47 +157,49 @@ export function createCaptureReader({
     const nic = nameOf(link, packet);
     const outgoing = link.outgoing ?? false;
     if (!announcements.isNews(seen, `${nic} ${outgoing}`, ts)) return [];
-    const identity = hash("sha256", bytes, "hex").slice(0, 16);
     const body = { kind: "wire.garp", interface: nic, outgoing, ...seen } as const;
-    return [{ ...WIRE, ...placeOf(packet, ts, [nic, identity]), body }];
+    return [{ ...WIRE, ...placeOf(packet, ts, nic, bytes), body }];
   }
 
-  /** When and where it was captured. */
-  function placeOf(packet: Packet, ts: number, idParts: readonly string[]) {
+  /** When and where it was captured. @param identity  what tells it from others of the same nanosecond */
+  function placeOf(packet: Packet, ts: number, nic: string, identity: Uint8Array): Place {
+    const idParts = [String(packet.tsNs), nic, hash("sha256", identity, "hex").slice(0, 16)];
+    return path === undefined ? { ts, idParts } : { ts, idParts, at: `${path}#${packet.frame}` };
+  }
+
+  function malformed(place: Place, nic: string, { ip }: Frame, { reason }: Malformed): Observation {
+    counts.malformed += 1;
+    const where = nic === UNKNOWN_INTERFACE ? {} : { interface: nic };
+    return { ...WIRE, ...place, body: { kind: "wire.malformed", reason, length: ip.payloadLength, ...where } };
+  }
+
+  function advertisedOf(packet: Packet, nic: string, frame: Frame, advert: Decoded): Advertised {
+    const { interfaceIndex, vlans, outgoing = false } = frame;
+    const open = openBytes(frame.ip);
+    const from = open.byteOffset - packet.data.byteOffset;
     return {
-      ts,
-      idParts: [String(packet.tsNs), ...idParts],
-      ...(path === undefined ? {} : { at: `${path}#${packet.frame}` }),
+      advert,
+      frame: { interfaceIndex, vlans },
+      interface: nic,
+      outgoing,
+      sender: senderKey({ advert, interface: nic, outgoing }),
+      body: advertBody(advert, frame, nic, outgoing),
+      bodyJson: undefined,
+      identity: [from, from + open.length],
     };
   }
 
-  function advertised(packet: Packet, frame: Frame, decoded: Decoded | Malformed): Observation[] {
-    const ts = timeOf(packet);
-    if (ts === undefined) {
-      counts.untimed += 1;
-      return [];
-    }
-    const nic = nameOf(frame, packet);
-    const seen = placeOf(packet, ts, [nic, identityOf(frame.ip)]);
-    if ("reason" in decoded) {
-      counts.malformed += 1;
-      const place = nic === UNKNOWN_INTERFACE ? {} : { interface: nic };
-      return [
-        {
-          ...WIRE,
-          ...seen,
-          body: { kind: "wire.malformed", reason: decoded.reason, length: frame.ip.payloadLength, ...place },
-        },
-      ];
-    }
+  function tell(place: Place, { advert, interface: nic, outgoing, sender, body, bodyJson }: Advertised): Observation[] {
     counts.adverts += 1;
-    announcements.know(decoded.vips);
-    const outgoing = frame.outgoing ?? false;
-    const advert: HeardAdvert = { ...seen, advert: decoded, interface: nic, outgoing };
-    heard?.(advert);
-    const edges = tracker.advert(advert);
-    const told = { ...seen, source: WIRE.source, tsUncertaintyUs: 0, body: advertBody(decoded, frame, nic, outgoing) };
-    return edges.length === 0 ? [told] : [...edges.map(edgeObservation), told];
+    const { ts, idParts, at } = place;
+    // Field by field: for every advert, what a spread costs is most of the work.
+    const told: Changeable<HeardAdvert> = { ts, idParts, advert, interface: nic, outgoing, sender };
+    const seen: Changeable<Observation> = { source: WIRE.source, tsUncertaintyUs: 0, ts, idParts, body };
+    if (at !== undefined) told.at = seen.at = at;
+    if (bodyJson !== undefined) seen.bodyJson = bodyJson;
+    heard?.(told);
+    const edges = tracker.advert(told);
+    return edges.length === 0 ? [seen] : [...edges.map(edgeObservation), seen];
   }
 
   return {
@@ -173,7 +224,7 @@ function timeOf({ tsNs }: Packet): number | undefined {
 
 function advertBody(advert: Decoded, frame: Frame, nic: string, outgoing: boolean): EventBody<"wire.advert"> {
   const { checksumVariant, ah, hmac } = advert;
-  const body: { -readonly [K in keyof EventBody<"wire.advert">]: EventBody<"wire.advert">[K] } = {
+  const body: Changeable<EventBody<"wire.advert">> = {
     kind: "wire.advert",
     version: advert.version,
     family: advert.family,
@@ -217,11 +268,11 @@ function edgeObservation({ ts, tsUncertaintyUs, cause, body }: SenderEdge): Obse
 }
 
 /**
- * Tells two frames of one nanosecond apart. Not over the whole frame: an id is stored, and one made of the checksum, the
+ * Tells two frames of one nanosecond apart. Not the whole frame: an id is stored, and one made of the checksum, the
  * password or the authentication header's check value would let a guess at the password be confirmed.
  */
-function identityOf({ header, payload, protocol }: IpPacket): string {
+function openBytes({ header, payload, protocol }: IpPacket): Uint8Array {
   // VRRP's fields before the checksum; of an authentication header what stands before the check value.
-  const open = payload.subarray(0, protocol === PROTOCOL_VRRP ? 6 : 12);
-  return hash("sha256", Buffer.concat([header, open]), "hex").slice(0, 16);
+  const open = Math.min(payload.length, protocol === PROTOCOL_VRRP ? 6 : 12);
+  return new Uint8Array(header.buffer, header.byteOffset, header.length + open);
 }

@@ -5,7 +5,7 @@ export interface Packet {
   /** LINKTYPE_ value: 1 Ethernet, 113 LINUX_SLL, 276 LINUX_SLL2, 12/14/101 raw IP, 0/108 BSD loopback. */
   readonly linkType: number;
   /** As far as it was captured. A view into what was pushed. */
-  readonly data: Uint8Array;
+  readonly data: Buffer;
   /** Bytes it had on the wire. */
   readonly originalLength: number;
   /** Interface name, when the file tells (pcapng). */
@@ -64,6 +64,7 @@ interface Fault {
   readonly fault: string;
 }
 const MORE_NEEDED: Step = { used: 0 };
+const NOTHING: Buffer = Buffer.alloc(0);
 
 /**
  * Reads pcap and pcapng as the bytes come, in whatever pieces. A damaged or cut file gives the packets before the damage
@@ -73,7 +74,7 @@ const MORE_NEEDED: Step = { used: 0 };
 export function createPcapParser(): PcapParser {
   let format: Format | undefined;
   /** What is there of the record at `recordAt`. */
-  let rest: Buffer = Buffer.alloc(0);
+  let rest = NOTHING;
   let recordAt = 0;
   /** Bytes of the record at `recordAt` that are still to be passed over. */
   let skipping = 0;
@@ -90,7 +91,8 @@ export function createPcapParser(): PcapParser {
     const packets: Packet[] = [];
     let at = 0;
     while (at < rest.length) {
-      const step = stepOf(format, rest.subarray(at));
+      const step =
+        format?.kind === "pcap" ? pcapRecord(format, rest, at) : stepOf(format, at === 0 ? rest : rest.subarray(at));
       if ("fault" in step) {
         fault = damageFault(step.fault, recordAt);
         break;
@@ -99,7 +101,8 @@ export function createPcapParser(): PcapParser {
       if (step.format) format = step.format;
       if (step.packet) {
         frames += 1;
-        packets.push({ ...step.packet, frame: frames });
+        const { tsNs, linkType, data, originalLength, interfaceName } = step.packet;
+        packets.push({ tsNs, linkType, data, originalLength, interfaceName, frame: frames });
       }
       const inHand = Math.min(step.used, rest.length - at);
       skipping = step.used - inHand;
@@ -107,7 +110,7 @@ export function createPcapParser(): PcapParser {
       at += inHand;
     }
     // A copy: what is left must not hold on to a chunk that its owner may fill again.
-    rest = Buffer.from(rest.subarray(at));
+    rest = at === rest.length ? NOTHING : Buffer.from(rest.subarray(at));
     return packets;
   }
 
@@ -125,9 +128,8 @@ export const damageFault = (what: string, byte: number): string =>
 export const cutFault = (byte: number): string =>
   `it ends at byte ${byte}, in the middle of a record; what stands before it was read`;
 
-function stepOf(format: Format | undefined, bytes: Buffer): Step | Fault {
-  if (format?.kind === "pcap") return pcapRecord(format, bytes);
-  if (format?.kind === "pcapng") return pcapngBlock(format, bytes);
+function stepOf(format: PcapngFormat | undefined, bytes: Buffer): Step | Fault {
+  if (format) return pcapngBlock(format, bytes);
   return fileHeader(bytes);
 }
 
@@ -155,20 +157,23 @@ function fileHeader(bytes: Buffer): Step | Fault {
   return { used: PCAP_HEADER_BYTES, format: { kind: "pcap", little, nanos, linkType } };
 }
 
-function pcapRecord({ little, nanos, linkType }: PcapFormat, bytes: Buffer): Step | Fault {
-  if (bytes.length < RECORD_HEADER_BYTES) return MORE_NEEDED;
-  const { u32 } = integers(bytes, little);
-  const captured = u32(8);
+/** The record that begins at `at`. Of live captures all are of this kind: nothing is made but what is told. */
+function pcapRecord({ little, nanos, linkType }: PcapFormat, bytes: Buffer, at: number): Step | Fault {
+  const data = at + RECORD_HEADER_BYTES;
+  if (bytes.length < data) return MORE_NEEDED;
+  const seconds = little ? bytes.readUInt32LE(at) : bytes.readUInt32BE(at);
+  const fraction = little ? bytes.readUInt32LE(at + 4) : bytes.readUInt32BE(at + 4);
+  const captured = little ? bytes.readUInt32LE(at + 8) : bytes.readUInt32BE(at + 8);
+  const originalLength = little ? bytes.readUInt32LE(at + 12) : bytes.readUInt32BE(at + 12);
   if (captured > PACKET_BYTES_MAX) return { fault: `a record claims ${captured} bytes` };
-  const used = RECORD_HEADER_BYTES + captured;
-  if (bytes.length < used) return MORE_NEEDED;
+  if (bytes.length < data + captured) return MORE_NEEDED;
   return {
-    used,
+    used: RECORD_HEADER_BYTES + captured,
     packet: {
-      tsNs: BigInt(u32(0)) * NS_PER_SECOND + BigInt(u32(4)) * (nanos ? 1n : 1000n),
+      tsNs: BigInt(seconds) * NS_PER_SECOND + BigInt(nanos ? fraction : fraction * 1000),
       linkType,
-      data: bytes.subarray(RECORD_HEADER_BYTES, used),
-      originalLength: u32(12),
+      data: bytes.subarray(data, data + captured),
+      originalLength,
       interfaceName: undefined,
     },
   };

@@ -1,7 +1,7 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { BATCH_EVENTS_MAX } from "../events/batch.ts";
-import type { Event } from "../events/event.ts";
-import type { Identity } from "../events/observation.ts";
+import type { EventKind } from "../events/event.ts";
+import type { EventJson, Identity } from "../events/observation.ts";
 import { messageOf } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { Position } from "../sources/source.ts";
@@ -17,7 +17,7 @@ const TURN_EVENTS = 2_000;
 const BATCH_BYTES = 2 * 1024 * 1024;
 
 interface Waiting {
-  readonly events: readonly Event[];
+  readonly events: readonly EventJson[];
   readonly position: Position | undefined;
   readonly resolve: () => void;
 }
@@ -50,7 +50,7 @@ export class Committer {
   }
 
   /** Resolves when the events are durable, which after `end` may be never. Events are committed in the order of the calls. */
-  commit(events: readonly Event[], position?: Position): Promise<void> {
+  commit(events: readonly EventJson[], position?: Position): Promise<void> {
     return new Promise((resolve) => {
       this.queue.push({ events, position, resolve });
       this.queued += events.length;
@@ -121,7 +121,7 @@ export class Committer {
 function batchesOf(turn: readonly Waiting[], identity: Identity): Append[] {
   const batches: Append[] = [];
   const texts: Record<Series, string[]> = { adverts: [], events: [] };
-  for (const { events } of turn) for (const event of events) texts[seriesOf(event)].push(JSON.stringify(event));
+  for (const { events } of turn) for (const { kind, json } of events) texts[seriesOf(kind)].push(json);
   for (const series of ["adverts", "events"] as const)
     for (const part of inParts(texts[series])) batches.push(batchOf(series, part, identity));
   const positions: Record<string, string> = {};
@@ -151,7 +151,7 @@ function inParts(events: readonly string[]): string[][] {
 function batchOf(series: Series, events: readonly string[], { cluster, node }: Identity): Append {
   const listed = `[${events.join(",")}]`;
   // Of the events alone: read again after a crash and gathered the same way, they are the same batch.
-  const batchId = createHash("sha256").update(listed).digest("hex").slice(0, 32);
+  const batchId = hash("sha256", listed, "hex").slice(0, 32);
   const envelope = JSON.stringify({ version: 1, batchId, cluster, node });
   return {
     series,
@@ -161,4 +161,4 @@ function batchOf(series: Series, events: readonly string[], { cluster, node }: I
   };
 }
 
-const seriesOf = (event: Event): Series => (event.kind === "wire.advert" ? "adverts" : "events");
+const seriesOf = (kind: EventKind): Series => (kind === "wire.advert" ? "adverts" : "events");

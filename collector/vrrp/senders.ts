@@ -17,6 +17,14 @@ export interface HeardAdvert {
   readonly idParts: readonly (string | number)[];
   /** Where it stands, for a recorded capture. */
   readonly at?: string;
+  /** As `senderKey` says, when that is known already. */
+  readonly sender?: SenderKey;
+}
+
+/** What tells a sender from all others: the source, and the list of virtual addresses. */
+export interface SenderKey {
+  readonly source: string;
+  readonly list: string;
 }
 
 /** An edge: what was concluded, when it happened, and the advert it stands on. */
@@ -30,9 +38,9 @@ export interface SenderEdge {
 
 export interface SenderTracker {
   /** An advert was captured. Edges that are due before it come first. */
-  advert(heard: HeardAdvert): SenderEdge[];
+  advert(heard: HeardAdvert): readonly SenderEdge[];
   /** All that was captured up to `now` has been handed in: who has been silent for too long? Epoch microseconds on the capture's clock. */
-  tick(now: number): SenderEdge[];
+  tick(now: number): readonly SenderEdge[];
   /** The capture ends here: of whoever was sending, nothing is known after its last advert. */
   end(): SenderEdge[];
   /** Adverts of senders that were too many to follow. */
@@ -75,8 +83,8 @@ export function createSenderTracker(sendersMax = SENDERS_MAX): SenderTracker {
     return edges.sort((a, b) => a.ts - b.ts);
   }
 
-  function tick(now: number): SenderEdge[] {
-    if (now < dueAt) return [];
+  function tick(now: number): readonly SenderEdge[] {
+    if (now < dueAt) return NO_EDGES;
     dueAt = Number.POSITIVE_INFINITY;
     return removeWhere((last) => {
       const at = silentAt(last);
@@ -94,7 +102,7 @@ export function createSenderTracker(sendersMax = SENDERS_MAX): SenderTracker {
 
   /** Priority 0 ends whatever this source was master of. */
   function resign(heard: HeardAdvert): SenderEdge[] {
-    const source = sourceKey(heard);
+    const { source } = heard.sender ?? senderKey(heard);
     const lists = sources.get(source);
     if (!lists) return [];
     sources.delete(source);
@@ -104,20 +112,19 @@ export function createSenderTracker(sendersMax = SENDERS_MAX): SenderTracker {
     );
   }
 
-  function follow(heard: HeardAdvert): SenderEdge[] {
-    const source = sourceKey(heard);
+  function follow(heard: HeardAdvert): readonly SenderEdge[] {
+    const { source, list } = heard.sender ?? senderKey(heard);
     const lists = sources.get(source) ?? new Map<string, HeardAdvert>();
-    const { vips } = heard.advert;
-    const list = vips.length === 1 ? (vips[0] ?? "") : vips.join(" ");
     const last = lists.get(list);
-    if (last && heard.ts < last.ts) return [];
+    if (last && heard.ts < last.ts) return NO_EDGES;
     if (!last && following >= sendersMax) {
       refused += 1;
       return [];
     }
-    sources.set(source, lists.set(list, heard));
+    lists.set(list, heard);
     dueAt = Math.min(dueAt, silentAt(heard));
-    if (last) return [];
+    if (last) return NO_EDGES;
+    sources.set(source, lists);
     following += 1;
     return [
       { ts: heard.ts, tsUncertaintyUs: 0, cause: heard, body: { kind: "wire.master-seen", ...senderFields(heard) } },
@@ -137,8 +144,15 @@ export function createSenderTracker(sendersMax = SENDERS_MAX): SenderTracker {
   };
 }
 
-const sourceKey = ({ advert, interface: nic, outgoing }: HeardAdvert): string =>
-  `${nic}\0${outgoing}\0${advert.family}\0${advert.vrid}\0${advert.source}`;
+const NO_EDGES: readonly SenderEdge[] = [];
+
+export function senderKey({
+  advert: { family, vrid, source, vips },
+  interface: nic,
+  outgoing,
+}: Pick<HeardAdvert, "advert" | "interface" | "outgoing">): SenderKey {
+  return { source: `${nic}\0${outgoing}\0${family}\0${vrid}\0${source}`, list: vips.join(" ") };
+}
 
 /** A backup of the same priority would have taken over, and half an interval more: late is not gone. */
 function silentAt({ advert: { version, priority, advertIntervalUs }, ts }: HeardAdvert): number {

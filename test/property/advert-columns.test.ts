@@ -6,8 +6,9 @@ import { type Frame, unpackFrame } from "../../collector/pcap/frame.ts";
 import { createPcapParser } from "../../collector/pcap/reader.ts";
 import { decodeAdvert } from "../../collector/vrrp/decode.ts";
 import { pcap } from "../collector/pcap/files.ts";
-import { AUTHS, frameOf, ipPacketOf, isPossible, LINKS, linkTypeOf, type Shape } from "../collector/pcap/generated.ts";
+import { frameOf, ipPacketOf, LINKS, linkTypeOf } from "../collector/pcap/generated.ts";
 import { ethernet } from "../collector/vrrp/packets.ts";
+import { damage, shape } from "./adverts.ts";
 
 /** The columns know the usual adverts and ask the decoder about all others: of every advert both must say the same. */
 
@@ -84,43 +85,6 @@ function interfaceOf({ interfaceIndex, vlans }: Frame, name: string | undefined)
   return [base, ...vlans].join(".");
 }
 
-const byte = fc.integer({ min: 0, max: 255 });
-const shape: fc.Arbitrary<Shape> = fc
-  .record({
-    version: fc.constantFrom(2, 3),
-    family: fc.constantFrom("ipv4", "ipv6"),
-    cast: fc.constantFrom("multicast", "unicast"),
-    auth: fc.constantFrom(...AUTHS),
-    vmac: fc.boolean(),
-    vrid: fc.oneof(fc.constantFrom(0, 1, 255), byte),
-    interval: fc.constantFrom(0, 1, 2, 100, 255, 4095),
-    priority: byte,
-    vips: fc.integer({ min: 0, max: 4 }),
-    ttl: byte,
-    outgoing: fc.boolean(),
-  })
-  .filter(isPossible) as fc.Arbitrary<Shape>;
-
-/** Some as they were sent, some with a byte changed, often one of the IP header, which no checksum is over, or the end cut off. */
-const damage = fc.oneof(
-  { weight: 2, arbitrary: fc.constant(undefined) },
-  { weight: 1, arbitrary: fc.record({ at: fc.nat(120), to: byte }) },
-  {
-    weight: 3,
-    arbitrary: fc.constantFrom(
-      { ipAt: 0, to: 0x46 },
-      { ipAt: 3, to: 44 },
-      { ipAt: 6, to: 0x20 },
-      { ipAt: 6, to: 0x40 },
-      { ipAt: 6, to: 112 },
-      { ipAt: 7, to: 1 },
-      { ipAt: 8, to: 1 },
-      { ipAt: 9, to: 51 },
-      { ipAt: 9, to: 112 },
-    ),
-  },
-  { weight: 1, arbitrary: fc.record({ keep: fc.nat(120) }) },
-);
 const capture = fc
   .record({
     link: fc.constantFrom(...LINKS),

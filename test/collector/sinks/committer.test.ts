@@ -1,14 +1,14 @@
 import { describe, expect, test } from "vitest";
 import type { Batch } from "../../../collector/events/batch.ts";
-import type { Event } from "../../../collector/events/event.ts";
-import { toEvent } from "../../../collector/events/observation.ts";
+import { type EventJson, type Observation, toEventJson } from "../../../collector/events/observation.ts";
 import { Committer } from "../../../collector/sinks/committer.ts";
 import type { Append } from "../../../collector/sinks/spool.ts";
 import { advert, master, settled, Waits } from "../app/support.ts";
 
 const identity = { cluster: "web", node: "lb1" };
-const eventOf = (seen: Parameters<typeof toEvent>[0]): Event => toEvent(seen, identity, seen.ts);
-const events = (count: number, from = 0): Event[] => Array.from({ length: count }, (_, i) => eventOf(master(from + i)));
+const eventOf = (seen: Observation): EventJson => toEventJson(seen, identity, seen.ts);
+const events = (count: number, from = 0): EventJson[] =>
+  Array.from({ length: count }, (_, i) => eventOf(master(from + i)));
 const batchIn = ({ body }: Append): Batch => JSON.parse(body.toString()) as Batch;
 const namesIn = (append: Append): string[] =>
   batchIn(append).events.map((event) => ("instance" in event ? String(event.instance) : event.kind));
@@ -64,7 +64,7 @@ describe("the committer", () => {
 
   test("closes a batch before it holds more events or bytes than the server takes", async () => {
     const { subject, turns } = committer();
-    const long = events(1_000).map((event) => ({ ...event, raw: "é".repeat(4_000) }));
+    const long = Array.from({ length: 1_000 }, (_, i) => eventOf({ ...master(i), raw: "é".repeat(4_000) }));
     await Promise.all([subject.commit(events(6_000, 10_000)), subject.commit(long)]);
     const all = turns.flat();
     expect(all.flatMap(namesIn)).toHaveLength(7_000);
