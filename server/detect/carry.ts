@@ -1,4 +1,8 @@
+import { US_PER_SECOND } from "../../collector/core/time.ts";
 import type { Event } from "../../collector/events/event.ts";
+import type { IncidentDraft } from "./incident.ts";
+import { eventsBetween } from "./order.ts";
+import type { EventsByNode } from "./stretch.ts";
 
 /**
  * What of the past still matters. Detection looks at one stretch of time after the other, and takes over the cut between two
@@ -75,3 +79,60 @@ export function stateKey(event: Event): string | undefined {
 }
 
 const keyOf = (...parts: readonly (string | number | boolean | undefined)[]): string => parts.join("\0");
+
+/** Of each key the newest events are carried whatever their age: a begin and its end, ... */
+const NEWEST_ALWAYS = 2;
+/** ... and this many not older than a day: what flaps does so by more than its last change. */
+const NEWEST_OF_A_DAY = 8;
+const DAY_US = 86_400 * US_PER_SECOND;
+/** Of an incident that is not over, what happened this close to its begin may be its cause; microseconds. */
+const AROUND_BEGIN_US = 120 * US_PER_SECOND;
+/** Most events around one such begin, the nearest ones. */
+const AROUND_BEGIN_MAX = 200;
+
+export interface Cut {
+  readonly at: number;
+  /** From here on everything is carried. */
+  readonly since: number;
+  /** Incidents that are not over at the cut. */
+  readonly open: readonly IncidentDraft[];
+}
+
+/** @param events  all before the cut that are at hand, carried ones included */
+export function carryOver(events: EventsByNode, cut: Cut): Map<string, readonly Event[]> {
+  const shown = new Set(cut.open.flatMap(({ evidence }) => evidence.map(({ eventId }) => eventId)));
+  const begins = [...new Set(cut.open.map(({ start }) => start))];
+  const near = aroundBegins(events, begins);
+  const carried = new Map<string, readonly Event[]>();
+  for (const [node, own] of [...events].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const counts = new Map<string, number>();
+    const kept: Event[] = [];
+    for (let index = own.length - 1; index >= 0; index -= 1) {
+      const event = own[index] as Event;
+      if (event.ts >= cut.since || stillSays(event, counts, cut.at) || shown.has(event.id) || near.has(event))
+        kept.push(event);
+    }
+    if (kept.length > 0) carried.set(node, kept.reverse());
+  }
+  return carried;
+}
+
+/** Counts it. */
+function stillSays(event: Event, counts: Map<string, number>, at: number): boolean {
+  const key = stateKey(event);
+  if (key === undefined) return false;
+  const newer = counts.get(key) ?? 0;
+  counts.set(key, newer + 1);
+  return newer < NEWEST_ALWAYS || (newer < NEWEST_OF_A_DAY && at - event.ts <= DAY_US);
+}
+
+function aroundBegins(events: EventsByNode, begins: readonly number[]): ReadonlySet<Event> {
+  const near = new Set<Event>();
+  for (const begin of begins) {
+    const around = [...events.values()]
+      .flatMap((own) => eventsBetween(own, begin - AROUND_BEGIN_US, begin + AROUND_BEGIN_US))
+      .sort((a, b) => Math.abs(a.ts - begin) - Math.abs(b.ts - begin) || (a.id < b.id ? -1 : 1));
+    for (const event of around.slice(0, AROUND_BEGIN_MAX)) near.add(event);
+  }
+  return near;
+}

@@ -39,7 +39,7 @@ export interface NodeView {
   readonly heard: readonly { readonly sender: string; readonly span: WireSpan }[];
   readonly claims: readonly Claim[];
   readonly lane: Lane;
-  /** All of the node's events, in order. */
+  /** All of the node's events but the lines about instances of other routers, in order. */
   readonly events: readonly Event[];
 }
 
@@ -48,6 +48,45 @@ export interface NodeInput {
   readonly evidence: NodeEvidence;
   readonly events: readonly Event[];
   readonly watchedTo: number;
+}
+
+/** What one node says, sorted by the routers it speaks of. */
+export interface NodeReading extends NodeInput {
+  wireOf(router: string): readonly WireSpan[];
+  logOf(router: string): readonly LogSpan[];
+  /** All but the lines about instances of other routers. */
+  eventsOf(router: string): readonly Event[];
+}
+
+export function readNode(input: NodeInput, identity: Identity): NodeReading {
+  const { node, evidence, events } = input;
+  const wire = grouped(evidence.wire, ({ family, vrid, vips }) => identity.routerOfSender(family, vrid, vips));
+  const log = grouped(evidence.log, ({ instance, from }) => identity.routerOfInstance(node, instance, from.ts));
+  const routers = events.map((event) =>
+    "instance" in event && event.instance !== undefined
+      ? identity.routerOfInstance(node, event.instance, event.ts)
+      : undefined,
+  );
+  const isOnlyOne = new Set(routers.filter((router) => router !== undefined)).size < 2;
+  return {
+    ...input,
+    wireOf: (router) => wire.get(router) ?? [],
+    logOf: (router) => log.get(router) ?? [],
+    eventsOf: (router) =>
+      isOnlyOne ? events : events.filter((_, index) => routers[index] === undefined || routers[index] === router),
+  };
+}
+
+function grouped<T>(items: readonly T[], keyOf: (item: T) => string | undefined): ReadonlyMap<string, readonly T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const key = keyOf(item);
+    if (key === undefined) continue;
+    const group = groups.get(key);
+    if (group) group.push(item);
+    else groups.set(key, [item]);
+  }
+  return groups;
 }
 
 type Rank = "kernel" | "wire" | "log" | "heard";
@@ -66,7 +105,7 @@ interface Member extends Span {
 export function viewNodes(
   router: RouterIdentity,
   identity: Identity,
-  inputs: ReadonlyMap<string, NodeInput>,
+  inputs: ReadonlyMap<string, NodeReading>,
 ): NodeView[] {
   const wire = wireOf(router, identity, inputs);
   return router.instances
@@ -76,15 +115,15 @@ export function viewNodes(
 }
 
 interface Heard {
-  readonly hearer: NodeInput;
+  readonly hearer: NodeReading;
   readonly sender: string;
   readonly span: WireSpan;
 }
 
-function wireOf(router: RouterIdentity, identity: Identity, inputs: ReadonlyMap<string, NodeInput>): Heard[] {
+function wireOf(router: RouterIdentity, identity: Identity, inputs: ReadonlyMap<string, NodeReading>): Heard[] {
   return [...inputs.values()].flatMap((hearer) =>
-    hearer.evidence.wire
-      .filter(({ family, vrid, vips }) => identity.routerOfSender(family, vrid, vips) === router.id)
+    hearer
+      .wireOf(router.id)
       .map((span) => ({ hearer, sender: span.outgoing ? hearer.node : identity.nodeOfAddress(span.peer), span })),
   );
 }
@@ -93,15 +132,13 @@ function viewNode(
   node: string,
   router: RouterIdentity,
   identity: Identity,
-  inputs: ReadonlyMap<string, NodeInput>,
+  inputs: ReadonlyMap<string, NodeReading>,
   wire: readonly Heard[],
 ): NodeView {
   const input = inputs.get(node);
   const hearers = wire.filter(({ sender }) => sender === node).map(({ hearer }) => hearer.watchedTo);
   const watchedTo = input?.watchedTo ?? Math.max(0, ...hearers);
-  const log = (input?.evidence.log ?? []).filter(
-    ({ instance, from }) => identity.routerOfInstance(node, instance, from.ts) === router.id,
-  );
+  const log = input?.logOf(router.id) ?? [];
   const kernel = input ? presenceOf(router.vips, input.evidence) : [];
   const own = wire.filter(({ sender, hearer }) => sender === node && hearer.node === node);
   const others = wire.filter(({ sender, hearer }) => sender === node && hearer.node !== node);
@@ -137,7 +174,7 @@ function viewNode(
       bars: barsOf(log, kernel, own.length > 0 ? own : others),
       watchedTo,
     },
-    events: input?.events ?? [],
+    events: input?.eventsOf(router.id) ?? [],
   };
 }
 

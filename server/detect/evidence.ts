@@ -1,6 +1,5 @@
 import type { Event, EventKind, Family } from "../../collector/events/event.ts";
-import { SAME_BOOT_US } from "./options.ts";
-import { firstAtOrAfter } from "./order.ts";
+import type { LifeSign } from "./life-signs.ts";
 import { readServices, type ServiceSpan } from "./services.ts";
 import type { InstanceState } from "./view.ts";
 
@@ -97,25 +96,6 @@ export const DETECTION_KINDS: ReadonlySet<EventKind> = new Set<EventKind>([
   "collector.started",
   "collector.stopped",
 ]);
-
-/** @param lifeSignBefore  the newest sign of life of the node before an instant, epoch microseconds */
-export type LifeSign = (ts: number) => number | undefined;
-
-/**
- * The newest event or folded heartbeat before an instant. Signs since the collector was started shortly before do not count:
- * the host was booted, and what ran on it before ended at a time nobody saw.
- */
-export function lifeSigns(events: readonly Event[], heartbeats: readonly number[]): LifeSign {
-  const beats = [...heartbeats].sort((a, b) => a - b);
-  const starts = events.filter(({ kind }) => kind === "collector.started").map(({ ts }) => ts);
-  const before = (ts: number): number | undefined => {
-    const event = events[firstAtOrAfter(events, ts) - 1];
-    const beat = beats.findLast((at) => at < ts);
-    if (event === undefined) return beat;
-    return beat === undefined ? event.ts : Math.max(event.ts, beat);
-  };
-  return (ts) => before(starts.find((start) => start <= ts && ts - start <= SAME_BOOT_US) ?? ts);
-}
 
 export function readEvidence(events: readonly Event[], lifeSign: LifeSign): NodeEvidence {
   return {

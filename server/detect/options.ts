@@ -50,6 +50,9 @@ export const STALL_AFTERMATH_US = US_PER_SECOND;
 /** Heartbeats are folded: of each node the newest in every stretch of this length is kept. */
 export const LIFE_SIGN_BUCKET_US = 60 * US_PER_SECOND;
 
+/** Every detector has concluded what there is to conclude from a silence this long. */
+export const SETTLED_US = 1_200 * US_PER_SECOND;
+
 export interface DetectionOptions {
   /** Microseconds; default SILENT_AFTER_US. */
   readonly silentAfterUs: number;

@@ -20,6 +20,10 @@ export function positionOf(at: string | undefined): Position {
 
 const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
+/** A sender of one advert is seen and gone at its instant; what begins then also ends after it. */
+const isEnd = (event: Event): number =>
+  Number(event.kind === "wire.master-gone" || (event.kind === "shadow.divergence" && event.phase === "end"));
+
 /**
  * The order of one node's events. Classic syslog has whole seconds, and what a daemon does in one second (start, fail, end)
  * matters in its order: so the position in the log decides, and at last the id, that the order be a function of the set.
@@ -28,7 +32,13 @@ export function compareEvents(a: Event, b: Event): number {
   if (a.ts !== b.ts) return a.ts - b.ts;
   const p = positionOf(a.at);
   const q = positionOf(b.at);
-  return byText(p.stem, q.stem) || q.rotation - p.rotation || p.offset - q.offset || byText(a.id, b.id);
+  return (
+    byText(p.stem, q.stem) ||
+    q.rotation - p.rotation ||
+    p.offset - q.offset ||
+    isEnd(a) - isEnd(b) ||
+    byText(a.id, b.id)
+  );
 }
 
 /** Index of the first event at or after `ts` in a list ordered by time. */

@@ -18,42 +18,130 @@ export function subjectKey({ kind, cluster, subject, cause }: IncidentDraft): st
   return [kind, cluster, subject.router ?? subject.service ?? subject.nodes.join()].join("|");
 }
 
-export interface Reconciled {
-  readonly incidents: readonly Incident[];
-  readonly changes: readonly IncidentChange[];
-}
-
 /**
- * @param known         all incidents of the cluster, withdrawn ones included
- * @param mayWithdraw   false for one whose evidence is not (or no longer) at hand
+ * The incidents people know of one cluster, and which of them each draft is. What a change costs depends on how much changed,
+ * not on how many incidents there are.
  */
-export function reconcile(
-  known: readonly Incident[],
-  drafts: readonly IncidentDraft[],
-  mayWithdraw: (incident: Incident) => boolean,
-): Reconciled {
-  const matches = matchAll(known, drafts);
-  const taken = new Set(known.map(({ id }) => id));
-  const changes: IncidentChange[] = [];
-  const incidents: Incident[] = [];
-  for (const draft of drafts) {
-    const before = matches.get(draft);
-    const incident = before ? revise(before, draft) : open(draft, taken);
-    const type = changeOf(before, incident);
-    if (type) changes.push({ type, incident });
-    incidents.push(incident);
-  }
-  const matched = new Set(matches.values());
-  for (const before of known) {
-    if (matched.has(before)) continue;
-    if (before.status === "withdrawn" || !mayWithdraw(before)) incidents.push(before);
-    else {
-      const incident: Incident = { ...before, status: "withdrawn", revision: before.revision + 1 };
-      changes.push({ type: "withdrawn", incident });
-      incidents.push(incident);
+export class IncidentBook {
+  private readonly assigned = new Map<IncidentDraft, Incident>();
+  /** Of which no draft is at hand: withdrawn, or known from before a restart. */
+  private readonly loose = new Pool();
+  private readonly taken = new Set<string>();
+
+  constructor(known: readonly Incident[]) {
+    for (const incident of known) {
+      this.taken.add(incident.id);
+      this.loose.add(incident);
     }
   }
-  return { incidents, changes };
+
+  living(): Incident[] {
+    return [...this.assigned.values(), ...this.loose.all()].filter(({ status }) => status !== "withdrawn");
+  }
+
+  /**
+   * @param gone         drafts that no longer hold
+   * @param fresh        drafts that hold now, and did not before
+   * @param mayWithdraw  false for one whose evidence is not (or no longer) at hand
+   */
+  update(
+    gone: readonly IncidentDraft[],
+    fresh: readonly IncidentDraft[],
+    mayWithdraw: (incident: Incident) => boolean,
+  ): readonly IncidentChange[] {
+    const changed = this.repeat(gone, fresh);
+    const orphans = new Pool();
+    for (const draft of changed.gone) {
+      const incident = this.assigned.get(draft);
+      if (incident) orphans.add(incident);
+      this.assigned.delete(draft);
+    }
+    const matches = matchAll([orphans, this.loose], changed.fresh);
+    const changes: IncidentChange[] = [];
+    for (const draft of changed.fresh) {
+      const before = matches.get(draft);
+      const incident = before ? revise(before, draft) : open(draft, this.taken);
+      if (before) {
+        orphans.delete(before);
+        this.loose.delete(before);
+      }
+      const type = changeOf(before, incident);
+      if (type) changes.push({ type, incident });
+      this.assigned.set(draft, incident);
+    }
+    for (const incident of orphans.all()) this.loose.add(incident);
+    for (const before of this.loose.all()) {
+      if (before.status === "withdrawn" || !mayWithdraw(before)) continue;
+      const incident = withdraw(before);
+      changes.push({ type: "withdrawn", incident });
+      this.loose.delete(before);
+      this.loose.add(incident);
+    }
+    return changes;
+  }
+
+  /** Most drafts that are concluded again are the same again. @returns the others */
+  private repeat(
+    gone: readonly IncidentDraft[],
+    fresh: readonly IncidentDraft[],
+  ): { readonly gone: readonly IncidentDraft[]; readonly fresh: readonly IncidentDraft[] } {
+    const before = new Map(gone.map((draft) => [JSON.stringify(draft), draft]));
+    const others = fresh.filter((draft) => {
+      const key = JSON.stringify(draft);
+      const same = before.get(key);
+      const incident = same && this.assigned.get(same);
+      if (!same || !incident) return true;
+      before.delete(key);
+      this.assigned.delete(same);
+      this.assigned.set(draft, incident);
+      return false;
+    });
+    const kept = new Set(before.values());
+    return { gone: gone.filter((draft) => kept.has(draft)), fresh: others };
+  }
+}
+
+/** Incidents by what a draft may be recognised by. */
+class Pool {
+  private readonly incidents = new Set<Incident>();
+  private readonly bySubject = new Map<string, Set<Incident>>();
+  private readonly byEvidence = new Map<string, Set<Incident>>();
+
+  all(): ReadonlySet<Incident> {
+    return this.incidents;
+  }
+
+  add(incident: Incident): void {
+    this.incidents.add(incident);
+    into(this.bySubject, subjectKey(incident), incident);
+    for (const { eventId } of incident.evidence) into(this.byEvidence, eventId, incident);
+  }
+
+  delete(incident: Incident): void {
+    if (!this.incidents.delete(incident)) return;
+    outOf(this.bySubject, subjectKey(incident), incident);
+    for (const { eventId } of incident.evidence) outOf(this.byEvidence, eventId, incident);
+  }
+
+  /** Of the same subject, or with some of the same evidence. */
+  like(draft: IncidentDraft): ReadonlySet<Incident> {
+    const found = new Set(this.bySubject.get(subjectKey(draft)));
+    for (const { eventId } of draft.evidence)
+      for (const incident of this.byEvidence.get(eventId) ?? []) found.add(incident);
+    return found;
+  }
+}
+
+function into(index: Map<string, Set<Incident>>, key: string, incident: Incident): void {
+  const known = index.get(key);
+  if (known) known.add(incident);
+  else index.set(key, new Set([incident]));
+}
+
+function outOf(index: Map<string, Set<Incident>>, key: string, incident: Incident): void {
+  const known = index.get(key);
+  known?.delete(incident);
+  if (known?.size === 0) index.delete(key);
 }
 
 interface Pair {
@@ -63,23 +151,23 @@ interface Pair {
 }
 
 /** Best pairs first: a living incident before a withdrawn one, the same subject before the same evidence, the nearest start. */
-function matchAll(known: readonly Incident[], drafts: readonly IncidentDraft[]): Map<IncidentDraft, Incident> {
+function matchAll(pools: readonly Pool[], drafts: readonly IncidentDraft[]): Map<IncidentDraft, Incident> {
   const pairs: Pair[] = [];
-  const keys = new Map(known.map((incident) => [incident, subjectKey(incident)]));
-  for (const draft of drafts) {
-    const key = subjectKey(draft);
-    const evidence = new Set(draft.evidence.map((piece) => piece.eventId));
-    for (const before of known) {
+  for (const draft of drafts)
+    for (const before of pools.flatMap((pool) => [...pool.like(draft)])) {
       if (before.kind !== draft.kind || !near(draft, before)) continue;
-      const same = keys.get(before) === key;
-      if (!same && !before.evidence.some((piece) => evidence.has(piece.eventId))) continue;
+      const isOther = subjectKey(before) !== subjectKey(draft);
       pairs.push({
         draft,
         before,
-        rank: [Number(before.status === "withdrawn"), Number(!same), Math.abs(draft.start - before.start)],
+        rank: [
+          Number(before.status === "withdrawn"),
+          Number(isOther),
+          Math.abs(draft.start - before.start),
+          Math.abs(lastOf(draft) - lastOf(before)),
+        ],
       });
     }
-  }
   pairs.sort((a, b) => compareRanks(a.rank, b.rank) || (a.before.id < b.before.id ? -1 : 1));
   const matches = new Map<IncidentDraft, Incident>();
   const used = new Set<Incident>();
@@ -98,9 +186,10 @@ function compareRanks(a: readonly number[], b: readonly number[]): number {
 
 /** They overlap in time, or begin or end next to each other. */
 function near(draft: IncidentDraft, before: IncidentDraft): boolean {
-  const end = (incident: IncidentDraft): number => incident.end ?? Number.MAX_SAFE_INTEGER;
-  return draft.start <= end(before) + SAME_INCIDENT_US && before.start <= end(draft) + SAME_INCIDENT_US;
+  return draft.start <= lastOf(before) + SAME_INCIDENT_US && before.start <= lastOf(draft) + SAME_INCIDENT_US;
 }
+
+const lastOf = ({ end }: IncidentDraft): number => end ?? Number.MAX_SAFE_INTEGER;
 
 const statusOf = (draft: IncidentDraft): Incident["status"] => (draft.end === null ? "open" : "resolved");
 
@@ -110,6 +199,12 @@ function open(draft: IncidentDraft, taken: Set<string>): Incident {
   taken.add(id);
   return { ...draft, id, revision: 1, status: statusOf(draft) };
 }
+
+const withdraw = (before: Incident): Incident => ({
+  ...before,
+  status: "withdrawn",
+  revision: before.revision + 1,
+});
 
 function revise(before: Incident, draft: IncidentDraft): Incident {
   const incident = { ...draft, id: before.id, revision: before.revision, status: statusOf(draft) };

@@ -1,6 +1,7 @@
 import { configDrift } from "./config-drift.ts";
 import { configError } from "./config-error.ts";
 import type { Detector } from "./detector.ts";
+import type { IncidentKind } from "./incident.ts";
 import { flapping } from "./flapping.ts";
 import { nearMiss, schedulerStall } from "./near-miss.ts";
 import { noMaster } from "./no-master.ts";
@@ -25,3 +26,6 @@ export const DETECTORS: readonly Detector[] = [
   configError,
   configDrift,
 ];
+
+/** Kinds whose open incidents end when enough time has passed, whatever happens. */
+export const CLOSES_BY_TIME: ReadonlySet<IncidentKind> = new Set<IncidentKind>(["flapping"]);

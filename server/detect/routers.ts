@@ -145,6 +145,8 @@ export interface Identity {
   /** The node a sender address belongs to; the address itself names a node nothing else is known of. */
   nodeOfAddress(address: string): string;
   instanceOfRouter(node: string, router: string): string | null;
+  /** Equal when all of the above say the same. */
+  readonly sign: string;
 }
 
 class UnionFind {
@@ -219,7 +221,17 @@ export function identify(cluster: string, facts: IdentityFacts): Identity {
     [...groups].map(([root, group]) => [ids.get(root) as string, toRouter(ids.get(root) as string, cluster, group)]),
   );
   const idOf = (key: string): string | undefined => ids.get(sets.find(key));
+  const sign = JSON.stringify([
+    [...routers].sort(([a], [b]) => (a < b ? -1 : 1)),
+    [...spans].map(([name, list]) => [name, ...list.map(({ from, key }) => [from, idOf(key)])]).sort(compareJson),
+    sets
+      .all()
+      .map((key) => [key, idOf(key)])
+      .sort(compareJson),
+    [...facts.senders.values()].map(({ peer }) => [peer, nodeOfAddress(peer)]).sort(compareJson),
+  ]);
   return {
+    sign,
     routers: new Map([...routers].sort(([a], [b]) => (a < b ? -1 : 1))),
     routerOfInstance: (node, name, ts) => idOf(instanceElement(spans, node, name, ts)),
     routerOfSender: (family, vrid, vips) =>
@@ -229,6 +241,8 @@ export function identify(cluster: string, facts: IdentityFacts): Identity {
       routers.get(router)?.instances.find((instance) => instance.node === node)?.name ?? null,
   };
 }
+
+const compareJson = (a: unknown, b: unknown): number => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1);
 
 /** What an instance name of a node meant from when on: it may move to another VRID. */
 type ConfigSpans = ReadonlyMap<

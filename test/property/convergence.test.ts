@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import type { Event } from "../../collector/events/event.ts";
 import { createDetectionEngine, detectAll } from "../../server/detect/engine.ts";
 import type { Incident } from "../../server/detect/incident.ts";
+import { STRETCH_SIZES } from "../../server/detect/stretch.ts";
 import { scenario } from "../server/detect/scenario.ts";
 
 const node = fc.constantFrom("lb1", "lb2", "lb3");
@@ -122,16 +123,26 @@ const verb = fc.oneof(
     ),
   },
 );
-/** Quarters of seconds over two minutes: many share a syslog second. */
-const line = fc
-  .tuple(fc.integer({ min: 0, max: 480 }), node, verb)
-  .map(([quarters, name, what]) => `at ${quarters / 4} ${name} ${what}`);
-const history = fc.array(line, { minLength: 1, maxLength: 40 }).map((lines) => scenario(lines.join("\n")));
+/** Quarters of seconds over two minutes, where many share a syslog second; or minutes over hours, or hours over weeks. */
+const step = fc.constantFrom(0.25, 0.25, 30, 3600);
+const history = fc
+  .tuple(step, fc.array(fc.tuple(fc.integer({ min: 0, max: 480 }), node, verb), { minLength: 1, maxLength: 40 }))
+  .map(([seconds, lines]) =>
+    scenario(lines.map(([steps, name, what]) => `at ${steps * seconds} ${name} ${what}`).join("\n")),
+  );
+/** Those of tests make of a few events what is otherwise made of thousands. */
+const sizes = fc.constantFrom(
+  STRETCH_SIZES,
+  { min: 2, marginEvents: 2 },
+  { min: 4, marginEvents: 3 },
+  { min: 3, marginEvents: 512 },
+);
 
 /** Some order of the events, some of them twice, in batches. */
 const delivery = history.chain((events) =>
   fc.record({
     events: fc.constant(events),
+    sizes,
     order: fc.shuffledSubarray(events, { minLength: events.length }),
     repeated: fc.subarray(events),
     cuts: fc.array(fc.nat(80), { maxLength: 8 }),
@@ -148,16 +159,16 @@ function batches(events: readonly Event[], cuts: readonly number[]): Event[][] {
 
 test("any order, repetition and batching of the events ends in the same incidents, routers and lanes", () => {
   fc.assert(
-    fc.property(delivery, ({ events, order, repeated, cuts }) => {
-      const engine = createDetectionEngine();
+    fc.property(delivery, ({ events, order, repeated, cuts, sizes: own }) => {
+      const engine = createDetectionEngine({}, [], own);
       for (const batch of batches([...order, ...repeated], cuts)) engine.add(batch);
-      const whole = detectAll(events);
+      const whole = detectAll(events, {}, own);
       expect(conclusions(engine.incidents())).toEqual(whole.incidents);
       expect(engine.routers().map(({ id, vips, instances }) => ({ id, vips, instances }))).toEqual(
         whole.routers.map(({ id, vips, instances }) => ({ id, vips, instances })),
       );
       for (const { id } of whole.routers) expect(engine.lanes(id)).toEqual(whole.lanes.get(id));
-      const atOnce = createDetectionEngine();
+      const atOnce = createDetectionEngine({}, [], own);
       atOnce.add(events);
       for (const { id } of whole.routers) expect(engine.services(id)).toEqual(atOnce.services(id));
     }),
@@ -167,8 +178,8 @@ test("any order, repetition and batching of the events ends in the same incident
 
 test("ids are unique, and an unchanged incident is not told twice", () => {
   fc.assert(
-    fc.property(delivery, ({ order, cuts }) => {
-      const engine = createDetectionEngine();
+    fc.property(delivery, ({ order, cuts, sizes: own }) => {
+      const engine = createDetectionEngine({}, [], own);
       const revisions = new Map<string, number>();
       for (const batch of batches(order, cuts))
         for (const { incident } of engine.add(batch).changes) {
@@ -185,10 +196,10 @@ test("ids are unique, and an unchanged incident is not told twice", () => {
 
 test("a restart with what the store has ends in the same incidents", () => {
   fc.assert(
-    fc.property(delivery, ({ events, order }) => {
-      const before = createDetectionEngine();
+    fc.property(delivery, ({ events, order, sizes: own }) => {
+      const before = createDetectionEngine({}, [], own);
       before.add(order);
-      const after = createDetectionEngine({}, before.incidents());
+      const after = createDetectionEngine({}, before.incidents(), own);
       after.load(events.filter(({ kind }) => kind !== "wire.advert"));
       after.add(events.filter(({ kind }) => kind === "wire.advert"));
       expect(after.incidents()).toEqual(before.incidents());

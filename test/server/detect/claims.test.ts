@@ -96,3 +96,11 @@ describe("a lane shows what each source says", () => {
     expect(secondsOf(lane?.watchedTo ?? 0)).toBe(12);
   });
 });
+
+test("a sender of a single advert is gone at its instant, whatever the ids of the events are", () => {
+  const ends = Array.from({ length: 8 }, (_, line) => {
+    const lane = lanes(`${"\n".repeat(line)}at 0 lb1 config\nat 5 lb1 wire out seen\nat 5 lb1 wire out gone silent`)[0];
+    return lane?.bars.filter(({ source }) => source === "wire").map(inShort);
+  });
+  expect(ends).toEqual(Array.from({ length: 8 }, () => ["wire MASTER 5..5"]));
+});
