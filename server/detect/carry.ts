@@ -47,6 +47,9 @@ export function stateKey(event: Event): string | undefined {
         event.outgoing,
         ...[...event.vips].sort(),
       );
+    // Which hardware addresses are the node's own; what others send tells of a moment, and there is no end of it.
+    case "wire.garp":
+      return event.outgoing ? keyOf(event.kind, event.interface, event.address) : undefined;
     case "check.server-up":
     case "check.server-down":
     case "check.server-gone":

@@ -86,6 +86,8 @@ function sentence(event: Event): string {
         : `hears adverts of VRID ${event.vrid} with priority ${event.priority} from ${event.peer}`;
     case "wire.master-gone":
       return `last advert of VRID ${event.vrid} from ${event.peer} (${event.reason})`;
+    case "wire.garp":
+      return `${event.outgoing ? "announces" : "hears announced"}: ${event.address} is at ${event.mac} (${event.interface})`;
     case "kernel.addresses":
       return `addresses of the node: ${event.addresses
         .map(({ address, interface: nic }) => `${address} on ${nic}`)

@@ -73,6 +73,7 @@ export const DETECTION_KINDS: ReadonlySet<EventKind> = new Set<EventKind>([
   "vrrp.interface",
   "wire.master-seen",
   "wire.master-gone",
+  "wire.garp",
   "kernel.addresses",
   "kernel.address-added",
   "kernel.address-removed",

@@ -11,6 +11,7 @@ export const INCIDENT_KINDS = [
   "near-miss",
   "config-error",
   "config-drift",
+  "vip-conflict",
 ] as const;
 export type IncidentKind = (typeof INCIDENT_KINDS)[number];
 export const CERTAINTIES = ["suspected", "confirmed"] as const;

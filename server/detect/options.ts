@@ -33,6 +33,10 @@ export const CONFIG_SETTLE_US = 10 * US_PER_SECOND;
 export const DRIFT_GRACE_US = 300 * US_PER_SECOND;
 /** The configuration of a node that was not seen for this long counts no more: it may be gone for good. */
 export const CONFIG_FORGOTTEN_US = 86_400 * US_PER_SECOND;
+/** An announcement this close to a mastership is part of it: keepalived repeats its own five seconds later, and a log has whole seconds. */
+export const ANNOUNCEMENT_SLACK_US = 10 * US_PER_SECOND;
+/** What nobody corrects is believed for this long: caches of neighbours forget within minutes. */
+export const ANNOUNCED_FOR_US = 300 * US_PER_SECOND;
 /** Most pieces of evidence in one incident. */
 export const EVIDENCE_MAX = 50;
 /** Two starts of one incident, before and after a revision, may be this far apart without any overlap. */

@@ -10,6 +10,7 @@ import { nodeDivergence, routerDivergence } from "./shadow-divergence.ts";
 import { serviceDown } from "./service-down.ts";
 import { splitBrain } from "./split-brain.ts";
 import { startupFailure } from "./startup-failure.ts";
+import { vipConflict } from "./vip-conflict.ts";
 
 /** A detector is one file and one line here. */
 export const DETECTORS: readonly Detector[] = [
@@ -25,6 +26,7 @@ export const DETECTORS: readonly Detector[] = [
   schedulerStall,
   configError,
   configDrift,
+  vipConflict,
 ];
 
 /** Kinds whose open incidents end when enough time has passed, whatever happens. */

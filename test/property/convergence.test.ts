@@ -117,6 +117,10 @@ const verb = fc.oneof(
     weight: 1,
     arbitrary: fc.constantFrom(
       "rejects auth",
+      "arp out",
+      "arp lb1",
+      "arp 02:00:00:00:00:99",
+      "arp 00:00:5e:00:01:09",
       "rejects interval",
       "lower lb2",
       "diagnostic fatal missing_parameter 7 no parameter",

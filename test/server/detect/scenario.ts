@@ -15,6 +15,9 @@ const ADDRESSES: Readonly<Record<string, string>> = { lb1: "10.99.0.11", lb2: "1
 const PRIORITIES: Readonly<Record<string, number>> = { lb1: 150, lb2: 100, lb3: 50 };
 export const addressOf = (node: string): string => ADDRESSES[node] ?? node;
 
+const macOf = (node: string): string =>
+  node.includes(":") ? node : `02:00:00:00:00:${(addressOf(node).split(".").at(-1) ?? "0").padStart(2, "0")}`;
+
 interface Spoken {
   readonly source: Source;
   readonly body: EventBody;
@@ -41,7 +44,8 @@ const wireBody = (node: string, words: readonly string[]): Spoken => {
     vips: [VIP],
     advertIntervalUs: US_PER_SECOND,
   };
-  if (what === "seen") return { source: "wire", body: { kind: "wire.master-seen", ...common } };
+  if (what === "seen")
+    return { source: "wire", body: { kind: "wire.master-seen", ...common, vrid: Number(reason ?? 51) } };
   if (what === "advert")
     return {
       source: "wire",
@@ -174,8 +178,8 @@ const VERBS: Readonly<Record<string, Verb>> = {
   /** The same with a microsecond timestamp, as journald has it. */
   journal: (words) => ({ ...stateLine(words), classic: false }),
   kernel: (words) => {
-    const [change = ""] = words;
-    const where = { interface: "eth0", prefixLength: 24 };
+    const [change = "", nic = "eth0"] = words;
+    const where = { interface: change === "=" ? "eth0" : nic, prefixLength: 24 };
     if (change === "=")
       return {
         source: "kernel",
@@ -237,6 +241,18 @@ const VERBS: Readonly<Record<string, Verb>> = {
   checks,
   "sent-zero": () => log({ kind: "vrrp.priority-zero-sent", instance: "VI_1" }, "(VI_1) sent 0 priority"),
   removing: () => log({ kind: "vrrp.vips", instance: "VI_1", action: "removing" }, "(VI_1) removing VIPs."),
+  /** `arp out`, `arp lb2`, `arp 02:00:00:00:00:99 10.99.0.101`: an address is announced at the MAC address of a node or at another one. */
+  arp: ([from = "out", address = VIP], node) => ({
+    source: "wire",
+    body: {
+      kind: "wire.garp",
+      interface: "eth0",
+      family: "ipv4",
+      address,
+      outgoing: from === "out",
+      mac: from === "out" ? macOf(node) : macOf(from),
+    },
+  }),
   garp: ([name = "VI_1", vip = VIP]) =>
     log(
       { kind: "vrrp.garp", instance: name, interface: "eth0", vips: [vip] },
