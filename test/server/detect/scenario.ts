@@ -30,22 +30,23 @@ interface Spoken {
 type Verb = (words: readonly string[], node: string) => Spoken;
 
 const wireBody = (node: string, words: readonly string[]): Spoken => {
-  const [direction, what, reason] = words;
+  const [direction, what, ...rest] = words;
+  const vrid = Number(rest.find((word) => /^\d+$/.test(word)) ?? 51);
+  const reason = rest.find((word) => !/^\d+$/.test(word));
   const outgoing = direction === "out";
   const sender = outgoing ? node : (direction ?? "");
   const peer = addressOf(sender);
   const common = {
     interface: "eth0",
     family: "ipv4" as const,
-    vrid: 51,
+    vrid,
     peer,
     outgoing,
     priority: PRIORITIES[sender] ?? 100,
     vips: [VIP],
     advertIntervalUs: US_PER_SECOND,
   };
-  if (what === "seen")
-    return { source: "wire", body: { kind: "wire.master-seen", ...common, vrid: Number(reason ?? 51) } };
+  if (what === "seen") return { source: "wire", body: { kind: "wire.master-seen", ...common } };
   if (what === "advert")
     return {
       source: "wire",
