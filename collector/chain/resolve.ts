@@ -91,7 +91,7 @@ export function resolveChain(files: ChainFiles, facts: ChainFacts): StartChain {
     ...(namespace === undefined ? {} : { namespace }),
     ...(instance === undefined ? {} : { instance }),
   };
-  return { ...chain, diagnostics: diagnose(chain, { tree, facts, build, launch, ...(daemon ? { daemon } : {}) }) };
+  return { ...chain, diagnostics: diagnose({ chain, tree, facts, build, launch, ...(daemon ? { daemon } : {}) }) };
 }
 
 function launchOf(tree: ChainTree, facts: ChainFacts): Launch {
