@@ -9,7 +9,7 @@ import type { Located } from "./located.ts";
 import type { Facility, ParsedOptions } from "./options.ts";
 import type { NodeProcess, RunningDaemon } from "./process.ts";
 import type { StartScript } from "./script.ts";
-import type { SyslogRules } from "./syslog.ts";
+import type { SyslogRules } from "./syslog/line.ts";
 import type { Command, Condition, RefusedCommand, Unit } from "./unit.ts";
 
 /** What is known of the node beside its files. A field that is undefined is not known, and nothing is concluded from it. */

@@ -18,7 +18,7 @@ import type { Located } from "./located.ts";
 import { facilityOf, isSince, optionOf, type ParsedOptions, parseOptions } from "./options.ts";
 import { daemonsOf, type RunningDaemon } from "./process.ts";
 import { loadStartScript } from "./script.ts";
-import { readSyslog } from "./syslog.ts";
+import { readSyslog } from "./syslog/read.ts";
 import { expandSpecifiers, expandVariables, systemdWords, type Variable } from "./systemd-text.ts";
 import {
   commandsOf,

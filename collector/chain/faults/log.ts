@@ -1,5 +1,5 @@
 import { isSince } from "../options.ts";
-import { readSyslog } from "../syslog.ts";
+import { readSyslog } from "../syslog/read.ts";
 import { type Fault, type View, execStart, fault, used } from "./fault.ts";
 
 /** Where the lines end up. */

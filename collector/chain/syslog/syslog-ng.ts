@@ -1,6 +1,7 @@
-import type { SourceLocation } from "../core/errors.ts";
-import { absolute, type ChainTree } from "./files.ts";
-import type { LogTarget, SyslogLine, SyslogRules } from "./syslog.ts";
+import type { SourceLocation } from "../../core/errors.ts";
+import { absolute, type ChainTree } from "../files.ts";
+import { type LogTarget, SEVERITIES, type SyslogLine, type SyslogRules } from "./line.ts";
+import { and, not, or, type Verdict } from "./verdict.ts";
 
 /** A word, a string or a punctuation mark of syslog-ng.conf. */
 interface Token {
@@ -9,8 +10,6 @@ interface Token {
   readonly at: SourceLocation;
 }
 
-type Verdict = boolean | undefined;
-const LEVELS: readonly string[] = ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"];
 const FILES_MAX = 256;
 const DEPTH_MAX = 32;
 
@@ -53,22 +52,18 @@ export function readSyslogNg(tree: ChainTree, line: SyslogLine, path: string): S
       const inside = body.slice(i + 2, end);
       if (word.text === "filter") {
         const named = open === "(" ? filters.get(inside[0]?.text ?? "") : inside;
-        verdict = both(verdict, named ? expression(named, line, filters) : undefined);
+        verdict = and(verdict, named ? expression(named, line, filters) : undefined);
       } else if (word.text === "destination" && verdict !== false) {
         found = true;
         const drivers = open === "(" ? destinations.get(inside[0]?.text ?? "") : inside;
         for (const to of driversOf(drivers ?? [])) targets.push({ to, at, isCertain: verdict === true });
       } else if (word.text === "flags") isFinal = inside.some(({ text }) => text === "final");
       else if (word.text === "parser" || word.text === "rewrite" || word.text === "if" || word.text === "junction")
-        verdict = both(verdict, undefined);
+        verdict = and(verdict, undefined);
       i = end;
     }
     return isFinal && found && verdict === true;
   }
-}
-
-function both(a: Verdict, b: Verdict): Verdict {
-  return a === false || b === false ? false : a === undefined || b === undefined ? undefined : true;
 }
 
 function driversOf(tokens: readonly Token[]): string[] {
@@ -95,9 +90,7 @@ function expression(
     let verdict = all(depth);
     while (tokens[i]?.text === "or") {
       i += 1;
-      const next = all(depth);
-      verdict =
-        verdict === true || next === true ? true : verdict === undefined || next === undefined ? undefined : false;
+      verdict = or(verdict, all(depth));
     }
     return verdict;
   };
@@ -105,7 +98,7 @@ function expression(
     let verdict = unary(depth);
     while (tokens[i]?.text === "and") {
       i += 1;
-      verdict = both(verdict, unary(depth));
+      verdict = and(verdict, unary(depth));
     }
     return verdict;
   };
@@ -114,10 +107,7 @@ function expression(
     const word = tokens[i];
     if (!word || depth > DEPTH_MAX || budget < 0) return undefined;
     i += 1;
-    if (word.text === "not") {
-      const verdict = unary(depth + 1);
-      return verdict === undefined ? undefined : !verdict;
-    }
+    if (word.text === "not") return not(unary(depth + 1));
     if (word.text === "(") {
       const verdict = either(depth + 1);
       if (tokens[i]?.text === ")") i += 1;
@@ -147,9 +137,9 @@ function test(
     case "severity":
       return values.some((one) => {
         const [from = "", to = from] = one.split("..");
-        const low = LEVELS.indexOf(from);
-        const high = LEVELS.indexOf(to);
-        const info = LEVELS.indexOf("info");
+        const low = SEVERITIES.indexOf(from);
+        const high = SEVERITIES.indexOf(to);
+        const info = SEVERITIES.indexOf("info");
         return low >= 0 && high >= 0 && Math.min(low, high) <= info && info <= Math.max(low, high);
       });
     case "program": {
