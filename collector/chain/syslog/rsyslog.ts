@@ -4,7 +4,7 @@ import { Cursor } from "./cursor.ts";
 import { Expression } from "./expression.ts";
 import type { LogTarget, SyslogLine, SyslogRules } from "./line.ts";
 import { compareProperty, selects } from "./selector.ts";
-import { and, not, or, type Verdict } from "./verdict.ts";
+import { and, not, type Verdict } from "./verdict.ts";
 
 const INCLUDE_DEPTH_MAX = 8;
 const FILES_MAX = 256;
