@@ -13,6 +13,7 @@ import { Spool, type SpoolStats } from "./sinks/spool.ts";
 import { uptimeUs } from "./sources/processes.ts";
 import { buildSources } from "./build-sources.ts";
 import type { Position, Source } from "./sources/source.ts";
+import { ENDED_IN_ORDER, SelfWatch } from "./self-watch.ts";
 import { VERSION } from "./version.ts";
 
 /** How long the start waits for a source, milliseconds. A slower one goes on starting beside the others. */
@@ -25,6 +26,8 @@ const LAST_WORDS_MS = 2_000;
 const LOOK_AGAIN_MS = 5;
 /** Most different faults of events that are logged. */
 const MISFITS_MAX = 100;
+/** Under which the spool keeps when this collector was last alive. */
+const ALIVE = "collector";
 /** Longest reason of a gap that the event contract takes, characters. */
 const REASON_MAX_CHARS = 1024;
 
@@ -72,6 +75,8 @@ class Collector implements RunningCollector {
   private readonly push: HttpPush;
   private readonly committer: Committer;
   private readonly clockWatch: ClockWatch;
+  private readonly selfWatch: SelfWatch;
+  private readonly suspendedUs: () => number;
   private stopHeartbeat: () => void = () => undefined;
   private beating: Promise<void> | undefined;
   private stopping: Promise<void> | undefined;
@@ -88,7 +93,9 @@ class Collector implements RunningCollector {
     this.identity = { cluster: config.cluster, node: config.node };
     this.sources = deps.sources ?? buildSources(config, { clock: deps.clock });
     this.startTs = deps.clock.epoch();
-    this.clockWatch = new ClockWatch(deps.suspendedUs ?? (() => (uptimeUs() ?? 0) - deps.clock.mono()));
+    this.suspendedUs = deps.suspendedUs ?? (() => (uptimeUs() ?? 0) - deps.clock.mono());
+    this.clockWatch = new ClockWatch(this.suspendedUs);
+    this.selfWatch = new SelfWatch(config.heartbeat_seconds * US_PER_SECOND);
     this.readClock();
     this.committer = new Committer({
       identity: this.identity,
@@ -117,6 +124,9 @@ class Collector implements RunningCollector {
       sources: [...this.status()],
       heartbeatUs: Math.round(this.config.heartbeat_seconds * US_PER_SECOND),
     });
+    this.selfWatch.changes(this.status());
+    const blind = this.selfWatch.resumed(this.spool.position(ALIVE), this.startTs);
+    if (blind) await this.say(blind);
     const every = this.deps.every ?? everyInterval;
     this.stopHeartbeat = every(this.config.heartbeat_seconds * 1000, () => this.beat());
   }
@@ -141,7 +151,7 @@ class Collector implements RunningCollector {
   private async stopInOrder(): Promise<void> {
     this.stopHeartbeat();
     await this.within(SOURCE_STOP_MS, () => Promise.all(this.sources.map((source) => this.stopSource(source))));
-    void this.say({ kind: "collector.stopped" });
+    void this.say({ kind: "collector.stopped" }, ENDED_IN_ORDER);
     await this.within(LAST_WORDS_MS, async (signal) => {
       await this.committer.drain();
       await this.sendRest(signal);
@@ -219,9 +229,12 @@ class Collector implements RunningCollector {
     const now = this.readClock();
     const news = this.clockWatch.news({ mono: this.deps.clock.mono(), epoch: now });
     if (news) void this.sayClock(news);
+    const status = this.status();
+    const blind = this.selfWatch.alive(this.deps.clock.mono() + this.suspendedUs(), now);
+    for (const body of [...(blind ? [blind] : []), ...this.selfWatch.changes(status)]) void this.say(body);
     const losses = this.spool.untold();
     const told = losses.map((loss) => this.committer.commit([this.gapOf(loss)]));
-    await Promise.all([...told, this.say({ kind: "collector.heartbeat", sources: [...this.status()] })]);
+    await Promise.all([...told, this.say({ kind: "collector.heartbeat", sources: [...status] }, String(now))]);
     this.spool.told(losses);
   }
 
@@ -240,9 +253,10 @@ class Collector implements RunningCollector {
   }
 
   /** About ourselves. Goes through the same queue as all else, so that it never overtakes what was read before it. */
-  private say(body: EventBody): Promise<void> {
+  private say(body: EventBody, alive?: string): Promise<void> {
     this.said += 1;
-    return this.committer.commit([this.eventOf(body, [this.startTs, this.said])]);
+    const position = alive === undefined ? undefined : { key: ALIVE, value: alive };
+    return this.committer.commit([this.eventOf(body, [this.startTs, this.said])], position);
   }
 
   private eventOf(body: EventBody, idParts: readonly (string | number)[]): EventJson {

@@ -18,6 +18,7 @@ import { isLoopback, type ServerConfig } from "./config.ts";
 import { createDetectionEngine, type DetectionEngine } from "./detect/engine.ts";
 import type { Incident, IncidentChange } from "./detect/incident.ts";
 import { ingestRoutes } from "./ingest/routes.ts";
+import { SilenceWatch } from "./ingest/silence.ts";
 import { createMetrics } from "./metrics.ts";
 import { openStore } from "./store/clickhouse-store.ts";
 import type { Store } from "./store/store.ts";
@@ -83,7 +84,13 @@ async function serve(
       log("error", "a stored batch could not be concluded from", { batch: batch.batchId, why: messageOf(error) });
     }
   };
-  const app = await buildApp({ config, deps, store, engine, live, metrics, onStored });
+  const silence = new SilenceWatch({ clock, store, log, nodes: () => engine.nodes(), onStored });
+  const onReceived = (batch: Batch): void => {
+    silence.heard(batch.cluster, batch.node);
+    onStored(batch);
+  };
+  const app = await buildApp({ config, deps, store, engine, live, metrics, onStored: onReceived });
+  let listening: NodeJS.Timeout | undefined;
   let door: Server | undefined;
   try {
     const url = await listen(app, config.listen);
@@ -105,6 +112,7 @@ async function serve(
     concluder.take(engine.add([]).changes);
     await alerter.start();
     concluder.start(alerter);
+    listening = setInterval(() => void silence.check(), SILENCE_LOOK_MS);
     return { url, port: Number(new URL(url).port), store, engine, close: once(stop) };
   } catch (error) {
     door?.close();
@@ -114,12 +122,17 @@ async function serve(
 
   async function stop(): Promise<void> {
     door?.close();
+    clearInterval(listening);
     await drained(app);
+    await silence.check();
     await concluder.settle();
     await alerter?.stop();
     await store.close();
   }
 }
+
+/** How often is looked whether a collector has fallen silent, milliseconds. */
+const SILENCE_LOOK_MS = 5_000;
 
 /** Closing twice is closing once. */
 function once(task: () => Promise<void>): () => Promise<void> {

@@ -537,6 +537,13 @@ export const EVENT_KINDS = {
     /** How often a heartbeat comes, microseconds. */
     heartbeatUs: opt(Type.Integer({ minimum: 1 })),
   },
+  /** A source sees no more, or sees again. How they are at first is in `collector.started`. */
+  "collector.source": {
+    name: text(64),
+    detail: text(4096),
+    state: oneOf(["running", "unavailable", "stopped"]),
+    reason: opt(text(1024)),
+  },
   /**
    * What is known of the node's clock at `ts`, by that clock: when it is first known, when it changes, and every few minutes.
    * Without `offsetUs` nothing but the step is known.

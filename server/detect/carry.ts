@@ -24,7 +24,12 @@ export function stateKey(event: Event): string | undefined {
     case "kernel.addresses":
     case "collector.started":
     case "collector.stopped":
+    case "collector.clock":
       return event.kind;
+    case "collector.source":
+      return keyOf(event.kind, event.name, event.detail);
+    case "collector.gap":
+      return keyOf(event.kind, event.sourceName);
     case "daemon.stopped":
     case "daemon.child-exited":
       return keyOf(event.kind, event.daemon);

@@ -1,4 +1,4 @@
-import type { Event, Source } from "../../collector/events/event.ts";
+import type { Event, EventOf, Source } from "../../collector/events/event.ts";
 import type { Edge, LogSpan, NodeEvidence, Span, WireSpan } from "./evidence.ts";
 import { SAME_EDGE_SLACK_US, WIRE_GONE_MARGIN_US } from "./options.ts";
 import type { Identity, RouterIdentity } from "./routers.ts";
@@ -48,6 +48,7 @@ export interface NodeInput {
   readonly evidence: NodeEvidence;
   readonly events: readonly Event[];
   readonly watchedTo: number;
+  readonly unheard: EventOf<"collector.unheard"> | null;
 }
 
 /** What one node says, sorted by the routers it speaks of. */

@@ -8,9 +8,9 @@ import type { Event } from "../../collector/events/event.ts";
  */
 
 /** A clock this near to the reference counts as right: the sources of one node differ by as much. */
-export const CLOCK_RIGHT_US = 5 * US_PER_MS;
+const CLOCK_RIGHT_US = 5 * US_PER_MS;
 /** Samples further apart than this were not to be had: between them the clock is taken to have drifted evenly. */
-export const CLOCK_SAMPLES_APART_US = 600 * US_PER_SECOND;
+const CLOCK_SAMPLES_APART_US = 600 * US_PER_SECOND;
 
 type Told = Extract<Event, { kind: "collector.clock" }>;
 

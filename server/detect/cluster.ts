@@ -1,4 +1,4 @@
-import type { Event, Family, MailSettings, SourceStatus } from "../../collector/events/event.ts";
+import type { Event, EventOf, Family, MailSettings, SourceStatus } from "../../collector/events/event.ts";
 import type { NodeSummary, RouterSummary } from "../api/types.ts";
 import { type NodeReading, type NodeView, readNode } from "./claims.ts";
 import { ClockBook, originalOf } from "./clocks.ts";
@@ -32,6 +32,8 @@ interface NodeState {
   readonly heartbeats: LifeSigns;
   /** All other events. */
   readonly others: LifeSigns;
+  /** The server's newest word that it hears nothing of the node. */
+  unheard: EventOf<"collector.unheard"> | null;
   newestStatus: { readonly ts: number; readonly id: string; readonly sources: readonly SourceStatus[] } | null;
 }
 
@@ -125,6 +127,10 @@ export class Cluster {
   /** @param seen  as its node dated it; from here on it has the time that the reference had */
   take(seen: Event): void {
     const state = this.stateOf(seen.node);
+    if (seen.kind === "collector.unheard") {
+      this.noteSilence(state, seen);
+      return;
+    }
     const from = this.clocks.learn(seen);
     if (from !== undefined) this.redate(state, from);
     const event = this.clocks.correct(seen);
@@ -140,6 +146,15 @@ export class Cluster {
     if (event.kind === "wire.advert") this.noteAdvert(event);
     if (!DETECTION_KINDS.has(event.kind) || !isTelling(event)) return;
     if (this.insert(event)) this.facts.learn(event);
+  }
+
+  /** By the server's own clock, and no sign of life: it moves nothing. */
+  private noteSilence(state: NodeState, event: EventOf<"collector.unheard">): void {
+    const { unheard } = state;
+    if (unheard && (event.ts < unheard.ts || (event.ts === unheard.ts && event.id <= unheard.id))) return;
+    state.unheard = event;
+    this.newsNodes.add(state.node);
+    this.dirty = true;
   }
 
   /** @returns false when it is known */
@@ -184,7 +199,7 @@ export class Cluster {
     if (!state) {
       const timeOf = (ts: number, secondPass: boolean): number => this.clocks.timeOf(node, ts, secondPass);
       const [heartbeats, others] = [new LifeSigns(timeOf), new LifeSigns(timeOf)];
-      state = { node, watchedTo: 0, concludedTo: 0, heartbeats, others, newestStatus: null };
+      state = { node, watchedTo: 0, concludedTo: 0, heartbeats, others, unheard: null, newestStatus: null };
       this.states.set(node, state);
     }
     return state;
@@ -409,10 +424,16 @@ export class Cluster {
     return [...this.states.keys()].sort();
   }
 
-  private read(node: string, events: readonly Event[], horizon: number): NodeReading {
+  /** @param unheard  in the newest stretch: what is over was seen to be over by what came after it */
+  private read(
+    node: string,
+    events: readonly Event[],
+    horizon: number,
+    unheard: NodeState["unheard"] = null,
+  ): NodeReading {
     const state = this.stateOf(node);
     const evidence = readEvidence(events, lifeSigns(events, state.heartbeats));
-    return readNode({ node, evidence, events, watchedTo: Math.min(state.watchedTo, horizon) }, this.identity);
+    return readNode({ node, evidence, events, watchedTo: Math.min(state.watchedTo, horizon), unheard }, this.identity);
   }
 
   // --- the newest stretch ----------------------------------------------------------------------------------------------
@@ -470,7 +491,7 @@ export class Cluster {
       const watchedTo = this.stateOf(node).watchedTo;
       if (!known || this.newsNodes.has(node)) {
         const events = [...(stretch.carried.get(node) ?? []), ...(stretch.nodes.get(node) ?? [])];
-        this.readings.set(node, this.read(node, events, this.horizon));
+        this.readings.set(node, this.read(node, events, this.horizon, this.stateOf(node).unheard));
       } else if (known.watchedTo !== watchedTo) this.readings.set(node, { ...known, watchedTo });
     }
   }

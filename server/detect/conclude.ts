@@ -39,10 +39,10 @@ export const concludeRouter = (view: RouterView): readonly IncidentDraft[] =>
   ROUTER_DETECTORS.flatMap((detector) => detector.detect(view));
 
 export function concludeNode(
-  { node, events, watchedTo }: NodeReading,
+  { node, events, watchedTo, unheard }: NodeReading,
   { cluster, horizon, options }: Scene,
 ): readonly IncidentDraft[] {
-  const view = { cluster, node, watchedTo, horizon, events, options };
+  const view = { cluster, node, watchedTo, horizon, unheard, events, options };
   return DAEMON_DETECTORS.flatMap((detector) => detector.detect(view));
 }
 

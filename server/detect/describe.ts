@@ -113,10 +113,28 @@ function sentence(event: Event): string {
       return `sorry server ${event.sorryServer} of ${event.virtualServer} ${event.action}`;
     case "shadow.near-miss":
       return `(${event.instance}) hears ${event.peer} again after ${event.missed} missing adverts, ${percent(event.marginUsed)} of its master-down time used`;
+    case "collector.started":
+      return `the collector was started, with ${listed(event.sources.filter(({ state }) => state === "running").map(({ name }) => name))}`;
+    case "collector.unheard":
+      return `the server has heard nothing of the collector since ${instant(event.since)}`;
+    case "collector.source":
+      return `${event.name} (${event.detail}): ${event.state}${event.reason === undefined ? "" : `, ${event.reason}`}`;
+    case "collector.gap":
+      return `${event.sourceName}: ${event.reason}${event.lost === undefined ? "" : `, ${event.lost} lost`}`;
+    case "collector.clock":
+      return clockSentence(event);
     case "daemon.error":
     case "shadow.divergence":
       return event.message;
     default:
       return event.kind;
   }
+}
+
+function clockSentence({ offsetUs, boundUs = 0, steppedUs }: Extract<Event, { kind: "collector.clock" }>): string {
+  const seconds = (us: number): string => `${(us / US_PER_SECOND).toFixed(3)} s`;
+  const set = steppedUs === undefined ? "" : `the clock was set by ${seconds(steppedUs)}`;
+  if (offsetUs === undefined) return set;
+  const off = `it is ${seconds(Math.abs(offsetUs))} ${offsetUs < 0 ? "fast" : "slow"}, to within ${seconds(boundUs)}`;
+  return set === "" ? off.replace("it", "the clock") : `${set}: ${off}`;
 }

@@ -1,4 +1,4 @@
-import type { Event } from "../../collector/events/event.ts";
+import type { Event, EventOf } from "../../collector/events/event.ts";
 import type { Claim, NodeInput, NodeView } from "./claims.ts";
 import type { IncidentDraft, IncidentKind } from "./incident.ts";
 import type { DetectionOptions } from "./options.ts";
@@ -25,6 +25,8 @@ export interface DaemonView {
   readonly watchedTo: number;
   /** Newest event of any node of the cluster; epoch microseconds. */
   readonly horizon: number;
+  /** The server's newest word that it hears nothing of the node's collector. */
+  readonly unheard: EventOf<"collector.unheard"> | null;
   readonly events: readonly Event[];
   readonly options: DetectionOptions;
 }

@@ -96,6 +96,9 @@ export const DETECTION_KINDS: ReadonlySet<EventKind> = new Set<EventKind>([
   "shadow.near-miss",
   "collector.started",
   "collector.stopped",
+  "collector.gap",
+  "collector.source",
+  "collector.clock",
 ]);
 
 export function readEvidence(events: readonly Event[], lifeSign: LifeSign): NodeEvidence {

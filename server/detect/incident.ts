@@ -9,6 +9,7 @@ export const INCIDENT_KINDS = [
   "quorum-lost",
   "shadow-divergence",
   "near-miss",
+  "blind-spot",
   "config-error",
   "config-drift",
   "vip-conflict",

@@ -51,6 +51,14 @@ export const NEAR_MISS_WARNING_MARGIN = 0.75;
 export const NEAR_MISS_EPISODE_US = 300 * US_PER_SECOND;
 /** A daemon that slept notices what became of it this long after it woke, beyond its master-down time. */
 export const STALL_AFTERMATH_US = US_PER_SECOND;
+/** A node, or one of its sources, that was not seen for this long is worth saying: restarts and updates take less. */
+export const BLIND_AFTER_US = 60 * US_PER_SECOND;
+/** ... and a collector with slow heartbeats is silent when this many of them did not come. */
+export const BLIND_BEATS_MISSED = 4;
+/** Gaps of one source this close to each other are one incident. */
+export const BLIND_EPISODE_US = 300 * US_PER_SECOND;
+/** A clock this far off is nobody's intention, wherever NTP runs; below it, it is put right without a word. */
+export const CLOCK_OFF_US = 500 * US_PER_MS;
 /** Heartbeats are folded: of each node the newest in every stretch of this length is kept. */
 export const LIFE_SIGN_BUCKET_US = 60 * US_PER_SECOND;
 

@@ -1,3 +1,4 @@
+import { blindSpot } from "./blind-spot.ts";
 import { configDrift } from "./config-drift.ts";
 import { configError } from "./config-error.ts";
 import type { Detector } from "./detector.ts";
@@ -24,6 +25,7 @@ export const DETECTORS: readonly Detector[] = [
   nodeDivergence,
   nearMiss,
   schedulerStall,
+  blindSpot,
   configError,
   configDrift,
   vipConflict,

@@ -111,6 +111,18 @@ const verb = fc.oneof(
   },
   {
     weight: 2,
+    arbitrary: fc.constantFrom(
+      "unheard 3",
+      "source capture unavailable",
+      "source capture running",
+      "gap capture 10 -",
+      "gap capture 5 70",
+      "gap log - - 4",
+      "collector started capture",
+    ),
+  },
+  {
+    weight: 2,
     arbitrary: fc.constantFrom("clock 0", "clock 3.5", "clock -20", "clock 0 -20", "clock 30 -30"),
   },
   {

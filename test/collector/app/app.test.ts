@@ -71,6 +71,21 @@ describe("the collector", () => {
     });
   });
 
+  test("says when a source sees no more, and keeps when it was last alive", async () => {
+    const source = new FakeSource("capture");
+    const collector = await run([source]);
+    source.state = "unavailable";
+    tick();
+    const told = await server.got(({ kind }) => kind === "collector.source");
+    expect(told).toMatchObject({ name: "capture", state: "unavailable" });
+    await collector.stop();
+    clock.now += 600_000_000;
+    await run([source]);
+    await server.got(({ kind, ts }) => kind === "collector.started" && ts === clock.now);
+    // It had ended in order.
+    expect(story().filter((kind) => kind === "collector.gap")).toEqual([]);
+  });
+
   test("sends a heartbeat after everything that was emitted before it, whichever source it came from", async () => {
     const sources = [new FakeSource("log"), new FakeSource("journal")];
     await run(sources);

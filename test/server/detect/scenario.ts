@@ -357,11 +357,49 @@ const VERBS: Readonly<Record<string, Verb>> = {
     source: "shadow",
     body: { kind: "shadow.advert-rejected", instance: "VI_1", peer: addressOf(peer), reason, over: false },
   }),
+  /** `source capture unavailable`, `source capture running` */
+  source: ([name = "capture", state]) => ({
+    source: "collector",
+    body: {
+      kind: "collector.source",
+      name,
+      detail: "what it reads",
+      ...(state === "running" ? { state } : { state: "unavailable", reason: "it is gone" }),
+    },
+  }),
+  /** `gap capture 10 20 3`: from and to when, and how many are lost; `-` for what is not known. */
+  gap: ([sourceName = "capture", from = "-", to = "-", lost = "-"]) => ({
+    source: "collector",
+    body: {
+      kind: "collector.gap",
+      sourceName,
+      reason: "it could not be seen",
+      ...(from === "-" ? {} : { from: at(Number(from)) }),
+      ...(to === "-" ? {} : { to: at(Number(to)) }),
+      ...(lost === "-" ? {} : { lost: Number(lost) }),
+    },
+  }),
+  /** The server has heard nothing since. */
+  unheard: ([since = "0"]) => ({ source: "collector", body: { kind: "collector.unheard", since: at(Number(since)) } }),
   heartbeat: () => ({ source: "collector", body: { kind: "collector.heartbeat", sources: [] } }),
-  collector: ([what]) => ({
+  /** `collector started`, with the names of sources that do not work behind it; `collector stopped` */
+  collector: ([what, ...unavailable]) => ({
     source: "collector",
     body:
-      what === "started" ? { kind: "collector.started", version: "0.1.0", sources: [] } : { kind: "collector.stopped" },
+      what === "started"
+        ? {
+            kind: "collector.started",
+            version: "0.1.0",
+            sources: unavailable.map((name) => ({
+              name,
+              detail: "what it reads",
+              state: "unavailable",
+              reason: "it may not",
+              read: 0,
+              unrecognised: 0,
+            })),
+          }
+        : { kind: "collector.stopped" },
   }),
 };
 
