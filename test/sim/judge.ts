@@ -51,7 +51,7 @@ export interface KindScore {
   readonly beyondSlack: number;
   /** Microseconds from the true start to the first telling. */
   readonly latencies: readonly number[];
-  /** Told as certain while it went on, and taken back later. */
+  /** Told as confirmed while it went on, and withdrawn later. */
   readonly takenBack: number;
   readonly wrongCritical: number;
 }
@@ -221,7 +221,7 @@ function scoreOf(
     boundaryErrors,
     beyondSlack,
     latencies,
-    takenBack: tellings.filter(({ change, report }) => change === "withdrawn" && report.severity === "critical").length,
+    takenBack: tellings.filter(({ change, report }) => change === "withdrawn" && report.certainty === "confirmed").length,
     wrongCritical: [...wrong, ...suspectedWrong].filter(({ severity }) => severity === "critical").length,
   };
 }
