@@ -1,4 +1,4 @@
-import type { EpochUs } from "../../collector/core/time.ts";
+import type { EpochUs, MonoUs } from "../../collector/core/time.ts";
 
 /** A node's own clock: ahead of the true time, drifting from it, and stepped. */
 export class NodeClock {
@@ -18,12 +18,21 @@ export class NodeClock {
     return (this.zero + now + this.errorUs(now)) as EpochUs;
   }
 
+  /** The clock beside it that never steps. */
+  mono(now: number): MonoUs {
+    return (now + this.driftUs(now)) as MonoUs;
+  }
+
   /** How far it is ahead. */
   errorUs(now: number): number {
-    return this.offsetUs + Math.round((now * this.driftPpm) / 1_000_000);
+    return this.offsetUs + this.driftUs(now);
   }
 
   step(us: number): void {
     this.offsetUs += us;
+  }
+
+  private driftUs(now: number): number {
+    return Math.round((now * this.driftPpm) / 1_000_000);
   }
 }

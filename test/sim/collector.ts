@@ -1,4 +1,5 @@
 import { type EpochUs, formatEpochUs, US_PER_MS, US_PER_SECOND } from "../../collector/core/time.ts";
+import { type ClockNote, ClockWatch, type Exchange, type Reading } from "../../collector/core/clock-watch.ts";
 import { observeConfig } from "../../collector/conf/load.ts";
 import type { EventBody, SourceStatus } from "../../collector/events/event.ts";
 import type { Event } from "../../collector/events/event.ts";
@@ -38,12 +39,21 @@ export interface ProcessView {
   readonly startedTs: number;
 }
 
+/** A batch's way to the server and the answer's way back. */
+export interface Trip {
+  /** By the server's clock, epoch microseconds. */
+  readonly server: Pick<Exchange, "receivedTs" | "answeredTs">;
+  /** Microseconds since the simulation began. */
+  readonly gotAt: number;
+}
+
 interface Running {
   readonly capture: CaptureReader;
   clockErrorUs: number;
   readUpTo: number;
   readonly processes: Map<number, ProcessView>;
   lookedAt: number;
+  readonly clockWatch: ClockWatch;
 }
 
 /** One node's collector: reads what its host logs, captures, and does, with the real readers, and hands over events. */
@@ -53,7 +63,7 @@ export class Collector {
   private readonly clock: NodeClock;
   private readonly host: HostView;
   private readonly interfaces: readonly string[];
-  private readonly ship: (events: readonly Event[]) => void;
+  private readonly ship: (events: readonly Event[]) => Trip | undefined;
   private readonly log: LogReader;
   private readonly lines: { readonly text: string; readonly offset: number }[] = [];
   private logBytes = 0;
@@ -72,7 +82,7 @@ export class Collector {
     readonly host: HostView;
     readonly interfaces: readonly string[];
     /** Sends a batch to the server. */
-    readonly ship: (events: readonly Event[]) => void;
+    readonly ship: (events: readonly Event[]) => Trip | undefined;
   }) {
     const { spec, agenda, clock, host, interfaces, ship } = options;
     this.spec = spec;
@@ -93,13 +103,14 @@ export class Collector {
     const capture = createCaptureReader({ interfaceName: (index) => this.interfaces[index - 1] });
     capture.push(pcapHeader());
     const own = { capture, clockErrorUs: this.clock.errorUs(this.agenda.now), readUpTo: now, lookedAt: now };
-    const running: Running = { ...own, processes: new Map() };
+    const running: Running = { ...own, processes: new Map(), clockWatch: new ClockWatch() };
     this.running = running;
+    this.readClock();
     if (this.reads("config")) this.readConfig();
     if (this.reads("kernel")) this.emit([this.snapshot()]);
     if (this.reads("process")) this.emit([this.processSnapshot(running)]);
     this.readLog();
-    this.say({ kind: "collector.started", version: "0.0.0", sources: this.statuses() });
+    this.say({ kind: "collector.started", version: "0.0.0", sources: this.statuses(), heartbeatUs: HEARTBEAT_US });
     const whileRunning = (work: () => void) => (): boolean => {
       if (this.running !== running) return false;
       work();
@@ -117,7 +128,7 @@ export class Collector {
       );
     this.repeat(
       HEARTBEAT_US,
-      whileRunning(() => this.say({ kind: "collector.heartbeat", sources: this.statuses() })),
+      whileRunning(() => this.beat(running)),
     );
   }
 
@@ -321,20 +332,57 @@ export class Collector {
 
   private say(body: EventBody): void {
     this.said += 1;
-    const ts = this.epoch();
+    const ts = this.reading().epoch;
     this.emit([{ source: "collector", ts, tsUncertaintyUs: 0, idParts: [this.said], body }]);
   }
 
   private emit(observations: readonly Observation[]): void {
-    const identity = { cluster: CLUSTER, node: this.spec.name };
-    for (const seen of observations) this.outbox.push(toEvent(seen, identity, this.epoch()));
+    if (observations.length === 0) return;
+    const observedTs = this.readClock();
+    for (const seen of observations) this.take(seen, observedTs);
+  }
+
+  private take(seen: Observation, observedTs: EpochUs): void {
+    const event = toEvent(seen, { cluster: CLUSTER, node: this.spec.name }, observedTs);
+    const isSecond = this.running?.clockWatch.isSecondPass(event.ts, event.tsUncertaintyUs, observedTs);
+    this.outbox.push(isSecond === true ? { ...event, secondPass: true } : event);
+  }
+
+  /** Whatever comes in: a clock that was set is noticed before anything is dated by it. */
+  private readClock(): EpochUs {
+    const now = this.reading();
+    const step = this.running?.clockWatch.read(now);
+    if (step) this.sayClock(step, now.epoch);
+    return now.epoch;
+  }
+
+  private sayClock(note: ClockNote, ts: EpochUs): void {
+    this.said += 1;
+    const body = { kind: "collector.clock", ...note } as const;
+    this.take({ source: "collector", ts, tsUncertaintyUs: 0, idParts: [this.said], body }, ts);
+  }
+
+  private beat({ clockWatch }: Running): void {
+    this.readClock();
+    const now = this.reading();
+    const news = clockWatch.news(now);
+    if (news) this.sayClock(news, now.epoch);
+    this.say({ kind: "collector.heartbeat", sources: this.statuses() });
   }
 
   private flush(): void {
     if (!this.online || !this.powered || this.outbox.length === 0) return;
     const batch = this.outbox;
     this.outbox = [];
-    this.ship(batch);
+    const sentMono = this.reading().mono;
+    const trip = this.ship(batch);
+    const { running } = this;
+    if (!trip) return;
+    this.agenda.add(trip.gotAt, () => {
+      // The clock that never steps is the collector's own: another run of it has another one.
+      if (this.running !== running) return;
+      running?.clockWatch.exchanged({ sentMono, ...trip.server, gotMono: this.reading().mono });
+    });
   }
 
   private statuses(): SourceStatus[] {
@@ -343,6 +391,15 @@ export class Collector {
 
   private reads(source: SourceName): boolean {
     return this.spec.sources.includes(source);
+  }
+
+  /** As the collector reads its machine's clocks: to the millisecond. */
+  private reading(): Reading {
+    const { now } = this.agenda;
+    return {
+      mono: this.clock.mono(now),
+      epoch: (Math.floor(this.clock.epoch(now) / US_PER_MS) * US_PER_MS) as EpochUs,
+    };
   }
 
   private epoch(): EpochUs {

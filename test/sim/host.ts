@@ -1,4 +1,4 @@
-import { CONF_PATH, Collector, type HostView, type ProcessView } from "./collector.ts";
+import { CONF_PATH, Collector, type HostView, type ProcessView, type Trip } from "./collector.ts";
 import type { Running } from "../../collector/conf/model/types.ts";
 import type { Release } from "../../collector/conf/version.ts";
 import { type MonoUs, US_PER_SECOND } from "../../collector/core/time.ts";
@@ -45,7 +45,7 @@ export interface HostOptions {
   /** True time when the simulation begins, epoch microseconds. */
   readonly zero: number;
   readonly send: (packet: Packet) => void;
-  readonly ship: (events: readonly Event[]) => void;
+  readonly ship: (events: readonly Event[]) => Trip | undefined;
   /** Something changed of what the node is to a router. */
   readonly acts: (vrid: number, act: Act) => void;
 }

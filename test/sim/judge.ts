@@ -221,7 +221,8 @@ function scoreOf(
     boundaryErrors,
     beyondSlack,
     latencies,
-    takenBack: tellings.filter(({ change, report }) => change === "withdrawn" && report.certainty === "confirmed").length,
+    takenBack: tellings.filter(({ change, report }) => change === "withdrawn" && report.certainty === "confirmed")
+      .length,
     wrongCritical: [...wrong, ...suspectedWrong].filter(({ severity }) => severity === "critical").length,
   };
 }

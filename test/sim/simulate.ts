@@ -1,6 +1,7 @@
 import type { Event } from "../../collector/events/event.ts";
 import { US_PER_MS, US_PER_SECOND } from "../../collector/core/time.ts";
 import { Agenda } from "./agenda.ts";
+import type { Trip } from "./collector.ts";
 import { type Act, Host, type Packet } from "./host.ts";
 import type { Deed, DeliverySpec, Scenario } from "./model.ts";
 import { Network } from "./network.ts";
@@ -11,6 +12,8 @@ const EPOCH = 1_795_517_580 * US_PER_SECOND;
 /** A batch is on its way for so long at least, and at most so much more. */
 const POST_US = 2 * US_PER_MS;
 const POST_JITTER_US = 8 * US_PER_MS;
+/** The server stores a batch before it answers. */
+const ANSWER_US = 3 * US_PER_MS;
 
 /** Events as the server gets them. */
 export interface Arrival {
@@ -42,7 +45,7 @@ export function simulate(scenario: Scenario): Run {
   const agenda = new Agenda();
   const zero = EPOCH + new Random(scenario.seed, "zero").between(0, US_PER_SECOND - 1);
   const network = new Network<Packet>(agenda, new Random(scenario.seed, "network"), scenario.path);
-  const post = new Post(agenda, new Random(scenario.seed, "post"), scenario.delivery);
+  const post = new Post(agenda, new Random(scenario.seed, "post"), scenario.delivery, zero);
   const edges: ActEdge[] = [];
   const begun = new Map<number, number>();
   const hosts = new Map<string, Host>();
@@ -101,24 +104,30 @@ function perform(deed: Deed, hosts: ReadonlyMap<string, Host>, network: Network<
 
 /** The way from the collectors to the server. */
 class Post {
+  private readonly zero: number;
   private readonly agenda: Agenda;
   private readonly random: Random;
   private readonly spec: DeliverySpec;
   private readonly taken: Arrival[] = [];
 
-  constructor(agenda: Agenda, random: Random, spec: DeliverySpec) {
+  constructor(agenda: Agenda, random: Random, spec: DeliverySpec, zero: number) {
+    this.zero = zero;
     this.agenda = agenda;
     this.random = random;
     this.spec = spec;
   }
 
-  take(node: string, events: readonly Event[]): void {
+  /** @returns nothing of a batch that is late: the collector takes its answer for none */
+  take(node: string, events: readonly Event[]): Trip | undefined {
     const { lateShare, lateUs, twice } = this.spec;
     const at = this.agenda.now + POST_US + this.random.between(0, POST_JITTER_US);
     const isLate = this.random.chance(lateShare);
     const late = this.random.between(0, lateUs);
     this.taken.push({ at: isLate ? at + late : at, node, events });
     if (this.random.chance(twice)) this.taken.push({ at: at + this.random.between(0, lateUs), node, events });
+    const gotAt = at + ANSWER_US + POST_US + this.random.between(0, POST_JITTER_US);
+    const receivedTs = this.zero + at;
+    return isLate ? undefined : { server: { receivedTs, answeredTs: receivedTs + ANSWER_US }, gotAt };
   }
 
   arrivals(): readonly Arrival[] {
