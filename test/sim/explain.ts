@@ -1,5 +1,5 @@
-import type { Verdict } from "./judge.ts";
-import { seconds, textOf } from "./judge.ts";
+import { seconds, textOf, type Verdict } from "./judge.ts";
+import { deedText, printScenario } from "./print.ts";
 
 /** What says little about what happened. */
 const UNTOLD: ReadonlySet<string> = new Set([
@@ -15,11 +15,7 @@ const UNTOLD: ReadonlySet<string> = new Set([
 export function explain({ run, truths, reports, tellings, faults }: Verdict): string {
   const { scenario, zero } = run;
   const lines: { at: number; text: string }[] = [];
-  for (const { at, deed } of scenario.deeds)
-    lines.push({
-      at,
-      text: `DEED   ${JSON.stringify(deed, (_, value: unknown) => (value instanceof Map ? [...value] : value))}`,
-    });
+  for (const { at, deed } of scenario.deeds) lines.push({ at, text: `DEED   ${deedText(deed)}` });
   for (const { at, node, vrid, master, holds } of run.edges)
     lines.push({
       at,
@@ -48,11 +44,7 @@ export function explain({ run, truths, reports, tellings, faults }: Verdict): st
   for (const { at, change, report } of tellings) lines.push({ at, text: `TOLD   ${change}: ${textOf(report)}` });
   lines.sort((a, b) => a.at - b.at);
   return [
-    scenario.title,
-    ...scenario.routers.map(
-      ({ vrid, priorities, intervalUs, version }) =>
-        `VRID ${vrid} version ${version} every ${seconds(intervalUs)} s: ${[...priorities].map(([node, priority]) => `${node} ${priority}`).join(", ")}`,
-    ),
+    printScenario(scenario),
     ...lines.map(({ at, text }) => `${seconds(at).padStart(9)} ${text}`),
     "",
     ...[...truths].flatMap(([kind, list]) =>

@@ -1,4 +1,5 @@
 import { US_PER_MS } from "../../collector/core/time.ts";
+import type { Event } from "../../collector/events/event.ts";
 import { createDetectionEngine, detectAll } from "../../server/detect/engine.ts";
 import type { Incident, IncidentDraft } from "../../server/detect/incident.ts";
 import type { Run } from "./simulate.ts";
@@ -118,13 +119,21 @@ function liveOf(
   const engine = createDetectionEngine();
   const tellings: Telling[] = [];
   const { arrivals } = run;
+  let waiting: Event[] = [];
+  let waited = false;
   for (let next = 0; next < arrivals.length; ) {
     const at = Math.ceil(((arrivals[next]?.at ?? 0) + 1) / STEP_US) * STEP_US;
-    const events = [];
     for (let arrival = arrivals[next]; arrival !== undefined && arrival.at < at; arrival = arrivals[++next])
-      events.push(...arrival.events);
-    for (const { type, incident } of engine.add(events).changes)
+      waiting.push(...arrival.events);
+    // Nothing is concluded from adverts alone but that time goes by: they may come with the next step.
+    if (!waited && next < arrivals.length && waiting.every(({ kind }) => kind === "wire.advert")) {
+      waited = true;
+      continue;
+    }
+    for (const { type, incident } of engine.add(waiting).changes)
       tellings.push({ at, change: type, report: reportOf(incident) });
+    waiting = [];
+    waited = false;
   }
   return { incidents: engine.incidents(), tellings };
 }

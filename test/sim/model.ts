@@ -70,20 +70,6 @@ export interface DeliverySpec {
   readonly twice: number;
 }
 
-export interface Expectation {
-  readonly line: number;
-  readonly kind: string;
-  /** VRID; undefined: of no router. */
-  readonly vrid: number | undefined;
-  readonly from: number;
-  readonly fromSlackUs: number;
-  /** null: it is open at the end. */
-  readonly to: number | null;
-  readonly toSlackUs: number;
-  readonly certainty: "confirmed" | "suspected" | undefined;
-  readonly cause: string | undefined;
-}
-
 export interface Scenario {
   readonly title: string;
   readonly seed: number;

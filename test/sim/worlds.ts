@@ -215,8 +215,8 @@ const STORIES: readonly Story[] = [
 ];
 
 /** Most scenarios are small: faults do not need many nodes. */
-const NODE_COUNTS = [2, 2, 2, 2, 3, 3, 4, 8];
-const ROUTER_COUNTS = [1, 1, 1, 2, 2, 4, 8];
+const NODE_COUNTS = [2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 5, 8];
+const ROUTER_COUNTS = [1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 4, 8];
 
 function invent(seed: number, random: Random): Scenario {
   const count = random.pick(NODE_COUNTS);
