@@ -1,12 +1,32 @@
-import type { Static, TEnum, TObject, TSchema } from "typebox";
+import type { Static, TObject, TSchema } from "typebox";
 import { type Checker, checkerOf, Type } from "../core/schema.ts";
+import { DETAILS } from "./details.ts";
+import {
+  Address,
+  Addresses,
+  DaemonT,
+  Epoch,
+  Errno,
+  ExitStatus,
+  FamilyT,
+  Mac,
+  Name,
+  oneOf,
+  opt,
+  Pid,
+  Priority,
+  Service,
+  Signal,
+  Signed,
+  text,
+  Unsigned32,
+  Vrid,
+} from "./scalars.ts";
 import {
   BFD_STATES,
   CHECKERS,
-  DAEMONS,
   DIAGNOSTIC_SEVERITIES,
   DIVERGENCES,
-  FAMILIES,
   PROCESS_STATES,
   SOURCES,
   STATES,
@@ -22,35 +42,6 @@ export * from "./vocabulary.ts";
 
 /** Longest raw line kept with an event, in characters; the rest is cut and `rawTruncated` is set. */
 export const RAW_MAX_CHARS = 4096;
-
-/** The type is spelled out: inferred in this generic context it would widen to any string or number. */
-const oneOf = <const T extends readonly string[]>(values: T) => Type.Enum([...values]) as TSchema as TEnum<[...T]>;
-const text = (max: number, description?: string) =>
-  Type.String({ maxLength: max, ...(description ? { description } : {}) });
-const opt = Type.Optional;
-
-const Name = text(255);
-const Address = text(45, "IPv4 or IPv6 address, no prefix, IPv6 in RFC 5952 form");
-const Vrid = Type.Integer({ minimum: 1, maximum: 255 });
-const Priority = Type.Integer({ minimum: 0, maximum: 255 });
-const Pid = Type.Integer({ minimum: 0 });
-/** Up to the year 2255: beyond it a double is not exact to the microsecond. */
-const Epoch = Type.Integer({
-  minimum: 0,
-  maximum: Number.MAX_SAFE_INTEGER,
-  description: "microseconds since the epoch, UTC",
-});
-const Signed = Type.Integer({ minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER });
-const Addresses = Type.Array(Address, { maxItems: 512 });
-/** `[10.99.0.100]:80`, `[10.99.0.100]:53/udp`, `FWM 7`, `[group]:0`: one name for what each release writes in its own way. */
-const Service = text(255, "[address]:port, with /udp or /sctp behind it when it is not TCP; FWM n; or [group]:n");
-const Mac = Type.String({ pattern: "^[0-9a-f]{2}(:[0-9a-f]{2}){5}$" });
-const Unsigned32 = Type.Integer({ minimum: 0, maximum: 0xffff_ffff });
-const Errno = Type.Integer({ minimum: 0, maximum: 4095 });
-const ExitStatus = Type.Integer({ minimum: 0, maximum: 255 });
-const Signal = Type.Integer({ minimum: 1, maximum: 64 });
-const FamilyT = oneOf(FAMILIES);
-const DaemonT = oneOf(DAEMONS);
 
 /** An instance as the node's configuration promises it, with keepalived's own defaults filled in. */
 export const ConfiguredInstance = Type.Object(
@@ -128,8 +119,18 @@ const ProcessStateT = oneOf(PROCESS_STATES);
 /** Which of keepalived's processes; absent for a child of which neither a pid file nor the log tells what it does. */
 const processRole = { daemon: opt(DaemonT), parentPid: opt(Pid) };
 
-/** quorum + or - hysteresis against the weights of what is up. */
+/** keepalived as it names itself when it begins and ends. */
+const program = {
+  version: opt(text(64)),
+  /** Day of the release. */
+  released: opt(Type.String({ pattern: "^\\d{4}-\\d{2}-\\d{2}$" })),
+  /** What it was built from, where a distribution says it. */
+  commit: opt(text(64)),
+};
+
+/** quorum + or - hysteresis, which is the threshold, against the weights of what is up. */
 const quorum = {
+  threshold: opt(Type.Integer({ minimum: 0 })),
   quorum: opt(Type.Integer({ minimum: 0 })),
   hysteresis: opt(Type.Integer({ minimum: 0 })),
   weight: opt(Type.Integer({ minimum: 0 })),
@@ -139,14 +140,14 @@ const quorum = {
 export const EVENT_KINDS = {
   // --- log: the daemon and its children -------------------------------------------------------------------------
   /** "Starting Keepalived v…": the boundary of a run. */
-  "daemon.starting": { version: opt(text(64)) },
+  "daemon.starting": program,
   "daemon.child-starting": { daemon: DaemonT, childPid: Pid },
   /** keepalived 2.2.2+: every child has read its configuration. */
   "daemon.ready": { phase: oneOf(["startup", "reload"]) },
   /** The parent received a terminate signal: an orderly stop. */
   "daemon.stopping": {},
-  "daemon.stopped": { daemon: DaemonT },
-  "daemon.reloading": {},
+  "daemon.stopped": { daemon: DaemonT, ...program, userUs: DETAILS.userUs, systemUs: DETAILS.systemUs },
+  "daemon.reloading": { childPid: DETAILS.childPid },
   /** `permanentError` is keepalived's word (CONFIG, FATAL, …): the daemon ends because of it. */
   "daemon.child-exited": {
     childPid: opt(Pid),
@@ -155,11 +156,14 @@ export const EVENT_KINDS = {
     signal: opt(Signal),
     exitStatus: opt(Type.Integer()),
     respawning: Type.Boolean(),
+    /** The signal by its name, and what keepalived takes for the reason. */
+    error: DETAILS.error,
+    cause: DETAILS.cause,
   },
   /** A line that says why the daemon cannot run: no IPVS, already running, pid file, no configuration. */
-  "daemon.error": { code: text(64), message: text(1024) },
+  "daemon.error": { code: text(64), message: text(1024), ...DETAILS },
   /** It runs, and not as it should: limits refused, a child that had to be killed, a system call that failed. */
-  "daemon.warning": { code: text(64), message: text(1024) },
+  "daemon.warning": { code: text(64), message: text(1024), ...DETAILS },
   // --- log: configuration ----------------------------------------------------------------------------------------
   "config.diagnostic": {
     code: text(64),
@@ -168,8 +172,8 @@ export const EVENT_KINDS = {
     file: opt(text(4096)),
     line: opt(Type.Integer({ minimum: 1 })),
     column: opt(Type.Integer({ minimum: 1 })),
-    instance: opt(Name),
     fix: opt(text(1024)),
+    ...DETAILS,
   },
   // --- log: VRRP -------------------------------------------------------------------------------------------------
   /** "Entering X STATE". keepalived 1.x's "Transition to MASTER STATE" is vrrp.transition: not mastership yet. */
@@ -181,6 +185,10 @@ export const EVENT_KINDS = {
     reason: opt(text(64)),
     /** The interface, script, file or process that is the reason. */
     subject: opt(Name),
+    /** What the tracked file holds. */
+    status: DETAILS.status,
+    /** Of which it has no address. */
+    family: DETAILS.family,
   },
   "vrrp.transition": { instance: Name, state: oneOf(STATES) },
   "vrrp.advert-timeout": { instance: Name },
@@ -235,15 +243,15 @@ export const EVENT_KINDS = {
   /** Another node that was address owner too has stopped. */
   "vrrp.owner-conflict-over": { instance: Name },
   /** An advert could not be sent: the peers hear nothing of this master. */
-  "vrrp.advert-not-sent": { instance: opt(Name), peer: opt(Address), error: opt(text(255)) },
+  "vrrp.advert-not-sent": { instance: opt(Name), peer: opt(Address), error: opt(text(255)), errno: DETAILS.errno },
   /** `vrrp_startup_delay`: instances wait until it is over. */
   "vrrp.startup-delay": { over: Type.Boolean(), delayUs: opt(Type.Integer({ minimum: 0 })) },
   /** VIPs set or removed, as the log says; the kernel source says what came of it. */
-  "vrrp.vips": { instance: Name, action: oneOf(["setting", "removing"]) },
+  "vrrp.vips": { instance: Name, action: oneOf(["setting", "removing"]), excluded: DETAILS.excluded },
   /** Gratuitous ARP or unsolicited NA: tells which VIPs and interface an instance has. */
-  "vrrp.garp": { instance: opt(Name), interface: Name, vips: Addresses },
+  "vrrp.garp": { instance: opt(Name), interface: Name, vips: Addresses, protocol: opt(oneOf(["arp", "ndp"])) },
   /** Gratuitous ARP or unsolicited NA that could not be sent: the neighbours keep the old master's address. */
-  "vrrp.garp-failed": { interface: Name, address: opt(Address), error: opt(text(255)) },
+  "vrrp.garp-failed": { interface: Name, address: opt(Address), error: opt(text(255)), errno: DETAILS.errno },
   /** An address that a reload took out of the configuration. */
   "vrrp.vip-removed": {
     instance: opt(Name),
@@ -253,11 +261,11 @@ export const EVENT_KINDS = {
   },
   /** The macvlan or ipvlan interface of an instance. */
   "vrrp.vmac": { instance: opt(Name), interface: Name, action: oneOf(["created", "updated", "removed"]) },
-  "vrrp.interface": { interface: Name, up: Type.Boolean() },
+  "vrrp.interface": { interface: Name, up: Type.Boolean(), instance: DETAILS.instance },
   /** "A thread timer expired N seconds ago": the daemon did not run for that long. */
   "vrrp.scheduler-stall": { lateUs: Type.Integer({ minimum: 0 }) },
   /** What the VRRP process could not do: a socket, a multicast membership, a macvlan interface, a route. */
-  "vrrp.error": { code: text(64), message: text(1024), instance: opt(Name), interface: opt(Name) },
+  "vrrp.error": { code: text(64), message: text(1024), ...DETAILS },
   // --- log: scripts and trackers -------------------------------------------------------------------------------------
   /** A track script's new result. Its effect on the priority is a line of its own. */
   "script.result": {
@@ -269,7 +277,7 @@ export const EVENT_KINDS = {
     run: opt(Type.Boolean()),
   },
   /** A script that could not be run, run with its user, or ended. */
-  "script.error": { code: text(64), message: text(1024), script: opt(text(1024)) },
+  "script.error": { code: text(64), message: text(1024), ...DETAILS },
   /** A notify script is started. Up to 1.4.5 only, and of the checkers only. */
   "script.notify": { script: text(1024), virtualServer: Service, realServer: opt(Service) },
   "track.process": {
@@ -279,7 +287,8 @@ export const EVENT_KINDS = {
     to: opt(Type.Integer({ minimum: 0 })),
   },
   "track.file": { instance: Name, file: Name, fault: Type.Boolean() },
-  "track.bfd": { bfd: Name, up: Type.Boolean(), instance: opt(Name) },
+  /** `delayUs`: how long after the session's change keepalived's VRRP process heard of it. */
+  "track.bfd": { bfd: Name, up: Type.Boolean(), instance: opt(Name), delayUs: DETAILS.delayUs },
   // --- log: BFD ------------------------------------------------------------------------------------------------------
   "bfd.state": {
     bfd: Name,
@@ -289,8 +298,16 @@ export const EVENT_KINDS = {
   },
   /** Nothing heard of the neighbour for its detection time. */
   "bfd.expired": { bfd: Name, afterUs: Type.Integer({ minimum: 0 }), overdueUs: Type.Integer({ minimum: 0 }) },
-  "bfd.packet-discarded": { reason: text(64), peer: opt(Address) },
-  "bfd.error": { code: text(64), message: text(1024), bfd: opt(Name) },
+  "bfd.packet-discarded": {
+    reason: text(64),
+    peer: opt(Address),
+    /** Of our session, as the packet says. */
+    discriminator: opt(Unsigned32),
+    value: DETAILS.value,
+    length: DETAILS.length,
+    expected: DETAILS.expected,
+  },
+  "bfd.error": { code: text(64), message: text(1024), ...DETAILS },
   // --- log: health checkers and IPVS -----------------------------------------------------------------------------------
   /** The checkers hold a real server for well: it takes connections. `enabled`: its weight is back (inhibit_on_failure). */
   "check.server-up": { virtualServer: Service, realServer: Service, action: oneOf(["added", "enabled"]) },
@@ -301,6 +318,8 @@ export const EVENT_KINDS = {
     realServer: Service,
     reason: oneOf(["shutdown", "reload"]),
     virtualServer: opt(Service),
+    /** It was kept with weight 0 (inhibit_on_failure). */
+    inhibited: opt(Type.Boolean()),
   },
   "check.weight-changed": {
     virtualServer: Service,
@@ -334,18 +353,39 @@ export const EVENT_KINDS = {
     /** Short code: timeout, connect, status, digest, … */
     reason: opt(text(64)),
     retries: opt(Type.Integer({ minimum: 0 })),
-    /** HTTP status, or exit status of a script. */
+    /** Which of its retries it was, and how many there are: no verdict yet. */
+    retry: opt(Type.Integer({ minimum: 0 })),
+    retriesMax: opt(Type.Integer({ minimum: 0 })),
+    /** HTTP status, exit status of a script, or rcode of a DNS answer. */
     status: opt(Type.Integer({ minimum: 0, maximum: 999 })),
     signal: opt(Signal),
     url: opt(text(1024)),
+    /** 1.x numbers the urls of a checker instead of naming them. */
+    urlIndex: opt(Type.Integer({ minimum: 0 })),
     script: opt(text(1024)),
+    bfd: DETAILS.bfd,
+    /** Where it connects to, when that is not the real server's own address and port (connect_ip, connect_port). */
+    connectTo: opt(Service),
+    /** What had to end in time: `connect`, `HTTP read`, … */
+    phase: opt(text(64)),
+    /** MD5 of what the server answered. */
+    digest: opt(text(64)),
+    error: DETAILS.error,
+    errno: DETAILS.errno,
     /** Of our own probe: from its start to its verdict, microseconds. */
     latencyUs: opt(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })),
   },
   /** What the checker process could not do: a socket, a TLS context, a regular expression. */
-  "check.error": { code: text(64), message: text(1024), service: opt(Service) },
+  "check.error": { code: text(64), message: text(1024), ...DETAILS },
   /** The kernel refused a command of IPVS. */
-  "ipvs.error": { message: text(1024), command: opt(text(64)), errno: opt(Errno) },
+  "ipvs.error": {
+    message: text(1024),
+    command: opt(text(64)),
+    commandNumber: opt(Type.Integer({ minimum: 0 })),
+    errno: opt(Errno),
+    error: DETAILS.error,
+    cause: DETAILS.cause,
+  },
   // --- log: e-mail -----------------------------------------------------------------------------------------------------
   "mail.sent": {},
   "mail.failed": {
@@ -353,18 +393,23 @@ export const EVENT_KINDS = {
     server: opt(text(255)),
     command: opt(text(16)),
     status: opt(Type.Integer({ minimum: 0, maximum: 999 })),
+    fd: DETAILS.fd,
   },
   // --- log: what keepalived hears of the kernel --------------------------------------------------------------------------
   "netlink.address": { address: Address, present: Type.Boolean(), interface: opt(Name) },
   "netlink.interface": {
     interface: Name,
     action: oneOf(["added", "deleted", "renamed", "mac-changed"]),
+    /** The new name or MAC address, and the MAC address it was. */
     to: opt(Name),
+    from: DETAILS.from,
+    /** `Address` or `Broadcast`: which of the two has changed. */
+    keyword: DETAILS.keyword,
   },
   /** A request that failed, or events that were lost: what keepalived believes of the kernel may be wrong. */
-  "netlink.error": { code: text(64), message: text(1024), errno: opt(Errno) },
+  "netlink.error": { code: text(64), message: text(1024), ...DETAILS },
   // --- log: what is known to be of no consequence, and what is not known -------------------------------------------
-  "log.notice": { code: text(64) },
+  "log.notice": { code: text(64), ...DETAILS },
   /** A keepalived line no grammar row claims. Kept, counted, never dropped. */
   "log.unrecognised": {},
   // --- config ----------------------------------------------------------------------------------------------------

@@ -1,6 +1,8 @@
+import type { Details } from "../events/details.ts";
 import type { Daemon, EventBody } from "../events/event.ts";
 import { compileAutomaton, Matcher } from "./automaton.ts";
-import { LINE_MAX_CHARS } from "./text.ts";
+import { type DetailHole, detailHoles, withDetails } from "./details.ts";
+import { cut, LINE_MAX_CHARS } from "./text.ts";
 
 /**
  * What a row sees of a line besides its own words: who wrote it, and what stood in front of the message.
@@ -28,6 +30,9 @@ export interface Words {
   number(name: string): number | undefined;
 }
 
+/** What `(NAME)` may be in front of a message: mostly an instance. */
+export type NamedInFront = "instance" | "interface" | "bfd" | "script";
+
 /**
  * One message of keepalived, in all its wordings.
  *
@@ -45,6 +50,10 @@ export interface LineGrammar {
   readonly samples: readonly string[];
   /** The message is about an instance and is told by its `(NAME)`; without one this row does not apply. */
   readonly needsInstance?: boolean;
+  /** What stands in `(NAME)` before the message, where that is no instance. */
+  readonly named?: NamedInFront | ((message: string) => NamedInFront);
+  /** What the message says in its own words, which no hole holds. */
+  readonly says?: (message: string) => Details;
   readonly templates: readonly string[];
   /** The event's kind depends on nothing but what the named holes hold, the daemon, and whether there is an instance. */
   readonly toEvent: (words: Words, context: LineContext) => EventBody;
@@ -63,6 +72,7 @@ export class GrammarTable {
   /** By template: its row. */
   private readonly rows: readonly LineGrammar[];
   private readonly names: readonly (readonly string[])[];
+  private readonly details: readonly (readonly DetailHole[])[];
   private readonly always: Uint8Array;
   private readonly withoutInstance: Uint8Array;
   /** Whether the row asked what a hole holds when it last made an event: without it the event is the same for any words. */
@@ -74,6 +84,7 @@ export class GrammarTable {
     const automaton = compileAutomaton(this.templates);
     this.matcher = new Matcher(automaton);
     this.names = automaton.names;
+    this.details = automaton.names.map(detailHoles);
     this.rows = rows.flatMap((row) => row.templates.map(() => row));
     this.always = new Uint8Array(this.rows.length).fill(1);
     this.withoutInstance = Uint8Array.from(this.rows, (row) => (row.needsInstance ? 0 : 1));
@@ -111,13 +122,15 @@ export class GrammarTable {
     const { starts, ends } = this.matcher;
     const names = this.names[template] ?? [];
     this.askedWords = false;
+    const heldBy = (hole: number): string =>
+      text?.slice(starts[hole], ends[hole]) ?? decoder.decode(bytes.subarray(starts[hole], ends[hole]));
     const held = (name: string): string | undefined => {
       this.askedWords = true;
       const hole = names.lastIndexOf(name);
-      if (hole < 0) return undefined;
-      return text?.slice(starts[hole], ends[hole]) ?? decoder.decode(bytes.subarray(starts[hole], ends[hole]));
+      return hole < 0 ? undefined : heldBy(hole);
     };
-    return this.rowOf(template).toEvent(
+    const row = this.rowOf(template);
+    const body = row.toEvent(
       {
         text: (name) => held(name) ?? "",
         number: (name) => {
@@ -127,6 +140,14 @@ export class GrammarTable {
       },
       context,
     );
+    const { named = "instance", says } = row;
+    const field = typeof named === "string" ? named : named(context.message);
+    const said = {
+      ...says?.(context.message),
+      ...(context.instance === undefined ? {} : { [field]: cut(context.instance, NAME_MAX) }),
+    };
+    // Not among what the row asks: they fill fields, and its kind does not depend on them.
+    return withDetails(body, this.details[template] ?? [], heldBy, said);
   }
 
   /** How many holes of a template have a name. */
@@ -146,6 +167,8 @@ export class GrammarTable {
 }
 
 const INT_MAX = 2 ** 31 - 1;
+/** Longest name in the event contract. */
+const NAME_MAX = 255;
 /** Holds any line of the longest kind that is read. */
 const SCRATCH_BYTES = 3 * LINE_MAX_CHARS;
 const encoder = new TextEncoder();

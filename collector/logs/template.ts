@@ -1,5 +1,6 @@
 /**
- * Message templates: literal text with holes. `{name}` is one character or more, `{name:d}` a number, `{*}` anything or nothing.
+ * Message templates: literal text with holes. `{name}` is one character or more, `{name:d}` a number, `{*}` anything or nothing,
+ * `{*name}` the same by a name.
  *
  * A hole takes as little as it can: every literal is looked for once, from left to right, and the last one at the end of
  * the text. Taking less never spoils what follows, so nothing is ever tried a second time (automaton.ts does it, on bytes).
@@ -38,13 +39,14 @@ function split(template: string): Pick<Template, "chunks" | "gaps"> {
   const fault = (what: string): Error => new Error(`template ${JSON.stringify(template)}: ${what}`);
   const chunks: Piece[][] = [[]];
   const gaps: Gap[] = [];
-  for (const [part, name, number] of template.matchAll(/\{(\*|\w+)(:d)?\}|[^{}]+|[{}]/g)) {
+  for (const [part, name, number] of template.matchAll(/\{(\*\w*|\w+)(:d)?\}|[^{}]+|[{}]/g)) {
     const chunk = chunks.at(-1) as Piece[];
     if (part === "{" || part === "}") throw fault("stray brace");
     if (name === undefined) {
       if (chunk.length > 0 && /^\d/.test(part)) throw fault("a digit right after a number");
       chunk.push({ literal: part });
     } else if (number !== undefined) {
+      if (name.startsWith("*")) throw fault("a number that may be nothing");
       if (chunk.length === 0 && gaps.length > 0) throw fault("a number right after a hole");
       const before = chunk.at(-1);
       if (before && "number" in before) throw fault("two numbers side by side");
@@ -54,7 +56,7 @@ function split(template: string): Pick<Template, "chunks" | "gaps"> {
       chunk.push({ number: name });
     } else {
       if (chunk.length === 0 && gaps.length > 0) throw fault("two holes side by side");
-      gaps.push(name === "*" ? { name: undefined, atLeast: 0 } : { name, atLeast: 1 });
+      gaps.push(name.startsWith("*") ? { name: name.slice(1) || undefined, atLeast: 0 } : { name, atLeast: 1 });
       chunks.push([]);
     }
   }

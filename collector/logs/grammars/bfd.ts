@@ -15,6 +15,12 @@ const bfdOf = (words: Words, { instance }: LineContext): string | undefined => {
 
 const US_PER_MS = 1000;
 
+/** In decimal up to 2.0.x, then in hexadecimal behind `0x`. */
+function discriminator(words: Words): number | undefined {
+  const text = words.text("discriminator");
+  return /^(?:\d{1,10}|0x[\da-fA-F]{1,8})$/.test(text) && Number(text) <= 0xffff_ffff ? Number(text) : undefined;
+}
+
 interface Discarded extends Pick<LineGrammar, "source" | "since" | "samples" | "templates"> {
   readonly code: string;
   readonly until?: string;
@@ -24,7 +30,11 @@ interface Discarded extends Pick<LineGrammar, "source" | "since" | "samples" | "
 const discarded = ({ code, ...row }: Discarded): LineGrammar => ({
   id: `bfd.packet-discarded.${code}`,
   ...row,
-  toEvent: (words) => ({ kind: "bfd.packet-discarded", reason: code, ...known({ peer: address(words, "peer") }) }),
+  toEvent: (words) => ({
+    kind: "bfd.packet-discarded",
+    reason: code,
+    ...known({ peer: address(words, "peer"), discriminator: discriminator(words) }),
+  }),
 });
 
 export const bfdGrammars: readonly LineGrammar[] = [
@@ -81,26 +91,28 @@ export const bfdGrammars: readonly LineGrammar[] = [
   },
   problem("bfd.error")({
     code: "not-sent",
+    named: "bfd",
     source: "bfd/bfd_scheduler.c",
     since: "2.0.0",
     templates: [
       "BFD_Instance({bfd}) Error sending packet, disabling instance",
       "BFD_Instance({bfd}) Error sending packet",
       "Error sending packet",
-      "sendto() error ({*})",
+      "sendto() error ({*error})",
     ],
   }),
   problem("bfd.error")({
     code: "pipe",
+    named: "bfd",
     source: "bfd/bfd_event.c, bfd/bfd_daemon.c",
     since: "2.0.0",
     templates: [
-      "Unable to create BFD vrrp event pipe: {*}",
-      "Unable to create BFD checker event pipe: {*}",
-      "BFD_Instance({bfd}) vrrp pipe write() error {*}",
-      "BFD_Instance({bfd}) checker pipe write() error {*}",
-      "vrrp pipe write() error {*}",
-      "checker pipe write() error {*}",
+      "Unable to create BFD vrrp event pipe: {*error}",
+      "Unable to create BFD checker event pipe: {*error}",
+      "BFD_Instance({bfd}) vrrp pipe write() error {*error}",
+      "BFD_Instance({bfd}) checker pipe write() error {*error}",
+      "vrrp pipe write() error {*error}",
+      "checker pipe write() error {*error}",
     ],
   }),
   discarded({
@@ -110,16 +122,16 @@ export const bfdGrammars: readonly LineGrammar[] = [
     samples: ["Discarding bogus packet from 10.99.0.12", "Packet is too small: 12 bytes"],
     templates: [
       "Discarding bogus packet from {peer}",
-      "Packet is too small: {*} bytes",
-      "Packet size mismatch: length field: {*} bytes, buffer size: {*} bytes",
-      "Packet is of unsupported version: {*}",
+      "Packet is too small: {*length} bytes",
+      "Packet size mismatch: length field: {*expected} bytes, buffer size: {*length} bytes",
+      "Packet is of unsupported version: {*value}",
       "Packet 'detection multiplier' field is zero",
       "Packet has 'multipoint' flag",
       "Packet 'my discriminator' field is zero",
       "Packet 'your discriminator' field is zero and 'state' field is not Down or AdminDown",
       "Packet has both poll and final  flags set",
-      "Packet has invalid 'state' field: {*}",
-      "Packet has invalid 'diag' field: {*}",
+      "Packet has invalid 'state' field: {*value}",
+      "Packet has invalid 'diag' field: {*value}",
     ],
   }),
   discarded({
@@ -127,14 +139,14 @@ export const bfdGrammars: readonly LineGrammar[] = [
     source: "bfd/bfd.c",
     since: "2.0.0",
     samples: ["Packet ttl(64) < 255 - discarding"],
-    templates: ["Packet {*}({*}) < {*} - discarding"],
+    templates: ["Packet {*}({*value}) < {*expected} - discarding"],
   }),
   discarded({
     code: "no-session",
     source: "bfd/bfd_scheduler.c",
     since: "2.0.0",
     samples: ["Discarding packet from 10.99.0.12 (session is not found - your discriminator field is 0x1234abcd)"],
-    templates: ["Discarding packet from {peer} (session is not found - your discriminator field is {*})"],
+    templates: ["Discarding packet from {peer} (session is not found - your discriminator field is {discriminator})"],
   }),
   discarded({
     code: "auth",

@@ -17,6 +17,9 @@ interface FindingRow extends Pick<LineGrammar, "id" | "source" | "since" | "samp
   readonly finds: Finding | ((words: Words, message: string) => Finding);
 }
 
+/** 1.x numbers the urls of a checker instead of naming them. */
+const isNumber = (url: string): boolean => /^\d+$/.test(url);
+
 /** Of a line that names its service, which must be one. */
 const finding = ({ finds, ...row }: FindingRow): LineGrammar => ({
   ...row,
@@ -32,14 +35,19 @@ const finding = ({ finds, ...row }: FindingRow): LineGrammar => ({
         virtualServer: service(words, "vs"),
         retries: count(words, "retries"),
         status: between(words, "status", 0, 999),
-        // 1.x numbers the urls of a checker instead of naming them.
-        url: url === "" || /^\d+$/.test(url) ? undefined : cut(url, MESSAGE_MAX),
+        url: url === "" || isNumber(url) ? undefined : cut(url, MESSAGE_MAX),
+        urlIndex: isNumber(url) ? count(words, "url") : undefined,
+        connectTo: service(words, "to"),
+        digest: cut(words.text("digest"), 64) || undefined,
+        phase: cut(/^Timeout (.{1,64}?),? (?:timeout )?server /.exec(message)?.[1] ?? "", 64) || undefined,
       }),
     };
   },
 });
 
 const RETRIES_USED = /^ after \d+ (?:retry|retries)$|^ with retry disabled$|^$/;
+const numberIn = (text: string | undefined): number | undefined => (text === undefined ? undefined : Number(text));
+
 const MISC_OUTCOMES: Readonly<Record<string, Finding["outcome"]>> = {
   succeeded: "success",
   success: "success",
@@ -55,6 +63,8 @@ function misc(words: Words): EventBody {
   const outcome = MISC_OUTCOMES[said] ?? "down";
   const isLast = outcome === "success" || RETRIES_USED.test(result.slice(said.length));
   const retries = / after (\d{1,9}) retr/.exec(result)?.[1];
+  const [, retry, retriesMax] = / on retry (\d{1,9})\/(\d{1,9})/.exec(result) ?? [];
+  const willDo = /, will do (\d{1,9}) retr/.exec(result)?.[1];
   const script = words.text("script");
   return {
     kind: "check.result",
@@ -66,7 +76,9 @@ function misc(words: Words): EventBody {
       address: address(words, "address"),
       virtualServer: service(words, "vs"),
       reason: said === "timed out" ? "timeout" : undefined,
-      retries: retries === undefined ? undefined : Number(retries),
+      retries: numberIn(retries),
+      retry: numberIn(retry),
+      retriesMax: result.includes(" with retry disabled") ? 0 : numberIn(retriesMax ?? willDo),
       status: between(words, "status", 0, 255),
       signal: between(words, "signal", 1, 64),
     }),
@@ -96,7 +108,7 @@ function dns(words: Words, message: string): EventBody {
     outcome: retries === undefined ? "failure" : "down",
     service: of,
     reason,
-    ...known({ retries: retries === undefined ? undefined : Number(retries) }),
+    ...known({ retries: numberIn(retries), status: numberIn(/\(rcode = (\d{1,3})\)/.exec(detail)?.[1]) }),
   };
 }
 
@@ -186,11 +198,11 @@ export const checkerGrammars: readonly LineGrammar[] = [
       "Timeout SSL read server {service}.",
       "HTTP status code error to {service} url({url}), status_code [{status:d}].",
       "HTTP status code error to server {service}.",
-      "MD5 digest error to {service} url[{url}], MD5SUM [{*}].",
+      "MD5 digest error to {service} url[{url}], MD5SUM [{digest}].",
       "MD5 digest error to server {service}.",
       "Regex match failed server {service}.",
       "Read, no data received from  server {service}.",
-      "Read error with server {service}: {*}",
+      "Read error with server {service}: {*error}",
       "Read error with server {service}.",
       "Cannot send get request to {service}.",
       "Cannot send get request to server {service}.",
@@ -198,7 +210,7 @@ export const checkerGrammars: readonly LineGrammar[] = [
       "Connection failed server {service}.",
       "HTTP_CHECK - network unreachable server {service}.",
       "HTTP/SSL_CHECK - network unreachable server {service}.",
-      "SSL handshake/communication error connecting to server (openssl errno: {*}) {service}.",
+      "SSL handshake/communication error connecting to server (openssl errno: {*errno}) {service}.",
       "SSL handshake/communication error connecting to server {service}.",
       "SSL read error from server {service}.",
     ],
@@ -243,7 +255,7 @@ export const checkerGrammars: readonly LineGrammar[] = [
     source: "check/check_smtp.c",
     since: "2.0.14",
     samples: ["SMTP_CHECK Network unreachable for server 10.99.0.12 - real server [10.99.0.12]:25"],
-    templates: ["SMTP_CHECK Network unreachable for server {*} - real server {service}"],
+    templates: ["SMTP_CHECK Network unreachable for server {to} - real server {service}"],
     finds: { checker: "SMTP", outcome: "failure", reason: "unreachable" },
   }),
   finding({
@@ -339,7 +351,7 @@ export const checkerGrammars: readonly LineGrammar[] = [
       "IPVS : {error}",
       "IPVS: {error}",
       "IPVS (cmd {command:d}, errno {errno:d}): {error}",
-      "IPVS cmd {command}({*}) error: {error}({errno:d}){*}",
+      "IPVS cmd {command}({number:d}) error: {error}({errno:d}){*cause}",
       "Failed to set ipvs timeouts",
       "Failed to get IPVS timeouts",
     ],
@@ -348,7 +360,11 @@ export const checkerGrammars: readonly LineGrammar[] = [
       return {
         kind: "ipvs.error",
         message: cut(message, MESSAGE_MAX),
-        ...known({ command: command === "" ? undefined : cut(command, 64), errno: errno(words) }),
+        ...known({
+          command: command === "" ? undefined : cut(command, 64),
+          commandNumber: count(words, "number"),
+          errno: errno(words),
+        }),
       };
     },
   },
@@ -363,7 +379,7 @@ export const checkerGrammars: readonly LineGrammar[] = [
       "SMTP_CHECK socket bind failed. Rescheduling.",
       "TCP connect fail to create socket. Rescheduling.",
       "TCP socket bind failed. Rescheduling.",
-      "ICMP{*} connect fail to create socket. Rescheduling.",
+      "ICMP{*family} connect fail to create socket. Rescheduling.",
       "UDP connect fail to create socket. Rescheduling.",
     ],
   }),
@@ -376,9 +392,9 @@ export const checkerGrammars: readonly LineGrammar[] = [
       "SSL error : Cant load key file...",
       "SSL error : Cant load CA file...",
       "Error Initialize SSL, ctx Instance",
-      "  SSL  keyfile:{*}",
+      "  SSL  keyfile:{*path}",
       "  SSL password:{*}",
-      "  SSL   cafile:{*}",
+      "  SSL   cafile:{*path}",
       "Terminate...",
       "OPENSSL_init_crypto failed",
       "SSL error: cannot create new SSL context",
@@ -395,7 +411,7 @@ export const checkerGrammars: readonly LineGrammar[] = [
       "  SSL error: (connect error)",
       "  SSL error: (X509 lookup error)",
       "  SSL error: (syscall error)",
-      "  SSL error: ({*})",
+      "  SSL error: ({*error})",
       "SSL error '{*}' at {*}:{*} ({*}) data '{*}' flags 0x{*}",
       "Unable to establish ssl connection - SSL_new() failed",
       "Unable to establish ssl connection - BIO_new_socket() failed",
@@ -412,7 +428,7 @@ export const checkerGrammars: readonly LineGrammar[] = [
       "A bad option was passed to regex",
       "Magic number bad (compiled regex corrupt?)",
       "Regex an out of memory",
-      "Unknown regex error {*}",
+      "Unknown regex error {*value}",
       "Too many substrings found",
     ],
   }),
@@ -421,7 +437,7 @@ export const checkerGrammars: readonly LineGrammar[] = [
     source: "check/check_http.c",
     since: "1.4.2",
     templates: [
-      "http_check for RS {service} VS {vs} url {*}: content_length ({*}) does not match received bytes ({*})",
+      "http_check for RS {service} VS {virtualServer} url {*url}: content_length ({*expected}) does not match received bytes ({*length})",
     ],
   }),
   problem("check.error")({
@@ -445,21 +461,21 @@ export const checkerGrammars: readonly LineGrammar[] = [
     source: "check/check_ping.c",
     since: "2.1.0",
     templates: [
-      "Write {*} failed - errno {*}",
-      "Write {*} wrote {*} bytes instead of {*}",
+      "Write {*keyword} failed - errno {*errno}",
+      "Write {*keyword} wrote {*length} bytes instead of {*expected}",
       "send ICMP packet fail",
       "recv ICMP packet error",
-      "Error, got short ICMP packet, {*} bytes",
-      "Got ICMP packet with type 0x{*}",
-      "send ICMPv6 packet fail - errno {*}",
+      "Error, got short ICMP packet, {*length} bytes",
+      "Got ICMP packet with type 0x{*value}",
+      "send ICMPv6 packet fail - errno {*errno}",
       "recv ICMPv6 packet error",
-      "Error, got short ICMPv6 packet, {*} bytes",
-      "Got ICMPv6 packet with type 0x{*}",
-      "Ping reply expected seq no {*}, received {*}",
+      "Error, got short ICMPv6 packet, {*length} bytes",
+      "Got ICMPv6 packet with type 0x{*value}",
+      "Ping reply expected seq no {*expected}, received {*value}",
       "unexpected ping check receive packet",
-      "setsockopt SO_RCVBUF for socket {*} failed ({*}) - {*}",
-      "Checker can't bind to device {*}: {*}",
-      "bind failed. errno: {*}, error: {*}",
+      "setsockopt SO_RCVBUF for socket {*fd} failed ({*errno}) - {*error}",
+      "Checker can't bind to device {*interface}: {*error}",
+      "bind failed. errno: {*errno}, error: {*error}",
     ],
   }),
   problem("check.error")({
@@ -467,26 +483,29 @@ export const checkerGrammars: readonly LineGrammar[] = [
     source: "check/libipvs.c, check/check_api.c, check/ipvswrapper.c",
     since: "2.1.0",
     templates: [
-      "ipvs_talk() called with unknown command {*}",
+      "ipvs_talk() called with unknown command {*command}",
       "Setting err_cb failed",
       "Setting libnl callback function failed",
       "BUG: checker_set_dst_port() in/in6 port offsets differ",
-      "ipvs_services_parse_cb get->user.num_services = {*} != 0",
+      "ipvs_services_parse_cb get->user.num_services = {*value} != 0",
     ],
   }),
   problem("check.error")({
     code: "misc-script-lost",
     source: "check/check_misc.c",
     since: "2.0.19",
-    templates: ["Misc script {*} child (PID {*}) lost", "Misc script {*} child (PID {*}) lost, register checker again"],
+    templates: [
+      "Misc script {*script} child (PID {*childPid}) lost",
+      "Misc script {*script} child (PID {*childPid}) lost, register checker again",
+    ],
   }),
   problem("check.error")({
     code: "unknown-protocol",
     source: "include/check_data.h",
     since: "2.2.2",
     templates: [
-      "Unknown protocol {*} at {*}:{*} in {*}",
-      "Unknown protocol {*} in protocol_to_index() called from {*} at {*}:{*}",
+      "Unknown protocol {*value} at {*}:{*} in {*}",
+      "Unknown protocol {*value} in protocol_to_index() called from {*} at {*}:{*}",
     ],
   }),
 ];

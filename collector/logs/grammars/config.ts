@@ -11,11 +11,8 @@ import { scriptsMessages } from "./config/scripts.ts";
 import { serversMessages } from "./config/servers.ts";
 import { trackingMessages } from "./config/tracking.ts";
 import { vrrpMessages } from "./config/vrrp.ts";
-import { MESSAGE_MAX, NAME_MAX } from "./fields.ts";
+import { MESSAGE_MAX } from "./fields.ts";
 import { samplesOf } from "./rows.ts";
-
-/** `… for vrrp_instance VI_1 doesn't exist`: the instance is named in the words instead of in front of them. */
-const NAMED_IN_WORDS = /\b(?:vrrp_instance|vrrp instance|VRRP instance)[ [](?<name>[^\s\]]+)/;
 
 /** Longest path: Linux's PATH_MAX. */
 const PATH_MAX = 4096;
@@ -25,18 +22,14 @@ function grammarOf({ code, severity, ...row }: ConfigMessage): LineGrammar {
     id: `config.${code}.${severity}`,
     ...row,
     samples: samplesOf(row.templates),
-    toEvent: (_words, { message, file, line, instance }) => {
-      const named = instance ?? NAMED_IN_WORDS.exec(message)?.groups?.["name"];
-      return {
-        kind: "config.diagnostic",
-        code,
-        severity,
-        message: cut(message, MESSAGE_MAX),
-        ...(file === undefined ? {} : { file: cut(file, PATH_MAX) }),
-        ...(line === undefined || line < 1 ? {} : { line }),
-        ...(named === undefined ? {} : { instance: cut(named, NAME_MAX) }),
-      };
-    },
+    toEvent: (_words, { message, file, line }) => ({
+      kind: "config.diagnostic",
+      code,
+      severity,
+      message: cut(message, MESSAGE_MAX),
+      ...(file === undefined ? {} : { file: cut(file, PATH_MAX) }),
+      ...(line === undefined || line < 1 ? {} : { line }),
+    }),
   };
 }
 

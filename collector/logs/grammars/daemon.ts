@@ -1,17 +1,7 @@
-import type { Daemon, EventBody } from "../../events/event.ts";
+import type { EventBody } from "../../events/event.ts";
+import { daemonNamed } from "../details.ts";
 import { type LineGrammar, UNRECOGNISED, type Words } from "../grammar.ts";
 import { cut } from "../text.ts";
-
-const CHILD_WORDS: readonly (readonly [RegExp, Daemon])[] = [
-  [/vrrp/i, "vrrp"],
-  [/health|check/i, "checker"],
-  [/bfd/i, "bfd"],
-];
-
-/** `VRRP`, `Healthcheck`, `BFD`, as the parent calls its children. */
-function childOf(text: string): Daemon | undefined {
-  return CHILD_WORDS.find(([pattern]) => pattern.test(text))?.[1];
-}
 
 /** As the parent calls them when they die. */
 const CHILD_NAMES = ["VRRP", "Healthcheck", "BFD", "{child}"];
@@ -26,7 +16,7 @@ function exited(
   message: string,
   fields: { permanentError?: string; signal?: number; exitStatus?: number; respawning?: boolean },
 ): EventBody {
-  const daemon = childOf(words.text("child") || message);
+  const daemon = daemonNamed(words.text("child") || message);
   const childPid = pidOf(words);
   return {
     kind: "daemon.child-exited",
@@ -34,6 +24,23 @@ function exited(
     ...(daemon === undefined ? {} : { daemon }),
     ...(childPid === undefined ? {} : { childPid }),
     ...fields,
+  };
+}
+
+/** The program by its version, with or without the day of the release and what it was built from. */
+const programs = (what: string): string[] => [
+  `${what} Keepalived v{version} ({date})`,
+  `${what} Keepalived v{version} ({date}), git commit {commit}`,
+  `${what} Keepalived v{version}`,
+];
+
+function programOf(words: Words): { version: string; released?: string; commit?: string } {
+  const [, month, day, year] = /^(\d\d)\/(\d\d),(\d{4})$/.exec(words.text("date")) ?? [];
+  const commit = cut(words.text("commit"), 64);
+  return {
+    version: cut(words.text("version").split(" ")[0] ?? "", 64),
+    ...(year === undefined ? {} : { released: `${year}-${month}-${day}` }),
+    ...(commit === "" ? {} : { commit }),
   };
 }
 
@@ -46,15 +53,8 @@ export const daemonGrammars: readonly LineGrammar[] = [
       "Starting Keepalived v2.2.7 (01/16,2022)",
       "Starting Keepalived v1.3.5 (03/19,2017), git commit v1.3.5-6-g6fa32f2",
     ],
-    templates: [
-      "Starting Keepalived v{version} ({*})",
-      "Starting Keepalived v{version} ({*}), git commit {*}",
-      "Starting Keepalived v{version}",
-    ],
-    toEvent: (words) => ({
-      kind: "daemon.starting",
-      version: cut(words.text("version").split(" ")[0] ?? "", 64),
-    }),
+    templates: programs("Starting"),
+    toEvent: (words) => ({ kind: "daemon.starting", ...programOf(words) }),
   },
   {
     id: "daemon.child-starting",
@@ -63,7 +63,7 @@ export const daemonGrammars: readonly LineGrammar[] = [
     samples: ["Starting VRRP child process, pid=15", "Starting Healthcheck child process, pid=26"],
     templates: ["VRRP", "Healthcheck", "BFD"].map((child) => `Starting ${child} child process, pid={pid:d}`),
     toEvent: (words, { message }) => {
-      const [daemon, childPid] = [childOf(message), pidOf(words)];
+      const [daemon, childPid] = [daemonNamed(message), pidOf(words)];
       return daemon === undefined || childPid === undefined
         ? UNRECOGNISED
         : { kind: "daemon.child-starting", daemon, childPid };
@@ -93,15 +93,15 @@ export const daemonGrammars: readonly LineGrammar[] = [
     source: "core/main.c",
     since: "1.2.2",
     samples: ["Stopped Keepalived v2.2.7 (01/16,2022)", "Stopping Keepalived v1.2.13 (05/28,2014)"],
-    templates: ["Stopped Keepalived v{*}", "Stopping Keepalived v{*}"],
-    toEvent: () => ({ kind: "daemon.stopped", daemon: "parent" }),
+    templates: [...programs("Stopped"), ...programs("Stopping")],
+    toEvent: (words) => ({ kind: "daemon.stopped", daemon: "parent", ...programOf(words) }),
   },
   {
     id: "daemon.stopped.child",
     source: "lib/utils.c",
     since: "1.3.0",
     samples: ["Stopped - used 0.007168 user time, 0.000000 system time", "Stopped"],
-    templates: ["Stopped", "Stopped - used {*}"],
+    templates: ["Stopped", "Stopped - used {userSeconds} user time, {systemSeconds} system time", "Stopped - used {*}"],
     // The parent has words of its own: where the line does not say which child, nobody must take it for the daemon's end.
     toEvent: (_words, { daemon }) =>
       daemon === undefined || daemon === "parent"
@@ -170,8 +170,10 @@ export const daemonGrammars: readonly LineGrammar[] = [
     since: "1.2.20",
     samples: ["pid 15 exited due to signal 9 (Killed)", "Keepalived_vrrp exited due to segmentation fault (SIGSEGV)."],
     templates: [
-      "pid {pid:d} exited due to signal {signal:d}{*}",
-      "{child} exited due to signal {signal:d}{*}",
+      "pid {pid:d} exited due to signal {signal:d}",
+      "{child} exited due to signal {signal:d}",
+      "pid {pid:d} exited due to signal {signal:d} ({*error}){*cause}",
+      "{child} exited due to signal {signal:d} ({*error}){*cause}",
       "pid {pid:d} exited due to segmentation fault (SIGSEGV).",
       "{child} exited due to segmentation fault (SIGSEGV).",
     ],

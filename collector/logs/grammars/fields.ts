@@ -32,7 +32,7 @@ export function address(words: Words, hole: string): string | undefined {
   return addressOf(words.text(hole));
 }
 
-function addressOf(text: string): string | undefined {
+export function addressOf(text: string): string | undefined {
   return /^[0-9a-fA-F:.]{2,45}$/.test(text) ? normaliseAddress(text) : undefined;
 }
 
@@ -56,7 +56,7 @@ export function service(words: Words, hole: string): string | undefined {
   return serviceOf(words.text(hole));
 }
 
-function serviceOf(text: string): string | undefined {
+export function serviceOf(text: string): string | undefined {
   if (FWMARK.test(text)) return text;
   const inner = text.startsWith("[[") && text.endsWith("]") ? text.slice(1, -1) : text;
   const inside = PORT_INSIDE.exec(inner);

@@ -99,7 +99,7 @@ export const netlinkGrammars: readonly LineGrammar[] = [
     since: "2.0.13",
     samples: ["(vrrp.51) MAC address changed from 00:00:5e:00:01:33 to 02:42:ac:11:00:02"],
     needsInstance: true,
-    templates: ["MAC {*} changed from {from} to {to}"],
+    templates: ["MAC {*keyword} changed from {from} to {to}"],
     toEvent: (words, context) => ({
       kind: "netlink.interface",
       interface: instanceOf(context),
@@ -113,9 +113,9 @@ export const netlinkGrammars: readonly LineGrammar[] = [
     since: "1.2.2",
     templates: [
       "Netlink: Received message overrun",
-      "Netlink: Received message overrun ({*})",
-      "Netlink: Received message overrun - ({*})",
-      "Netlink: Receive buffer overrun on {*} socket - ({*})",
+      "Netlink: Received message overrun ({*error})",
+      "Netlink: Received message overrun - ({*error})",
+      "Netlink: Receive buffer overrun on {*keyword} socket - ({*error})",
     ],
   }),
   problem("netlink.error")({
@@ -123,10 +123,10 @@ export const netlinkGrammars: readonly LineGrammar[] = [
     source: "core/keepalived_netlink.c, vrrp/vrrp_ipaddress.c",
     since: "1.2.2",
     templates: [
-      "Netlink: error: {*}, type=({*}), seq={*}, pid={*}",
-      "Netlink: error: {*}, type={*}({*}), seq={*}, pid={*}",
-      "Netlink: error: {*}({errno:d}), type={*}({*}), seq={*}, pid={*}",
-      "Not adding address {*} to {*} since interface doesn't exist",
+      "Netlink: error: {*error}, type=({*command}), seq={*sequence}, pid={*portId}",
+      "Netlink: error: {*error}, type={*keyword}({*command}), seq={*sequence}, pid={*portId}",
+      "Netlink: error: {*error}({errno:d}), type={*keyword}({*command}), seq={*sequence}, pid={*portId}",
+      "Not adding address {*address} to {*interface} since interface doesn't exist",
     ],
   }),
 ];

@@ -12,8 +12,9 @@ function servers(words: Words, event: (servers: Servers) => EventBody): EventBod
   return virtualServer === undefined || realServer === undefined ? UNRECOGNISED : event({ virtualServer, realServer });
 }
 
-function quorumOf(words: Words): { quorum?: number; hysteresis?: number; weight?: number } {
+function quorumOf(words: Words): { threshold?: number; quorum?: number; hysteresis?: number; weight?: number } {
   return known({
+    threshold: count(words, "threshold"),
     quorum: count(words, "quorum"),
     hysteresis: count(words, "hysteresis"),
     weight: count(words, "weight"),
@@ -28,6 +29,9 @@ const ACTIONS: Readonly<Record<string, "added" | "enabled" | "removed" | "disabl
 };
 const actionOf = (message: string): "added" | "enabled" | "removed" | "disabled" =>
   ACTIONS[message.slice(0, message.indexOf(" "))] ?? "removed";
+
+const inhibitedIn = (message: string): { inhibited?: true } =>
+  message.includes("(inhibited)") ? { inhibited: true } : {};
 
 export const virtualServerGrammars: readonly LineGrammar[] = [
   {
@@ -85,7 +89,8 @@ export const virtualServerGrammars: readonly LineGrammar[] = [
       "Shutting down (inhibited) service [10.99.0.12]:tcp:80 from VS [10.99.0.100]:tcp:80",
     ],
     templates: ["Shutting down service {rs} from VS {vs}", "Shutting down (inhibited) service {rs} from VS {vs}"],
-    toEvent: (words) => servers(words, (both) => ({ kind: "check.server-gone", ...both, reason: "shutdown" })),
+    toEvent: (words, { message }) =>
+      servers(words, (both) => ({ kind: "check.server-gone", ...both, reason: "shutdown", ...inhibitedIn(message) })),
   },
   {
     // The words of a failed one, with what only the end of a virtual server or a reload adds.
@@ -94,7 +99,8 @@ export const virtualServerGrammars: readonly LineGrammar[] = [
     since: "2.0.0",
     samples: ["Removing (inhibited) service [10.99.0.12]:tcp:80 from VS [10.99.0.100]:tcp:80"],
     templates: ["Removing (inhibited) service {rs} from VS {vs}"],
-    toEvent: (words) => servers(words, (both) => ({ kind: "check.server-gone", ...both, reason: "reload" })),
+    toEvent: (words, { message }) =>
+      servers(words, (both) => ({ kind: "check.server-gone", ...both, reason: "reload", ...inhibitedIn(message) })),
   },
   {
     id: "check.server-gone.reload",

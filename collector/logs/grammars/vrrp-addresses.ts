@@ -30,6 +30,7 @@ export const addressGrammars: readonly LineGrammar[] = [
       kind: "vrrp.vips",
       instance: instanceOf(context),
       action: context.message.includes("setting") ? "setting" : "removing",
+      ...(context.message.includes("E-VIPs") ? { excluded: true } : {}),
     }),
   },
   {
@@ -50,12 +51,13 @@ export const addressGrammars: readonly LineGrammar[] = [
       "Sending unsolicited Neighbour Adverts on {interface} for {vip}",
       "Sending Unsolicited Neighbour Adverts on {interface} for {vip}",
     ],
-    toEvent: (words, { instance }) => {
+    toEvent: (words, { instance, message }) => {
       const vip = address(words, "vip");
       return {
         kind: "vrrp.garp",
         interface: name(words, "interface"),
         vips: vip === undefined ? [] : [vip],
+        protocol: message.includes("gratuitous ARP") ? "arp" : "ndp",
         ...(instance === undefined ? {} : { instance: cut(instance, NAME_MAX) }),
       };
     },
@@ -72,18 +74,19 @@ export const addressGrammars: readonly LineGrammar[] = [
     templates: [
       "Error sending gratutious ARP on {interface} for {address}",
       "Error sending gratuitous ARP on {interface} for {address}",
-      "Error {error:d} sending gratuitous ARP on {interface} for {address}",
-      "Error {*} ({error}) sending gratuitous ARP on {interface} for {address}",
+      "Error {errno:d} sending gratuitous ARP on {interface} for {address}",
+      "Error {*errno} ({error}) sending gratuitous ARP on {interface} for {address}",
       "VRRP: Error sending ndisc unsolicited neighbour advert on {interface}",
       "VRRP: Error sending ndisc unsolicited neighbour advert on {interface} for {address}",
-      "Error {error:d} sending ndisc unsolicited neighbour advert on {interface} for {address}",
+      "Error {errno:d} sending ndisc unsolicited neighbour advert on {interface} for {address}",
     ],
     toEvent: (words) => ({
       kind: "vrrp.garp-failed",
       interface: name(words, "interface"),
       ...known({
         address: address(words, "address"),
-        error: words.text("error") === "" ? undefined : name(words, "error"),
+        // Without words for it, its number.
+        error: name(words, "error") || name(words, "errno") || undefined,
       }),
     }),
   },

@@ -52,8 +52,8 @@ export const packetGrammars: readonly LineGrammar[] = [
       "Invalid auth type: {received:d}",
       "Invalid auth type from {peer}: {received:d}",
       "IPSEC-AH : invalid IPSEC HMAC-MD5 value. Due to fields mutation or bad password !",
-      "IPSEC-AH : sequence number {*} already proceeded. Packet dropped. Local({*})",
-      "IPSEC-AH : sequence number {*} already processed. Packet dropped. Local({*})",
+      "IPSEC-AH : sequence number {received:d} already proceeded. Packet dropped. Local({expected:d})",
+      "IPSEC-AH : sequence number {received:d} already processed. Packet dropped. Local({expected:d})",
       "IPSEC AH : invalid IPSEC SPI value. {received:d} and expect {expected:d}",
       "Received AH header but auth type not AH",
       "No AH header but auth type is AH",
@@ -188,12 +188,9 @@ export const packetGrammars: readonly LineGrammar[] = [
     since: "2.0.12",
     samples: ["(VI_1) Expected unicast packet but received multicast packet"],
     templates: [
-      "Expected unicast packet but received multicast packet",
-      "Expected multicast packet but received unicast packet",
-      "Expected unicast packet but received multicast packet from {peer}",
-      "Expected multicast packet but received unicast packet from {peer}",
-      "discarding unicast packet on multicast instance",
-      "discarding multicast packet on unicast instance",
+      "Expected {expected} packet but received {received} packet",
+      "Expected {expected} packet but received {received} packet from {peer}",
+      "discarding {received} packet on {expected} instance",
     ],
   }),
   rejected({
@@ -247,7 +244,7 @@ export const packetGrammars: readonly LineGrammar[] = [
     templates: [
       "Cant sent advert to {peer} ({error})",
       "Cant send advert to {peer} ({error})",
-      "send advert error {*} ({error})",
+      "send advert error {*errno} ({error})",
       "No address yet for {instance}",
     ],
     toEvent: (words, { instance }) => {

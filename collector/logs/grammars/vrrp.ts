@@ -161,14 +161,14 @@ export const vrrpGrammars: readonly LineGrammar[] = [
     [
       ["script", "2.0.19", "due to script {subject}", "due to script chk_haproxy"],
       ["interface", "2.0.19", "(interface {subject} down)", "(interface eth0 down)"],
-      ["file", "2.0.19", "(tracked file {subject} has status {*})", "(tracked file maintenance has status -254)"],
+      ["file", "2.0.19", "(tracked file {subject} has status {*status})", "(tracked file maintenance has status -254)"],
       [
         "process",
         "2.0.19",
         "(tracked process {subject} quorum not achieved)",
         "(tracked process haproxy quorum not achieved)",
       ],
-      ["no-address", "2.0.19", "(no IPv{*} address for interface)", "(no IPv4 address for interface)"],
+      ["no-address", "2.0.19", "(no IPv{*family} address for interface)", "(no IPv4 address for interface)"],
       ["source-address", "2.1.0", "(src address not configured)", "(src address not configured)"],
     ] as const
   ).map(([reason, since, template, sample]) =>

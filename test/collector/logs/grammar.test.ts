@@ -107,9 +107,10 @@ describe("a message", () => {
 
   test("'Stopped' is the end of the child whose tag it carries, and of nobody where no tag says", () => {
     const message = "Stopped - used 0.007168 user time, 0.000000 system time";
-    expect(readMessage(message, "checker")).toEqual({ kind: "daemon.stopped", daemon: "checker" });
-    expect(readMessage(message, undefined)).toEqual({ kind: "log.notice", code: "child-stopped" });
+    const used = { userUs: 7168, systemUs: 0 };
+    expect(readMessage(message, "checker")).toEqual({ kind: "daemon.stopped", daemon: "checker", ...used });
+    expect(readMessage(message, undefined)).toEqual({ kind: "log.notice", code: "child-stopped", ...used });
     // The parent has words of its own for it.
-    expect(readMessage(message, "parent")).toEqual({ kind: "log.notice", code: "child-stopped" });
+    expect(readMessage(message, "parent")).toEqual({ kind: "log.notice", code: "child-stopped", ...used });
   });
 });

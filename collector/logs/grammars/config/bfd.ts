@@ -8,12 +8,12 @@ export const bfdMessages: readonly ConfigMessage[] = [
     source: "bfd/bfd_parser.c, bfd/bfd_data.c",
     since: "2.0.0",
     templates: [
-      "Configuration error: BFD instance {*} has no {*} address set, disabling instance",
-      "Configuration error: BFD instance {*} source address {*} and {*} address {*} are not of the same family, disabling instance",
-      "Configuration error: BFD instance {*} has malformed {*} address {*}, ignoring instance",
-      "Configuration error: BFD instance {*} has duplicate {*} address {*}, ignoring instance",
-      "Configuration error: BFD instance {*} already configured - ignoring",
-      "Configuration error: BFD instance {*} has duplicate source/{*} address {*}/{*}, ignoring instance",
+      "Configuration error: BFD instance {*bfd} has no {*keyword} address set, disabling instance",
+      "Configuration error: BFD instance {*bfd} source address {*address} and {*keyword} address {*otherAddress} are not of the same family, disabling instance",
+      "Configuration error: BFD instance {*bfd} has malformed {*keyword} address {*value}, ignoring instance",
+      "Configuration error: BFD instance {*bfd} has duplicate {*keyword} address {*address}, ignoring instance",
+      "Configuration error: BFD instance {*bfd} already configured - ignoring",
+      "Configuration error: BFD instance {*bfd} has duplicate source/{*keyword} address {*address}/{*otherAddress}, ignoring instance",
     ],
   },
   {
@@ -21,14 +21,16 @@ export const bfdMessages: readonly ConfigMessage[] = [
     severity: "degraded",
     source: "bfd/bfd_data.c, bfd/bfd_parser.c",
     since: "2.0.0",
-    templates: ["Configuration error: BFD instance {*} name too long (maximum length is {*} characters) - ignoring"],
+    templates: [
+      "Configuration error: BFD instance {*bfd} name too long (maximum length is {*maximum} characters) - ignoring",
+    ],
   },
   {
     code: "bfd_srcip_invalid",
     severity: "degraded",
     source: "bfd/bfd_parser.c",
     since: "2.0.0",
-    templates: ["Configuration error: BFD instance {*} has malformed source address {*}, ignoring"],
+    templates: ["Configuration error: BFD instance {*bfd} has malformed source address {*value}, ignoring"],
   },
   {
     code: "bfd_minrx_invalid",
@@ -36,7 +38,7 @@ export const bfdMessages: readonly ConfigMessage[] = [
     source: "bfd/bfd_parser.c",
     since: "2.0.0",
     templates: [
-      "Configuration error: BFD instance {*} min_rx value {*} is not valid (must be in range [{*}-{*}]), ignoring",
+      "Configuration error: BFD instance {*bfd} min_rx value {*value} is not valid (must be in range [{*minimum}-{*maximum}]), ignoring",
     ],
   },
   {
@@ -44,7 +46,9 @@ export const bfdMessages: readonly ConfigMessage[] = [
     severity: "hint",
     source: "bfd/bfd_parser.c",
     since: "2.0.0",
-    templates: ["Configuration warning: BFD instance {*} min_rx value {*} is larger than max sensible ({*})"],
+    templates: [
+      "Configuration warning: BFD instance {*bfd} min_rx value {*value} is larger than max sensible ({*maximum})",
+    ],
   },
   {
     code: "bfd_mintx_invalid",
@@ -52,7 +56,7 @@ export const bfdMessages: readonly ConfigMessage[] = [
     source: "bfd/bfd_parser.c",
     since: "2.0.0",
     templates: [
-      "Configuration error: BFD instance {*} min_tx value {*} is not valid (must be in range [{*}-{*}]), ignoring",
+      "Configuration error: BFD instance {*bfd} min_tx value {*value} is not valid (must be in range [{*minimum}-{*maximum}]), ignoring",
     ],
   },
   {
@@ -60,7 +64,9 @@ export const bfdMessages: readonly ConfigMessage[] = [
     severity: "hint",
     source: "bfd/bfd_parser.c",
     since: "2.0.0",
-    templates: ["Configuration warning: BFD instance {*} min_tx value {*} is larger than max sensible ({*})"],
+    templates: [
+      "Configuration warning: BFD instance {*bfd} min_tx value {*value} is larger than max sensible ({*maximum})",
+    ],
   },
   {
     code: "bfd_idletx_invalid",
@@ -68,7 +74,7 @@ export const bfdMessages: readonly ConfigMessage[] = [
     source: "bfd/bfd_parser.c",
     since: "2.0.0",
     templates: [
-      "Configuration error: BFD instance {*} idle_tx value {*} is not valid (must be in range [{*}-{*}]), ignoring",
+      "Configuration error: BFD instance {*bfd} idle_tx value {*value} is not valid (must be in range [{*minimum}-{*maximum}]), ignoring",
     ],
   },
   {
@@ -76,7 +82,9 @@ export const bfdMessages: readonly ConfigMessage[] = [
     severity: "hint",
     source: "bfd/bfd_parser.c",
     since: "2.0.0",
-    templates: ["Configuration warning: BFD instance {*} idle_tx value {*} is larger than max sensible ({*})"],
+    templates: [
+      "Configuration warning: BFD instance {*bfd} idle_tx value {*value} is larger than max sensible ({*maximum})",
+    ],
   },
   {
     code: "bfd_multiplier_invalid",
@@ -84,7 +92,7 @@ export const bfdMessages: readonly ConfigMessage[] = [
     source: "bfd/bfd_parser.c",
     since: "2.0.0",
     templates: [
-      "Configuration error: BFD instance {*} multiplier value {*} not valid (must be in range [{*}-{*}]), ignoring",
+      "Configuration error: BFD instance {*bfd} multiplier value {*value} not valid (must be in range [{*minimum}-{*maximum}]), ignoring",
     ],
   },
   {
@@ -93,7 +101,7 @@ export const bfdMessages: readonly ConfigMessage[] = [
     source: "bfd/bfd_parser.c",
     since: "2.0.0",
     templates: [
-      "Configuration error: BFD instance {*} ttl/hoplimit value {*} not valid (must be in range [1-{*}]), ignoring",
+      "Configuration error: BFD instance {*bfd} ttl/hoplimit value {*value} not valid (must be in range [1-{*maximum}]), ignoring",
     ],
   },
   {
@@ -102,7 +110,7 @@ export const bfdMessages: readonly ConfigMessage[] = [
     source: "bfd/bfd_parser.c",
     since: "2.0.0",
     templates: [
-      "Configuration error: BFD instance {*} max_hops value {*} not valid (must be in range [-1-{*}]), ignoring",
+      "Configuration error: BFD instance {*bfd} max_hops value {*value} not valid (must be in range [-1-{*maximum}]), ignoring",
     ],
   },
   {
@@ -110,7 +118,7 @@ export const bfdMessages: readonly ConfigMessage[] = [
     severity: "degraded",
     source: "bfd/bfd_parser.c",
     since: "2.0.0",
-    templates: ["BFD instance {*}: max_hops exceeds ttl/hoplimit - setting to ttl/hoplimit"],
+    templates: ["BFD instance {*bfd}: max_hops exceeds ttl/hoplimit - setting to ttl/hoplimit"],
   },
   {
     code: "bfd_vrrp_weight_invalid",
@@ -118,8 +126,8 @@ export const bfdMessages: readonly ConfigMessage[] = [
     source: "bfd/bfd_parser.c",
     since: "2.0.0",
     templates: [
-      "Configuration error: BFD instance {*} weight value {*} not valid (must be in range [{*}-{*}]), ignoring",
-      "Configuration error: BFD instance {*} unknown weight option {*}",
+      "Configuration error: BFD instance {*bfd} weight value {*value} not valid (must be in range [{*minimum}-{*maximum}]), ignoring",
+      "Configuration error: BFD instance {*bfd} unknown weight option {*value}",
     ],
   },
   {
@@ -127,6 +135,6 @@ export const bfdMessages: readonly ConfigMessage[] = [
     severity: "degraded",
     source: "bfd/bfd_parser.c",
     since: "2.2.8",
-    templates: ["Configuration error: BFD instance {*} multihop setting not valid - {*}"],
+    templates: ["Configuration error: BFD instance {*bfd} multihop setting not valid - {*value}"],
   },
 ];
