@@ -148,10 +148,10 @@ export const daemonGrammars: readonly LineGrammar[] = [
       "Keepalived_vrrp exited with permanent error FATAL. Terminating",
     ],
     templates: [
-      "pid {pid:d} exited with permanent error {error}. Terminating",
-      "{child} exited with permanent error {error}. Terminating",
+      "pid {pid:d} exited with permanent error {permanent}. Terminating",
+      "{child} exited with permanent error {permanent}. Terminating",
     ],
-    toEvent: (words, { message }) => exited(words, message, { permanentError: cut(words.text("error"), 64) }),
+    toEvent: (words, { message }) => exited(words, message, { permanentError: cut(words.text("permanent"), 64) }),
   },
   {
     id: "daemon.child-exited.status",

@@ -196,7 +196,10 @@ describe("keepalived's own console and files", () => {
     ["/tmp/keepalived_bfd_blue_one.log", "bfd"],
     ["/tmp/keepalived_vrrp.log.1", "vrrp"],
   ])("%s is written by the process its name says", (path, daemon) => {
-    expect(reader(path).read(stopped, { offset: 0 }, REFERENCE)?.body).toMatchObject({ kind: "daemon.stopped", daemon });
+    expect(reader(path).read(stopped, { offset: 0 }, REFERENCE)?.body).toMatchObject({
+      kind: "daemon.stopped",
+      daemon,
+    });
   });
 
   test("a console that mixes all processes does not say whose end it is", () => {
