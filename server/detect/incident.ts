@@ -10,6 +10,7 @@ export const INCIDENT_KINDS = [
   "shadow-divergence",
   "near-miss",
   "blind-spot",
+  "redundancy-lost",
   "config-error",
   "config-drift",
   "vip-conflict",

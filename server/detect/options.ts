@@ -59,6 +59,8 @@ export const BLIND_BEATS_MISSED = 4;
 export const BLIND_EPISODE_US = 300 * US_PER_SECOND;
 /** A clock this far off is nobody's intention, wherever NTP runs; below it, it is put right without a word. */
 export const CLOCK_OFF_US = 500 * US_PER_MS;
+/** A router without a second node for this long has lost its redundancy: a restart takes seconds, a virtual machine's reboot less than this. */
+export const REDUNDANCY_GRACE_US = 120 * US_PER_SECOND;
 /** Heartbeats are folded: of each node the newest in every stretch of this length is kept. */
 export const LIFE_SIGN_BUCKET_US = 60 * US_PER_SECOND;
 

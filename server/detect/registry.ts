@@ -7,6 +7,7 @@ import { flapping } from "./flapping.ts";
 import { nearMiss, schedulerStall } from "./near-miss.ts";
 import { noMaster } from "./no-master.ts";
 import { quorumLost } from "./quorum-lost.ts";
+import { redundancyLost } from "./redundancy-lost.ts";
 import { nodeDivergence, routerDivergence } from "./shadow-divergence.ts";
 import { serviceDown } from "./service-down.ts";
 import { splitBrain } from "./split-brain.ts";
@@ -26,6 +27,7 @@ export const DETECTORS: readonly Detector[] = [
   nearMiss,
   schedulerStall,
   blindSpot,
+  redundancyLost,
   configError,
   configDrift,
   vipConflict,
