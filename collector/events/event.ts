@@ -415,9 +415,20 @@ export const EVENT_KINDS = {
   // --- config ----------------------------------------------------------------------------------------------------
   /** The node's effective configuration, sent when it is first read and whenever it changes. */
   "config.loaded": {
-    files: Type.Array(Type.Object({ path: text(4096), sha256: text(64) }, { additionalProperties: false }), {
-      maxItems: 1024,
-    }),
+    files: Type.Array(
+      Type.Object(
+        {
+          path: text(4096),
+          sha256: text(64),
+          /** When it was last written, by its file system: microseconds since the epoch. */
+          changedTs: opt(Epoch),
+        },
+        { additionalProperties: false },
+      ),
+      {
+        maxItems: 1024,
+      },
+    ),
     instances: Type.Array(ConfiguredInstance, { maxItems: 4096 }),
     virtualServers: Type.Array(text(255), { maxItems: 4096 }),
     routerId: opt(Name),
@@ -500,6 +511,11 @@ export const EVENT_KINDS = {
   "process.started": processRole,
   "process.gone": processRole,
   "process.state": { ...processRole, state: ProcessStateT, previousState: ProcessStateT },
+  /** Somebody runs keepalived's start script, or a program that does: what was asked of it. `pid` names the script. */
+  "process.launcher": {
+    command: text(255, "the script or program, with the service's name when it is one for all"),
+    action: text(32, "start, restart, reload, stop, …"),
+  },
   /** What systemd says of keepalived's unit, when it is first asked and when it changes. */
   "process.unit": {
     unit: text(255),

@@ -135,7 +135,7 @@ export class ConfWatchSource implements Source {
     if (told === this.told) return;
     this.told = told;
     this.reads += 1;
-    await this.context?.emit(seen);
+    await this.context?.emit(seen.map(withFileTimes));
   }
 
   /** To the sources that work by it: when the files change, or the release or the command line that reads them. */
@@ -203,6 +203,16 @@ const LAUNCHER_FILES = [
   "/etc/systemd/system/keepalived.service",
   "/etc/systemd/system/keepalived.service.d",
 ];
+
+/** When each of the files was last written: a daemon that was started before runs with an older one. */
+function withFileTimes(seen: Observation): Observation {
+  if (seen.body.kind !== "config.loaded") return seen;
+  const files = seen.body.files.map((file) => {
+    const stat = statSync(file.path, { throwIfNoEntry: false });
+    return stat ? { ...file, changedTs: Math.round(stat.mtimeMs * 1_000) } : file;
+  });
+  return { ...seen, body: { ...seen.body, files } };
+}
 
 function observationOf({ code, severity, message, fix, at }: ChainDiagnostic, ts: number): Observation {
   return {

@@ -11,6 +11,7 @@ import { parseUnit, UNIT_PROPERTIES } from "../process/unit.ts";
 import { type StartChild, startChild } from "./child.ts";
 import type { EffectiveConfigs } from "./effective-config.ts";
 import type { Handover } from "./handover.ts";
+import { launchesNow } from "./launchers.ts";
 import { Outbox } from "./outbox.ts";
 import {
   childrenOf,
@@ -38,6 +39,8 @@ const UNIT_US = 30_000_000;
 const PID_FILE_BYTES_MAX = 64;
 /** Most roles remembered from the log. */
 const LOG_ROLES_MAX = 256;
+/** Most start scripts remembered: each is told of once. */
+const LAUNCHERS_MAX = 64;
 
 export interface ProcessWatchOptions {
   readonly clock: Clock;
@@ -76,6 +79,8 @@ class ProcessWatchSource implements Source {
   private readonly wait: (ms: number, signal: AbortSignal) => Promise<void>;
   private readonly stopping = new AbortController();
   private readonly logRoles = new Map<number, Daemon>();
+  /** Start scripts that were told of, by pid. */
+  private readonly launchers = new Map<number, string>();
   private readonly unsubscribe: (() => void)[] = [];
   private outbox: Outbox | undefined;
   private watched: { readonly dir: string; readonly watcher: FSWatcher } | undefined;
@@ -203,11 +208,25 @@ class ProcessWatchSource implements Source {
 
   private learnRoles(lines: readonly Observation[]): void {
     for (const { body } of lines) {
+      if (body.kind === "daemon.stopping") this.tellLaunchers();
       if (body.kind !== "daemon.child-starting") continue;
       this.logRoles.delete(body.childPid);
       this.logRoles.set(body.childPid, body.daemon);
       const [oldest] = this.logRoles.keys();
       if (this.logRoles.size > LOG_ROLES_MAX && oldest !== undefined) this.logRoles.delete(oldest);
+    }
+  }
+
+  /** A stop that a script asked for is mostly half of a restart; the script is there until it has started the new one. */
+  private tellLaunchers(): void {
+    const ts = this.options.clock.epoch();
+    for (const { pid, body } of launchesNow(this.proc)) {
+      const key = `${pid} ${body.command} ${body.action}`;
+      if (this.launchers.get(pid) === key) continue;
+      this.launchers.set(pid, key);
+      const [oldest] = this.launchers.keys();
+      if (this.launchers.size > LAUNCHERS_MAX && oldest !== undefined) this.launchers.delete(oldest);
+      this.outbox?.add([{ source: "process", ts, tsUncertaintyUs: 0, idParts: ["launcher", key, ts], pid, body }]);
     }
   }
 

@@ -71,6 +71,7 @@ export function stateKey(event: Event): string | undefined {
     case "vrrp.interface":
       return keyOf(event.kind, event.interface);
     case "process.snapshot":
+    case "process.launcher":
       return event.kind;
     case "process.started":
     case "process.gone":

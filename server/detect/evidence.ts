@@ -91,6 +91,7 @@ export const DETECTION_KINDS: ReadonlySet<EventKind> = new Set<EventKind>([
   "process.started",
   "process.gone",
   "process.state",
+  "process.launcher",
   "shadow.advert-rejected",
   "shadow.divergence",
   "shadow.near-miss",

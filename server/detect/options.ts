@@ -25,6 +25,14 @@ export const SAME_BOOT_US = 120 * US_PER_SECOND;
 export const START_DEADLINE_US = 30 * US_PER_SECOND;
 /** A start counts as a success when the node was watched this long after its first sign of life and nothing failed. */
 export const START_SETTLE_US = 3 * US_PER_SECOND;
+/** Children of a daemon that ends follow it within a second or two; one that lives longer was left behind. */
+export const ORPHAN_GRACE_US = 5 * US_PER_SECOND;
+/** keepalived starts a child that died again after a second, and again at longer intervals; one that is missing for this long is not coming back. */
+export const CHILD_GONE_US = 30 * US_PER_SECOND;
+/** A start script stops the old daemon, waits, and starts the new one: a few seconds. */
+export const LAUNCH_DEADLINE_US = 15 * US_PER_SECOND;
+/** Who edits a file tests it, and the other node's, before the reload. */
+export const CONFIG_STALE_US = 600 * US_PER_SECOND;
 /** A collector looks at the files every two seconds, and its look takes a while: a change it tells this soon after a load was loaded. */
 export const CONFIG_SEEN_LATE_US = 5 * US_PER_SECOND;
 /** The faults of a file count when they have been so for this long: editors save twice, and a reload takes a second or two. */

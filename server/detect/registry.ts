@@ -13,12 +13,14 @@ import { serviceDown } from "./service-down.ts";
 import { splitBrain } from "./split-brain.ts";
 import { startupFailure } from "./startup-failure.ts";
 import { vipConflict } from "./vip-conflict.ts";
+import { startupState } from "./startup-state.ts";
 
 /** A detector is one file and one line here. */
 export const DETECTORS: readonly Detector[] = [
   splitBrain,
   noMaster,
   startupFailure,
+  startupState,
   flapping,
   serviceDown,
   quorumLost,

@@ -1,5 +1,8 @@
 import { isKind, type Event } from "../../collector/events/event.ts";
-import { evidenceList, instant } from "./describe.ts";
+import { evidenceOfCauses } from "./causes/cause.ts";
+import { explainFailedStart } from "./causes/failed-start.ts";
+import { storyOf } from "./causes/story.ts";
+import { clock, day, evidenceList, instant } from "./describe.ts";
 import type { DaemonView, Detector } from "./detector.ts";
 import { ALREADY_RUNNING } from "./evidence.ts";
 import type { IncidentDraft } from "./incident.ts";
@@ -9,7 +12,6 @@ import { START_SETTLE_US } from "./options.ts";
 export const startupFailure: Detector = { kind: "startup-failure", scope: "daemon", detect };
 
 type Starting = Extract<Event, { kind: "daemon.starting" | "daemon.reloading" }>;
-type Diagnostic = Extract<Event, { kind: "config.diagnostic" }>;
 
 interface Run {
   readonly start: Starting;
@@ -115,8 +117,10 @@ const isLast = (run: Run, view: DaemonView): boolean =>
 
 function toDraft(runs: readonly Run[], end: number | null, view: DaemonView): IncidentDraft {
   const first = runs[0] as Run;
-  const { code, text, event } = causeOf(first, view);
-  const instance = event && "instance" in event ? event.instance : undefined;
+  const attempt = { start: first.start, events: first.events, failedAt: first.failure?.ts ?? first.start.ts, view };
+  const explanation = explainFailedStart(attempt);
+  const { code, text, events } = explanation.cause;
+  const [instance] = events.flatMap((event) => ("instance" in event && event.instance ? [event.instance] : []));
   const what = first.start.kind === "daemon.reloading" ? "did not survive its reload" : "did not start";
   const times = runs.length > 1 ? ` (${runs.length} attempts)` : "";
   const after = end === null ? "" : `, and runs again since ${instant(end)}`;
@@ -130,69 +134,22 @@ function toDraft(runs: readonly Run[], end: number | null, view: DaemonView): In
     end,
     cause: { code, text },
     summary: `keepalived on ${view.node} ${what} at ${instant(first.start.ts)}${times}: ${text}${after}.`,
-    evidence: evidenceList([...runs.flatMap((run) => told(run, view)), ...(event ? [event] : [])]),
+    story: storyOf(
+      [
+        `keepalived on ${view.node}, ${day(first.start.ts)}: ${what} at ${clock(first.start.ts)}${times}${end === null ? "" : `, and runs again since ${clock(end)}`}`,
+      ],
+      explanation,
+    ),
+    evidence: evidenceList([...runs.flatMap(told), ...evidenceOfCauses(explanation)]),
   };
 }
 
 /** Of a run what tells the story: its start, the diagnostics, the failure. */
-function told(run: Run, view: DaemonView): Event[] {
-  const story = run.events.filter(
+function told(run: Run): Event[] {
+  return run.events.filter(
     (event) =>
       event === run.start ||
       event === run.failure ||
       isKind(event, "config.diagnostic", "daemon.error", "daemon.child-exited"),
   );
-  return [...story, ...ownDiagnostics(run, view)];
-}
-
-const withPlace = (event: Diagnostic): boolean => event.file !== undefined && event.line !== undefined;
-
-function causeOf(run: Run, view: DaemonView): { code: string; text: string; event: Event | null } {
-  const logged = run.events.filter((event) => isKind(event, "config.diagnostic"));
-  const errors = run.events.filter((event) => isKind(event, "daemon.error"));
-  const fatal = logged.filter(({ severity }) => severity === "fatal");
-  const worse = logged.filter(({ severity }) => severity === "instance-lost");
-  const diagnostics = [
-    ...fatal.filter(withPlace),
-    ...worse.filter(withPlace),
-    ...fatal,
-    ...ownDiagnostics(run, view),
-    ...worse,
-    ...logged.filter(withPlace),
-  ];
-  const exit = run.events.find((event) => isKind(event, "daemon.child-exited") && event.permanentError !== undefined);
-  const error = exit && isKind(exit, "daemon.child-exited") ? exit.permanentError : undefined;
-  // CONFIG is keepalived's word for a faulty file; with any other the daemon's own complaint comes first.
-  const [event] = error === "CONFIG" ? [...diagnostics, ...errors] : [...errors, ...diagnostics];
-  if (event) return { code: event.code, text: textOf(event), event };
-  if (error !== undefined)
-    return {
-      code: "permanent-error",
-      text: `a child process ended with the permanent error ${error}`,
-      event: exit ?? null,
-    };
-  return { code: "ended", text: "it ended without saying why", event: null };
-}
-
-/** `FILE line N: what is wrong`; keepalived's own prefix says the same once more. */
-function textOf(event: Event & { readonly message: string }): string {
-  if (!isKind(event, "config.diagnostic") || event.file === undefined) return event.message;
-  const place = event.line === undefined ? event.file : `${event.file} line ${event.line}`;
-  return `${place}: ${event.message.replace(/^\((?:[^()]*: )?Line \d+\) /, "")}`;
-}
-
-/** What our own reading of the file said when the daemon read it: not what a later correction made of it. */
-function ownDiagnostics(run: Run, view: DaemonView): Diagnostic[] {
-  const failedAt = run.failure?.ts ?? run.start.ts;
-  const readAt =
-    view.events.findLast((event) => event.kind === "config.loaded" && event.ts <= run.start.ts)?.ts ??
-    Number.NEGATIVE_INFINITY;
-  return view.events.filter(
-    (event) =>
-      isKind(event, "config.diagnostic") &&
-      event.source === "config" &&
-      event.severity === "fatal" &&
-      event.ts >= readAt &&
-      event.ts <= failedAt + view.options.startDeadlineUs,
-  ) as Diagnostic[];
 }

@@ -41,6 +41,8 @@ export interface NodeFacts {
   /** Its configurations of this router, in order of time. */
   readonly configs: readonly { readonly ts: number; readonly event: Event; readonly instance: ConfiguredInstance }[];
   readonly starts: readonly EventOf<"daemon.starting" | "daemon.reloading">[];
+  /** Begins and ends of its daemon, and the word that it should stop, by its log. */
+  readonly lifecycle: readonly EventOf<"daemon.starting" | "daemon.stopping" | "daemon.stopped">[];
   readonly failedStarts: readonly FailedStart[];
   readonly refusals: readonly Refusal[];
   readonly stalls: readonly EventOf<"vrrp.scheduler-stall">[];
@@ -89,6 +91,7 @@ export function factsOf(node: NodeView, view: RouterView): NodeFacts {
   const { router } = view;
   const configs: { ts: number; event: Event; instance: ConfiguredInstance }[] = [];
   const starts: EventOf<"daemon.starting" | "daemon.reloading">[] = [];
+  const lifecycle: EventOf<"daemon.starting" | "daemon.stopping" | "daemon.stopped">[] = [];
   const failedStarts: FailedStart[] = [];
   const refusals: Refusal[] = [];
   const stalls: EventOf<"vrrp.scheduler-stall">[] = [];
@@ -116,13 +119,16 @@ export function factsOf(node: NodeView, view: RouterView): NodeFacts {
       }
       case "daemon.stopping":
         stoppingAt = event.ts;
+        lifecycle.push(event);
         break;
       case "daemon.starting":
       case "daemon.reloading":
         starts.push(event);
+        if (event.kind === "daemon.starting") lifecycle.push(event);
         break;
       case "daemon.child-exited":
       case "daemon.stopped": {
+        if (event.kind === "daemon.stopped" && event.daemon === "parent") lifecycle.push(event);
         if (!isFailure(event)) break;
         const start = starts.at(-1);
         const isSoon = start !== undefined && event.ts - start.ts <= START_DEADLINE_US;
@@ -196,6 +202,7 @@ export function factsOf(node: NodeView, view: RouterView): NodeFacts {
     view: node,
     configs,
     starts,
+    lifecycle,
     failedStarts,
     refusals,
     stalls,

@@ -108,8 +108,9 @@ function hindranceOf(facts: NodeFacts, gap: NoMaster): Hindrance | undefined {
 
 type Find = (facts: NodeFacts, gap: NoMaster) => Hindrance | undefined;
 
+/** Its state then, as far as a line says; what came first later says nothing about then. */
 const stateAt = ({ view }: NodeFacts, { at }: NoMaster): LogSpan | undefined =>
-  view.log.findLast(({ from }) => from.ts <= at) ?? view.log[0];
+  view.log.findLast(({ from }) => from.ts <= at);
 
 const failedStart: Find = ({ node, failedStarts }, { at, to }) => {
   const failed = failedStarts.findLast(
@@ -208,28 +209,26 @@ const inFault: Find = (facts, gap) => {
 const LINK_LAG_US = 5_000_000;
 
 const ended: Find = (facts, gap) => {
+  const { node, view, lifecycle, gone } = facts;
   const span = stateAt(facts, gap);
-  const gone = facts.gone.find((one) => within(one, gap.at, gap.at));
-  if (gone && span?.state !== "STOPPED")
-    return {
-      rank: ORDINARY_RANK,
-      code: "daemon-ended",
-      text: (nodes) => `keepalived ended on ${nodes}`,
-      events: gone.events,
-      ts: gone.from,
-      look: [`journalctl -u keepalived on ${facts.node}`],
-    };
-  if (span?.state !== "STOPPED") return undefined;
-  const isOrderly = eventsBetween(facts.view.events, span.from.ts - STOPPING_US, span.from.ts + STOPPING_US).some(
+  const newest = lifecycle.findLast(({ ts }) => ts <= gap.at);
+  const byState = span?.state === "STOPPED" ? span.from.event : undefined;
+  // A log that is read from the middle on may tell of the end alone.
+  const byLog = span === undefined && newest !== undefined && newest.kind !== "daemon.starting" ? newest : undefined;
+  const byProcess = gone.find((one) => within(one, gap.at, gap.at));
+  const event = byState ?? byLog ?? byProcess?.events[0];
+  if (!event) return undefined;
+  const ts = byState ? (span?.from.ts ?? event.ts) : event.ts;
+  const isOrderly = eventsBetween(view.events, ts - STOPPING_US, ts + STOPPING_US).some(
     ({ kind }) => kind === "daemon.stopping",
   );
   return {
     rank: ORDINARY_RANK,
     code: isOrderly ? "stopped" : "daemon-ended",
     text: (nodes) => `keepalived ${isOrderly ? "was stopped" : "ended"} on ${nodes}`,
-    events: [span.from.event],
-    ts: span.from.ts,
-    look: isOrderly ? [`systemctl start keepalived on ${facts.node}`] : [`journalctl -u keepalived on ${facts.node}`],
+    events: [event],
+    ts,
+    look: [isOrderly ? `systemctl start keepalived on ${node}` : `journalctl -u keepalived on ${node}`],
   };
 };
 

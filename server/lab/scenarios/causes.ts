@@ -176,16 +176,19 @@ const TROUBLES: readonly Trouble[] = [
   },
   {
     name: "vrid-clash",
-    about: "another cluster appears on the network with the same VRID",
+    about: "another cluster appears on the network with the same VRID, and the masters leave worse adverts unanswered",
     cause: "vrid-clash",
     hosts: [OTHER_CLUSTER],
     bring: async (stage) => {
+      await reconfigureBoth(stage, (text) => text.replace("advert_int 1", "advert_int 1\n    lower_prio_no_advert"));
+      await stage.until("lb1 alone to hold the address", 20, () => stage.truth.isHeldBy("lb1"));
       stage.say("deed: another cluster's keepalived is started, VRID 51 too");
       await stage.exec("other", "keepalived", "-P");
     },
     mend: async (stage) => {
       await stage.exec("other", "sh", "-c", 'kill "$(cat /run/keepalived.pid)"');
       stage.say("deed: the other cluster's keepalived is stopped");
+      await reconfigureBoth(stage);
     },
   },
   {
@@ -230,6 +233,19 @@ const TROUBLES: readonly Trouble[] = [
     cause: "zombie-vip",
     bring: (stage) => signal(stage, "lb1", "KILL", "all"),
     mend: (stage) => stage.startKeepalived("lb1"),
+  },
+  {
+    name: "failed-reload",
+    about: "the master is reloaded with an interface that does not exist",
+    cause: "failed-reload",
+    bring: async (stage) => {
+      await stage.configure("lb1", (text) => text.replace("interface eth0", "interface eth9"));
+      await stage.reloadKeepalived("lb1");
+    },
+    mend: async (stage) => {
+      await stage.configure("lb1");
+      await stage.startKeepalived("lb1");
+    },
   },
   {
     name: "all-stopped",

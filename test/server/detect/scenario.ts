@@ -347,6 +347,34 @@ const VERBS: Readonly<Record<string, Verb>> = {
             : { kind: "process.state", ...of, state: "running", previousState: "frozen" };
     return { source: "process", body, pid: daemon === "parent" ? 14 : 15 };
   },
+  launcher: ([action = "restart"]) => ({
+    source: "process",
+    body: { kind: "process.launcher", command: "/etc/init.d/keepalived", action },
+    pid: 900,
+  }),
+  /** `child started vrrp 16 of 15`: with a pid, and its parent's */
+  child: ([what, daemon = "vrrp", pid = "16", , parent = "15"]) => ({
+    source: "process",
+    body: {
+      kind: what === "gone" ? "process.gone" : "process.started",
+      daemon: daemon as "vrrp",
+      parentPid: Number(parent),
+    },
+    pid: Number(pid),
+  }),
+  /** `file-of 14.5`: the configuration, written at that second */
+  "file-of": ([seconds = "0"], node) => ({
+    source: "config",
+    body: {
+      ...configBody(node),
+      files: [{ path: "/etc/keepalived/keepalived.conf", sha256: "0".repeat(64), changedTs: at(Number(seconds)) }],
+    },
+  }),
+  /** `found daemon_child_missing no checker`: by the collector's look at the start chain */
+  found: ([code = "", ...text]) => ({
+    source: "config",
+    body: { kind: "config.diagnostic", severity: "instance-lost", code, message: text.join(" ") || code },
+  }),
   /** Somebody else's adverts of the same VRID: `stranger seen`, `stranger gone` */
   stranger: ([what]) => {
     const { body } = wireBody("10.99.0.77", ["10.99.0.77", what ?? "seen", "silent"]);

@@ -1,0 +1,17 @@
+import { type Event, isKind } from "../../../collector/events/event.ts";
+import type { Cause } from "../causes/cause.ts";
+import type { Certainty, Severity } from "../incident.ts";
+
+export type EventOf<K extends Event["kind"]> = Extract<Event, { kind: K }>;
+
+/** Something that a start, or a reload, has not led to. */
+export interface Finding extends Cause {
+  readonly severity: Severity;
+  readonly certainty: Certainty;
+  readonly start: number;
+  /** null while it lasts. */
+  readonly end: number | null;
+  readonly instance?: string;
+}
+
+export const isParentEnd = (event: Event): boolean => isKind(event, "daemon.stopped") && event.daemon === "parent";
