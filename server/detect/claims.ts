@@ -1,6 +1,8 @@
+import { US_PER_SECOND } from "../../collector/core/time.ts";
 import type { Event, EventOf, Source } from "../../collector/events/event.ts";
 import type { Edge, LogSpan, NodeEvidence, Span, WireSpan } from "./evidence.ts";
-import { SAME_EDGE_SLACK_US, WIRE_GONE_MARGIN_US } from "./options.ts";
+import { SAME_EDGE_SLACK_US, SILENT_AFTER_US, WIRE_GONE_MARGIN_US } from "./options.ts";
+import { indexWhere } from "./order.ts";
 import type { Identity, RouterIdentity } from "./routers.ts";
 import type { Bar, Lane } from "./view.ts";
 
@@ -207,10 +209,14 @@ const latestEnd = (edge: Edge): number => edge.ts + edge.uncertaintyUs;
 // --- merging -----------------------------------------------------------------------------------------------------------
 
 export function mergeClaims(node: string, spans: readonly Omit<Member, "seen">[], log: readonly LogSpan[]): Claim[] {
-  const closed = closeOpenEnds(
+  const members = closeOpenEnds(
     spans.map((span) => ({ ...span, seen: span.to ? [span.from.event, span.to.event] : [span.from.event] })),
   );
-  const snapped = closed.map((member) => snap(member, closed));
+  const denied = denials(members, log);
+  const closed = members.flatMap((member) => withoutDenials(member, denied));
+  const begins = new Edges(closed.map(({ rank, from }) => ({ rank, edge: from })));
+  const ends = new Edges(closed.flatMap(({ rank, to }) => (to ? [{ rank, edge: to }] : [])));
+  const snapped = closed.map((member) => snap(member, begins, ends));
   const groups: Member[][] = [];
   let reach = Number.NEGATIVE_INFINITY;
   for (const member of [...snapped].sort(bySpan)) {
@@ -248,26 +254,94 @@ function closeOpenEnds(members: readonly Member[]): Member[] {
 
 const distance = (a: Edge, b: Edge): number => Math.max(0, a.ts - latestEnd(b), b.ts - latestEnd(a));
 
+interface RankedEdge {
+  readonly rank: Rank;
+  readonly edge: Edge;
+}
+
+/** Begins or ends, to be found by where they may have been. */
+class Edges {
+  private readonly exact: readonly RankedEdge[];
+  /** Few, and of any length. */
+  private readonly vague: readonly RankedEdge[];
+
+  constructor(edges: readonly RankedEdge[]) {
+    const sorted = [...edges].sort((a, b) => a.edge.ts - b.edge.ts || (a.edge.event.id < b.edge.event.id ? -1 : 1));
+    const isVague = ({ edge }: RankedEdge): boolean => edge.uncertaintyUs > US_PER_SECOND;
+    this.exact = sorted.filter((one) => !isVague(one));
+    this.vague = sorted.filter(isVague);
+  }
+
+  near(own: Edge, slackUs: number): readonly RankedEdge[] {
+    const found = this.vague.filter(({ edge }) => distance(own, edge) <= slackUs);
+    const from = own.ts - slackUs - US_PER_SECOND;
+    let index = indexWhere(this.exact, ({ edge }) => edge.ts >= from);
+    for (; index < this.exact.length; index += 1) {
+      const one = this.exact[index] as RankedEdge;
+      if (one.edge.ts > latestEnd(own) + slackUs) break;
+      if (distance(own, one.edge) <= slackUs) found.push(one);
+    }
+    return found;
+  }
+}
+
 /** Moves each begin and end to the most exact source that tells of the same one. Open and unknown ones stay. */
-function snap(member: Member, all: readonly Member[]): Member {
-  const others = all.filter(({ rank }) => rank !== member.rank);
-  const better = (own: Edge, pick: (other: Member) => Edge | null): Edge => {
+function snap(member: Member, begins: Edges, ends: Edges): Member {
+  const better = (own: Edge, edges: Edges): Edge => {
     let best = own;
     let bestRank = member.rank;
-    for (const other of others) {
-      const edge = pick(other);
-      if (!edge?.known || distance(own, edge) > SAME_EDGE_SLACK_US) continue;
-      if (fellSilent(edge) && own.uncertaintyUs > SAME_EDGE_SLACK_US) continue;
-      if (own.known && !moreExact(edge, other.rank, own, member.rank)) continue;
-      if (best === own || moreExact(edge, other.rank, best, bestRank, own)) [best, bestRank] = [edge, other.rank];
+    for (const { rank, edge } of edges.near(own, SAME_EDGE_SLACK_US)) {
+      if (rank === member.rank || !edge.known || (fellSilent(edge) && !dates(edge, own))) continue;
+      if (own.known && !moreExact(edge, rank, own, member.rank)) continue;
+      if (best === own || moreExact(edge, rank, best, bestRank, own)) [best, bestRank] = [edge, rank];
     }
     return best;
   };
-  const from = better(member.from, (other) => other.from);
-  const to = member.to && better(member.to, (other) => other.to);
+  const from = better(member.from, begins);
+  const to = member.to && better(member.to, ends);
   // A begin moved past the end of a short mastership would turn it over.
   if (to && to.ts < from.ts) return member;
   return { ...member, from, to, certainTo: to?.ts ?? member.certainTo };
+}
+
+/**
+ * Whether a sender's silence tells when something ended: when somebody saw it end, and when the node gave its last sign of
+ * life just then, so that it was the host that went. Of a node that lived on, it may be the network.
+ */
+const dates = (silence: Edge, own: Edge): boolean =>
+  own.uncertaintyUs <= SAME_EDGE_SLACK_US || Math.abs(silence.ts - own.ts) <= SILENT_AFTER_US;
+
+interface Denial {
+  readonly from: Edge;
+  readonly to: Edge;
+}
+
+/** Stretches between two masterships of a node by its own log, and by its kernel where that tells of any. */
+function denials(members: readonly Member[], log: readonly LogSpan[]): readonly Denial[] {
+  const kernel = members.filter(({ rank }) => rank === "kernel");
+  const masters = log.filter(({ state }) => state === "MASTER").sort(bySpan);
+  return masters.flatMap(({ to: from }, index) => {
+    const to = masters[index + 1]?.from;
+    if (!from || !to || to.ts - latestEnd(from) <= 2 * SAME_EDGE_SLACK_US || from.uncertaintyUs > US_PER_SECOND)
+      return [];
+    const isHeld = kernel.some(
+      (span) => span.from.ts < to.ts - SAME_EDGE_SLACK_US && endOf(span) > latestEnd(from) + SAME_EDGE_SLACK_US,
+    );
+    return isHeld ? [] : [{ from, to }];
+  });
+}
+
+/** Adverts prove a mastership only near them, and a capture bridges a pause: what the node says of itself cuts it there. */
+function withoutDenials(member: Member, denied: readonly Denial[]): readonly Member[] {
+  if (member.rank !== "wire" && member.rank !== "heard") return [member];
+  const parts: Member[] = [];
+  let rest = member;
+  for (const { from, to } of denied) {
+    if (rest.from.ts >= from.ts || endOf(rest) <= to.ts) continue;
+    parts.push({ ...rest, to: from, certainTo: from.ts });
+    rest = { ...rest, from: to };
+  }
+  return [...parts, rest];
 }
 
 /** A sender that is no longer heard may be master still, beyond a cut: that dates an end somebody saw, it does not make one. */

@@ -183,6 +183,18 @@ function readLog(events: readonly Event[], lifeSign: LifeSign): LogSpan[] {
       case "daemon.starting":
         if (!rejectedStarts.has(event)) stopAll(({ from }) => unseenEnd(from, event, lifeSign));
         break;
+      // A killed daemon writes no line.
+      case "process.gone":
+        if (event.daemon === "vrrp")
+          stopAll(
+            () => edgeOf(event),
+            ({ pid }) => sameRun(pid, event.pid),
+          );
+        break;
+      case "process.snapshot":
+        if (!event.processes.some(({ daemon }) => daemon === "vrrp"))
+          stopAll(({ from }) => unseenEnd(from, event, lifeSign));
+        break;
       default:
     }
   }

@@ -1,23 +1,25 @@
 import type { Event } from "../../collector/events/event.ts";
-import { LIFE_SIGN_BUCKET_US, SAME_BOOT_US } from "./options.ts";
-import { firstAtOrAfter } from "./order.ts";
-import { indexOfTime } from "./stretch.ts";
+import { LIFE_SIGN_GAP_US, SAME_BOOT_US } from "./options.ts";
+import { firstAtOrAfter, indexWhere } from "./order.ts";
 
 /** The newest sign of life of a node before an instant, epoch microseconds. */
 export type LifeSign = (ts: number) => number | undefined;
 
-/** A sign of life, by the node's own clock. */
-interface Sign {
-  readonly ts: number;
-  readonly secondPass: boolean;
+interface Span {
+  from: number;
+  to: number;
 }
 
-/** One node's signs of life, folded: the newest of each LIFE_SIGN_BUCKET_US of its own clock, whatever becomes known of that. */
+/**
+ * One node's signs of life, as the stretches of its own clock in which they were never further apart than LIFE_SIGN_GAP_US.
+ * They take the room of its silences only, and do not depend on the order in which they became known.
+ */
 export class LifeSigns {
-  private readonly newest = new Map<number, Sign>();
-  /** The same by the reference's clock, ascending. */
-  private times: number[] = [];
-  private timeOf: (ts: number, secondPass: boolean) => number;
+  /** By time, those of the second pass of a clock that was set back apart. */
+  private readonly passes: readonly [Span[], Span[]] = [[], []];
+  private readonly timeOf: (ts: number, secondPass: boolean) => number;
+  /** The same by the reference's clock. */
+  private corrected: readonly Span[] | null = null;
 
   constructor(timeOf: (ts: number, secondPass: boolean) => number) {
     this.timeOf = timeOf;
@@ -25,34 +27,51 @@ export class LifeSigns {
 
   /** @returns false when it tells nothing new */
   add({ ts, secondPass = false }: { readonly ts: number; readonly secondPass?: boolean }): boolean {
-    const bucket = 2 * Math.floor(ts / LIFE_SIGN_BUCKET_US) + Number(secondPass);
-    const known = this.newest.get(bucket);
-    if (known !== undefined && known.ts >= ts) return false;
-    this.newest.set(bucket, { ts, secondPass });
-    if (known) this.times.splice(indexOfTime(this.times, this.timeOf(known.ts, secondPass)), 1);
-    const time = this.timeOf(ts, secondPass);
-    this.times.splice(indexOfTime(this.times, time), 0, time);
+    const spans = this.passes[secondPass ? 1 : 0];
+    const index = indexWhere(spans, ({ to }) => to >= ts - LIFE_SIGN_GAP_US);
+    const span = spans[index];
+    if (span === undefined || span.from > ts + LIFE_SIGN_GAP_US) spans.splice(index, 0, { from: ts, to: ts });
+    else if (span.from <= ts && ts <= span.to) return false;
+    else {
+      span.from = Math.min(span.from, ts);
+      span.to = Math.max(span.to, ts);
+      const next = spans[index + 1];
+      if (next && next.from <= span.to + LIFE_SIGN_GAP_US) {
+        span.to = Math.max(span.to, next.to);
+        spans.splice(index + 1, 1);
+      }
+    }
+    this.corrected = null;
     return true;
   }
 
   /** More is known of the node's clock. */
   redate(): void {
-    this.times = [...this.newest.values()]
-      .map(({ ts, secondPass }) => this.timeOf(ts, secondPass))
-      .sort((a, b) => a - b);
+    this.corrected = null;
   }
 
+  /** There was one then, or later but still before the instant. */
   before(ts: number): number | undefined {
-    return this.times[indexOfTime(this.times, ts) - 1];
+    const spans = (this.corrected ??= this.correctedSpans());
+    const span = spans[indexWhere(spans, ({ from }) => from >= ts) - 1];
+    return span && (span.to < ts ? span.to : Math.max(span.from, ts - LIFE_SIGN_GAP_US));
   }
 
   last(): number {
-    return this.times.at(-1) ?? 0;
+    return Math.max(0, ...(this.corrected ??= this.correctedSpans()).slice(-2).map(({ to }) => to));
+  }
+
+  private correctedSpans(): readonly Span[] {
+    return this.passes
+      .flatMap((spans, pass) =>
+        spans.map(({ from, to }) => ({ from: this.timeOf(from, pass === 1), to: this.timeOf(to, pass === 1) })),
+      )
+      .sort((a, b) => a.from - b.from || a.to - b.to);
   }
 }
 
 /**
- * The newest event or folded heartbeat before an instant. Signs since the collector was started shortly before do not count:
+ * The newest event or heartbeat before an instant. Signs since the collector was started shortly before do not count:
  * the host was booted, and what ran on it before ended at a time nobody saw.
  */
 export function lifeSigns(events: readonly Event[], heartbeats: Pick<LifeSigns, "before">): LifeSign {

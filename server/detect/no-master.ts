@@ -90,8 +90,9 @@ function certaintyOf(gap: Gap, view: RouterView, nodes: readonly NodeView[]): Ce
 const waits = ({ state, from, to }: LogSpan, since: number, until: number): boolean =>
   state === "BACKUP" && from.ts <= since && (to === null || to.ts >= until);
 
-/** A daemon that has just started waits its master-down time like everybody else. */
+/** Where nobody was master yet: a daemon that has just started waits its master-down time like everybody else. */
 function startWindowOf(gap: Gap, thresholdUs: number, nodes: readonly NodeView[]): number {
+  if (gap.before !== null) return gap.startLatest;
   const starts = nodes
     .flatMap(({ log }) => log)
     .filter(({ state, from }) => state === "BACKUP" && isKind(from.event, "vrrp.state") && from.event.initial === true)

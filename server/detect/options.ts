@@ -69,8 +69,8 @@ export const BLIND_EPISODE_US = 300 * US_PER_SECOND;
 export const CLOCK_OFF_US = 500 * US_PER_MS;
 /** A router without a second node for this long has lost its redundancy: a restart takes seconds, a virtual machine's reboot less than this. */
 export const REDUNDANCY_GRACE_US = 120 * US_PER_SECOND;
-/** Heartbeats are folded: of each node the newest in every stretch of this length is kept. */
-export const LIFE_SIGN_BUCKET_US = 60 * US_PER_SECOND;
+/** Signs of life of a node that are no further apart are one stretch of life. */
+export const LIFE_SIGN_GAP_US = 10 * US_PER_SECOND;
 
 /** Every detector has concluded what there is to conclude from a silence this long. */
 export const SETTLED_US = 1_200 * US_PER_SECOND;

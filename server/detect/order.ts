@@ -41,17 +41,21 @@ export function compareEvents(a: Event, b: Event): number {
   );
 }
 
-/** Index of the first event at or after `ts` in a list ordered by time. */
-export function firstAtOrAfter(events: readonly Pick<Event, "ts">[], ts: number): number {
+/** Index of the first of which it holds, in a list of which it holds from some place on. */
+export function indexWhere<T>(items: readonly T[], holds: (item: T) => boolean): number {
   let low = 0;
-  let high = events.length;
+  let high = items.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if ((events[middle] as Pick<Event, "ts">).ts < ts) low = middle + 1;
-    else high = middle;
+    if (holds(items[middle] as T)) high = middle;
+    else low = middle + 1;
   }
   return low;
 }
+
+/** Index of the first event at or after `ts` in a list ordered by time. */
+export const firstAtOrAfter = (events: readonly Pick<Event, "ts">[], ts: number): number =>
+  indexWhere(events, (event) => event.ts >= ts);
 
 /** Events with `from` <= ts <= `to` of a list ordered by time. */
 export function eventsBetween<T extends Event>(events: readonly T[], from: number, to: number): readonly T[] {

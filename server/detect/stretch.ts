@@ -2,7 +2,7 @@ import { US_PER_SECOND } from "../../collector/core/time.ts";
 import type { Event } from "../../collector/events/event.ts";
 import { carryOver } from "./carry.ts";
 import type { IncidentDraft } from "./incident.ts";
-import { compareEvents, firstAtOrAfter } from "./order.ts";
+import { compareEvents, firstAtOrAfter, indexWhere } from "./order.ts";
 
 /**
  * One stretch of a cluster's time: its events, and those of before that still matter in it. Detection looks at one stretch
@@ -196,16 +196,7 @@ export function marginEnd(
   return end <= horizon ? end : null;
 }
 
-export function indexOfTime(times: readonly number[], ts: number): number {
-  let low = 0;
-  let high = times.length;
-  while (low < high) {
-    const middleIndex = (low + high) >>> 1;
-    if ((times[middleIndex] as number) < ts) low = middleIndex + 1;
-    else high = middleIndex;
-  }
-  return low;
-}
+export const indexOfTime = (times: readonly number[], ts: number): number => indexWhere(times, (time) => time >= ts);
 
 /** Those of `later` come after those of `earlier`. */
 export function mergeByNode(earlier: EventsByNode, later: EventsByNode): Map<string, readonly Event[]> {

@@ -133,3 +133,19 @@ describe("somebody has it, or will in a moment", () => {
     expect(found(text)).toEqual([]);
   });
 });
+
+test("a router that had a master is without one however soon its daemons are started again", () => {
+  const incidents = detectAll(
+    scenario(`
+      at 0 lb1 config
+      at 0 lb2 config
+      at 3 lb1 journal MASTER
+      at 10 lb1 daemon stopping
+      at 10.1 lb2 daemon stopping
+      at 13 lb1 journal BACKUP init
+      at 13 lb2 journal BACKUP init
+      at 18.5 lb1 journal MASTER
+      watch lb1 lb2 to 40`),
+  ).incidents.filter(({ kind }) => kind === "no-master");
+  expect(incidents.map(({ start, end }) => [secondsOf(start), secondsOf(end)])).toEqual([[10, 18.5]]);
+});

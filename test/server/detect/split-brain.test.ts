@@ -196,17 +196,21 @@ describe("what one node alone can see", () => {
     ]);
   });
 
-  test("a node that fell silent and came back rebooted leaves a suspicion that is over", () => {
-    const incidents = splitBrains(`${PARTITION}
-      watch lb1 to 20
+  const REBOOT = `
       watch lb2 to 90
       at 80 lb1 collector started
       at 80 lb1 kernel = 10.99.0.11
       at 81 lb1 daemon starting
       at 81 lb1 log BACKUP init
-      at 90 lb1 heartbeat`);
-    expect(incidents.map(inShort)).toMatchObject([{ certainty: "suspected", from: 23.82 }]);
-    expect(incidents[0]?.end).not.toBeNull();
+      at 90 lb1 heartbeat`;
+
+  test("a node that gave its last sign of life when its adverts ended, and came back rebooted, was no second master", () => {
+    expect(splitBrains(`${PARTITION}\n watch lb1 to 20${REBOOT}`)).toEqual([]);
+  });
+
+  test("one that lived on after its adverts were no longer heard was, until its last sign of life at least", () => {
+    const incidents = splitBrains(`${PARTITION}\n watch lb1 to 60${REBOOT}`);
+    expect(incidents.map(inShort)).toMatchObject([{ certainty: "confirmed", from: 23.82, to: 60 }]);
   });
 });
 
@@ -258,4 +262,23 @@ test("three masters are one incident of three nodes", () => {
     at 50 lb2 log BACKUP
     watch lb1 lb2 lb3 to 60`);
   expect(incidents.map(inShort)).toMatchObject([{ nodes: ["lb1", "lb2", "lb3"], from: 20, to: 50 }]);
+});
+
+test("a capture that bridges two masterships of a node is cut where its log and its kernel say that it was no master", () => {
+  const incidents = splitBrains(`
+    at 0 lb1 config
+    at 0 lb2 config
+    at 3 lb2 journal MASTER
+    at 3 lb2 kernel +10.99.0.100
+    at 3.01 lb2 wire out seen
+    at 20.9 lb2 journal BACKUP
+    at 20.9 lb2 kernel -10.99.0.100
+    at 20.9 lb1 journal MASTER
+    at 20.9 lb1 kernel +10.99.0.100
+    at 24.9 lb1 journal BACKUP
+    at 24.9 lb1 kernel -10.99.0.100
+    at 24.9 lb2 journal MASTER
+    at 24.9 lb2 kernel +10.99.0.100
+    watch lb1 lb2 to 40`);
+  expect(incidents).toEqual([]);
 });
