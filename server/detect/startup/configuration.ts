@@ -3,7 +3,7 @@ import { type Event, isKind } from "../../../collector/events/event.ts";
 import { clock, listed } from "../describe.ts";
 import type { DaemonView } from "../detector.ts";
 import type { Certainty, Severity } from "../incident.ts";
-import { CONFIG_SEEN_LATE_US, CONFIG_STALE_US } from "../options.ts";
+import { CONFIG_SEEN_LATE_US, CONFIG_SETTLE_US, CONFIG_STALE_US } from "../options.ts";
 import { type EventOf, type Finding, isParentEnd } from "./finding.ts";
 
 /** What the configuration and the start chain say of a start: another file, an older one, an instance that is not there. */
@@ -28,11 +28,6 @@ const STANDING: Readonly<Record<string, Standing>> = {
     certainty: "confirmed",
     look: (node) => `pgrep -a keepalived on ${node}: which of the two is wanted`,
   },
-  daemon_options_differ: {
-    severity: "warning",
-    certainty: "confirmed",
-    look: (node) => `systemctl cat keepalived, /etc/default/keepalived and ps -o args -C keepalived on ${node}`,
-  },
   config_file_not_read: {
     severity: "warning",
     certainty: "confirmed",
@@ -40,27 +35,29 @@ const STANDING: Readonly<Record<string, Standing>> = {
   },
 };
 
-export function standingFaults({ events, node }: DaemonView): Finding[] {
+export function standingFaults({ events, node, watchedTo }: DaemonView): Finding[] {
   const looks = [...new Set(events.filter(isLook).map(({ ts }) => ts))];
   const told = new Map<string, EventOf<"config.diagnostic">[]>();
   for (const event of events)
     if (event.kind === "config.diagnostic" && event.source === "config" && STANDING[event.code])
       told.set(event.code, [...(told.get(event.code) ?? []), event]);
   return [...told].flatMap(([code, diagnostics]) =>
-    lastingOf(diagnostics, looks).map(({ first, end }): Finding => {
-      const { severity, certainty, look } = STANDING[code] as Standing;
-      return {
-        code,
-        text: first.message.replace(/\.$/, ""),
-        events: [first],
-        ts: first.ts,
-        look: [look(node)],
-        severity,
-        certainty,
-        start: first.ts,
-        end,
-      };
-    }),
+    lastingOf(diagnostics, looks)
+      .filter(({ first, end }) => (end ?? watchedTo) - first.ts >= CONFIG_SETTLE_US)
+      .map(({ first, end }): Finding => {
+        const { severity, certainty, look } = STANDING[code] as Standing;
+        return {
+          code,
+          text: first.message.replace(/\.$/, ""),
+          events: [first],
+          ts: first.ts,
+          look: [look(node)],
+          severity,
+          certainty,
+          start: first.ts,
+          end,
+        };
+      }),
   );
 }
 

@@ -23,16 +23,20 @@ interface Child {
 /** A child that goes on after its parent: it has no pid file that a stop or a reload would find, and takes addresses over. */
 export function orphans({ events, watchedTo, node }: DaemonView): Finding[] {
   const alive = new Map<number, Child>();
+  /** What lives for less than a look may be told to have begun and ended at one instant, in either order. */
+  const goneAt = new Map<number, number>();
   const left: { child: Child; begin: Event; end: Event | null }[] = [];
   for (const event of events) {
     if (event.kind === "process.snapshot") {
       alive.clear();
       for (const { pid, daemon, parentPid } of event.processes)
         if (daemon !== "parent") alive.set(pid, { pid, daemon, parentPid });
-    } else if (event.kind === "process.started" && event.daemon !== "parent" && event.pid !== undefined)
+    } else if (event.kind === "process.started" && event.daemon !== "parent" && event.pid !== undefined) {
+      if (goneAt.get(event.pid) === event.ts) continue;
       alive.set(event.pid, { pid: event.pid, daemon: event.daemon, parentPid: event.parentPid });
-    else if (event.kind === "process.gone" && event.pid !== undefined) {
+    } else if (event.kind === "process.gone" && event.pid !== undefined) {
       alive.delete(event.pid);
+      goneAt.set(event.pid, event.ts);
       for (const one of left) if (one.child.pid === event.pid) one.end ??= event;
       if (event.daemon !== "parent") continue;
       for (const child of alive.values())

@@ -22,7 +22,7 @@ interface Trouble {
 }
 
 /** Kinds that tell of the same trouble in their own way, on one node. */
-const BESIDE: readonly IncidentKind[] = ["shadow-divergence"];
+const BESIDE: readonly IncidentKind[] = ["shadow-divergence", "startup-failure", "vip-conflict"];
 
 function scenarioOf(trouble: Trouble): Scenario {
   const { name, about, cause, masters = ["lb1", "lb2"], hosts = [], seconds = 8, mended = ["lb1"] } = trouble;
@@ -175,23 +175,6 @@ const TROUBLES: readonly Trouble[] = [
     ...reconfigured("lb2", (text) => text.replace(`${VIP}/24`, `${VIP}/24\n        10.99.0.101/24`)),
   },
   {
-    name: "vrid-clash",
-    about: "another cluster appears on the network with the same VRID, and the masters leave worse adverts unanswered",
-    cause: "vrid-clash",
-    hosts: [OTHER_CLUSTER],
-    bring: async (stage) => {
-      await reconfigureBoth(stage, (text) => text.replace("advert_int 1", "advert_int 1\n    lower_prio_no_advert"));
-      await stage.until("lb1 alone to hold the address", 20, () => stage.truth.isHeldBy("lb1"));
-      stage.say("deed: another cluster's keepalived is started, VRID 51 too");
-      await stage.exec("other", "keepalived", "-P");
-    },
-    mend: async (stage) => {
-      await stage.exec("other", "sh", "-c", 'kill "$(cat /run/keepalived.pid)"');
-      stage.say("deed: the other cluster's keepalived is stopped");
-      await reconfigureBoth(stage);
-    },
-  },
-  {
     name: "equal-priority",
     about: "both have the same priority and send from the same address: when a cut trunk is healed, neither gives way",
     cause: "equal-priority",
@@ -274,4 +257,96 @@ const TROUBLES: readonly Trouble[] = [
   },
 ];
 
-export const causeScenarios: readonly Scenario[] = TROUBLES.map(scenarioOf);
+/**
+ * A master of 2.x that refuses a stranger's adverts sets its own timer anew with each of them and falls silent; its backup takes over, is
+ * answered at once, and gives way a few milliseconds later: again and again, and never two masters for long.
+ */
+const vridClash: Scenario = {
+  name: "vrid-clash",
+  about:
+    "another cluster appears on the network with the same VRID: the address jumps to the backup and back for milliseconds",
+  nodes: TWO_NODES.map((node) => ({
+    ...node,
+    keepalivedConf: node.keepalivedConf.replace("advert_int 1", "advert_int 2"),
+  })),
+  hosts: [OTHER_CLUSTER],
+  vip: VIP,
+  async play(stage) {
+    const from = stage.now();
+    stage.say("deed: another cluster's keepalived is started, VRID 51 too");
+    await stage.exec("other", "keepalived", "-P");
+    await stage.until("lb2 to take the address for a moment", 30, () => stage.truth.intervals("lb2").length > 1);
+    await stage.letRun(5);
+    await stage.exec("other", "sh", "-c", 'kill "$(cat /run/keepalived.pid)"');
+    stage.say("deed: the other cluster's keepalived is stopped");
+    await stage.letRun(5);
+    const peer = addressOf(OTHER_CLUSTER.number);
+    return [
+      ...stage.nodes.map((node) => ({
+        event: "shadow.advert-rejected" as const,
+        node,
+        fields: { peer, reason: "version", over: false },
+        from,
+        to: stage.now(),
+      })),
+      ...BESIDE.map((kind) => ({ beside: kind })),
+    ];
+  },
+};
+
+/** A parent that is killed takes no child with it that hangs: the child is an orphan, and an orphan that wakes is a master nobody controls. */
+const orphan: Scenario = {
+  name: "orphan",
+  about:
+    "the backup's VRRP process hangs while its parent is killed: it is left behind without a parent and without a pid file that counts",
+  nodes: TWO_NODES,
+  vip: VIP,
+  programs: [{ command: "pgrep", debianPackage: "procps" }],
+  async play(stage) {
+    await signal(stage, "lb2", "STOP", "children");
+    const start = stage.now();
+    stage.say("deed: SIGKILL to keepalived's parent process on lb2");
+    await stage.exec("lb2", "sh", "-c", 'kill -KILL "$(cat /run/keepalived.pid)"');
+    await stage.letRun(8);
+    const end = stage.now();
+    stage.say("deed: SIGKILL to the orphan on lb2");
+    await stage.exec("lb2", "sh", "-c", "kill -KILL $(pgrep -x keepalived)");
+    await stage.startKeepalived("lb2");
+    await stage.letRun(5);
+    return [
+      { kind: "startup-failure", nodes: ["lb2"], start, end, toleranceUs: TOLERANCE_US, cause: "orphaned-child" },
+      ...BESIDE.map((kind) => ({ beside: kind })),
+    ];
+  },
+};
+
+/** Debian's script waits one second between stop and start, and takes the daemon that is still there for the one it should start. */
+const idleRestart: Scenario = {
+  name: "idle-restart",
+  about:
+    "the backup, slow to end, is restarted by Debian's script: nothing is started, and the script ends with status 0",
+  nodes: TWO_NODES.map((node) => ({
+    ...node,
+    start: "init-script" as const,
+    folders: ["/etc/default"],
+    files: { "/etc/default/keepalived": 'DAEMON_ARGS="-P -D"\n' },
+  })),
+  vip: VIP,
+  programs: [{ command: "pgrep", debianPackage: "procps" }],
+  async play(stage) {
+    await signal(stage, "lb2", "STOP", "children");
+    const start = stage.now();
+    await stage.restartKeepalived("lb2");
+    await signal(stage, "lb2", "CONT", "children");
+    await stage.letRun(20);
+    const end = stage.now();
+    await stage.startKeepalived("lb2");
+    await stage.letRun(6);
+    return [
+      { kind: "startup-failure", nodes: ["lb2"], start, end, toleranceUs: 2 * TOLERANCE_US, cause: "nothing-started" },
+      ...BESIDE.map((kind) => ({ beside: kind })),
+    ];
+  },
+};
+
+export const causeScenarios: readonly Scenario[] = [...TROUBLES.map(scenarioOf), vridClash, orphan, idleRestart];

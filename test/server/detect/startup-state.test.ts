@@ -150,6 +150,17 @@ describe("what a start has not led to", () => {
       "a stop that a script was asked for",
       "at 20.0 lb1 daemon stopping\nat 20.1 lb1 launcher stop\nat 21 lb1 daemon stopped",
     ],
+    [
+      "a child that begins and ends between two looks, whichever of the two comes first",
+      `at 20 lb1 child gone vrrp 26 of 15
+       at 20 lb1 child started vrrp 26 of 15
+       at 20 lb1 child started vrrp 27 of 15
+       at 20 lb1 child gone vrrp 27 of 15
+       at 20 lb1 child gone vrrp 16 of 15
+       at 20 lb1 child gone parent 15 of 1
+       at 20 lb1 daemon stopping
+       at 21 lb1 daemon stopped`,
+    ],
     ["a child that is started again", "at 20 lb1 child gone vrrp 16 of 15\nat 21 lb1 child started vrrp 26 of 15"],
     [
       "a child that ends a second before its parent",
