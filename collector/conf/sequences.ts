@@ -16,7 +16,7 @@ const BLANK = " \t";
 const NUMBERS_MAX = 63;
 
 /**
- * `~SEQ(VAR, [start,] [step,] end) text`, `~SEQx` in hexadecimal. (keepalived 2.2.7, add_seq)
+ * `~SEQ(NAME, [FROM, [STEP,]] TO) line`, `~SEQx` in hexadecimal. (keepalived 2.2.7, add_seq)
  * @param expand  puts definitions in where the numbers stand
  */
 export function parseSequence(line: Fragment, expand: (numbers: Fragment) => Fragment): Sequence | SequenceProblem {

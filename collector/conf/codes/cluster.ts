@@ -40,7 +40,7 @@ export const clusterCodes: readonly DiagnosticCode[] = [
     code: "drift_auth_pass",
     severity: "degraded",
     title: "auth_pass differs between nodes",
-    explanation: `${twoMasters} Only the first eight characters count.`,
+    explanation: `${twoMasters} What stands behind the eighth character makes no difference.`,
     fix: "Set the same auth_pass on all nodes.",
   },
   {

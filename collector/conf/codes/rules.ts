@@ -183,7 +183,7 @@ export const ruleCodes: readonly DiagnosticCode[] = [
   {
     code: "ipv6_first_not_ll",
     severity: "hint",
-    title: "the first IPv6 address is not link-local",
+    title: "IPv6 addresses that do not begin with a link-local one",
     explanation:
       "The standard wants a link-local address first, as the gateway that hosts see. keepalived runs all the same.",
     fix: "Put a link-local address (fe80::…/64) first, the same on all nodes.",

@@ -394,7 +394,7 @@ export const syntaxCodes: readonly DiagnosticCode[] = [
     title: "a ~SEQ or ~LST that is refused",
     explanation:
       "The line is dropped with a message. A refused ~LST also makes keepalived lose count: later sequences may be read at the wrong place. A single variable takes no braces: ~LST(A,1,2); several take a set each: ~LST({A,B},{1,2},{3,4}).",
-    fix: "Write ~SEQ(VAR, [start, [step,]] end) text or ~LST(VAR, value, …) text.",
+    fix: "Write ~SEQ(NAME, TO) line, ~SEQ(NAME, FROM, TO) line or ~SEQ(NAME, FROM, STEP, TO) line, or ~LST(NAME, VALUE, …) line.",
   },
   {
     code: "sequence_empty",

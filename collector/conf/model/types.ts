@@ -47,7 +47,7 @@ export interface Globals {
   readonly checkerLogAllFailures: boolean;
 }
 
-/** Gratuitous ARP and unsolicited neighbour advertisements. */
+/** Gratuitous ARP, and its counterpart of IPv6. */
 export interface Garp {
   readonly masterDelayUs: number;
   readonly masterRepeat: number;

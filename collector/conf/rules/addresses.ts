@@ -144,7 +144,7 @@ function* linkLocalFirst({ instances, release }: Conf): Iterable<Finding> {
     yield {
       code: "ipv6_first_not_ll",
       at: first.keyword.at,
-      message: `the first IPv6 address ${isStated ? "must" : "should"} be link-local (RFC 9568 section 5.2.9), not ${value.vips[0].address}`,
+      message: `RFC 9568 (section 5.2.9) ${isStated ? "asks for" : "would have"} a link-local address in first place, where ${value.vips[0].address} stands`,
       fix: "Put a link-local address (fe80::…/64) first, the same on all nodes",
       instance: value.name,
     };
