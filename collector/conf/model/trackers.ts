@@ -70,6 +70,13 @@ export interface TrackLine {
   readonly reverse: boolean;
 }
 
+/** Names of the vrrp_scripts that any of these blocks tracks. */
+export function trackedScripts(owners: readonly { readonly nodes: readonly ConfNode[] }[]): ReadonlySet<string> {
+  return new Set(
+    owners.flatMap(({ nodes }) => trackLinesOf(nodes).flatMap(({ kind, name }) => (kind === "script" ? [name] : []))),
+  );
+}
+
 export function trackLinesOf(nodes: readonly ConfNode[]): TrackLine[] {
   return Object.entries(TRACK_KEYWORDS).flatMap(([keyword, kind]) =>
     entriesOf(nodes, keyword).map((node): TrackLine => {

@@ -3,7 +3,7 @@ import { trackLinesOf } from "../model/trackers.ts";
 import type { ConfNode } from "../parser.ts";
 import { compareReleases, type Release } from "../version.ts";
 import { ADDRESS_OPTIONS } from "./addresses.ts";
-import { type Conf, type Finding, placeOf, type Rule, shown } from "./rule.ts";
+import { type Conf, type Finding, globalPlace, placeOf, type Rule, shown } from "./rule.ts";
 
 /** Interfaces by name: each one must exist when keepalived starts, or the whole daemon ends. Needs facts about the node. */
 
@@ -235,14 +235,15 @@ function* down({ instances, facts }: Conf): Iterable<Finding> {
 const DEFAULT_INTERFACE = "eth0";
 
 /** `default_interface` is for static addresses; one without any interface ends the daemon. */
-function* defaultInterface({ roots, running, facts, globals, file, release }: Conf): Iterable<Finding> {
+function* defaultInterface(conf: Conf): Iterable<Finding> {
+  const { roots, running, facts, release } = conf;
   if (!facts.interfaces) return;
   const name = running.globals.defaultInterface;
   if (facts.interfaces.has(name ?? DEFAULT_INTERFACE)) return;
   if (name !== undefined)
     yield {
       code: "default_interface_missing",
-      at: last(globals, "default_interface")?.keyword.at ?? { file, line: 1, column: 1 },
+      at: globalPlace(conf, "default_interface"),
       message: `default_interface ${shown(name)} does not exist`,
     };
   if (running.globals.dynamicInterfaces && compareReleases(release, DYNAMIC_SINCE) >= 0) return;

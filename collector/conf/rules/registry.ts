@@ -1,5 +1,6 @@
 import { addressRules } from "./addresses.ts";
 import { authenticationRules } from "./authentication.ts";
+import { bfdRules } from "./bfd.ts";
 import { checkRules } from "./checks.ts";
 import { electionRules } from "./election.ts";
 import { groupRules } from "./groups.ts";
@@ -10,6 +11,7 @@ import { processorRules } from "./processors.ts";
 import { routeRules } from "./routes.ts";
 import type { Rule } from "./rule.ts";
 import { scriptRules } from "./scripts.ts";
+import { serverOptionRules } from "./server-options.ts";
 import { serverRules } from "./servers.ts";
 import { strictRules } from "./strict.ts";
 import { timerRules } from "./timers.ts";
@@ -29,7 +31,9 @@ export const RULES: readonly Rule[] = [
   ...unicastRules,
   ...routeRules,
   ...serverRules,
+  ...serverOptionRules,
   ...checkRules,
+  ...bfdRules,
   ...trackingRules,
   ...trackGroupRules,
   ...scriptRules,

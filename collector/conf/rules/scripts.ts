@@ -1,8 +1,15 @@
 import { US_PER_SECOND } from "../../core/time.ts";
 import { commandOf, NOTIFY_KEYWORDS, scriptCommandOf } from "../model/scripts.ts";
 import { blocks, last, readValue, microseconds } from "../model/read.ts";
-import { DEFAULT_SCRIPT_USER, refusalOf, type ScriptContext, unsafePart, userOf } from "../model/refusal.ts";
-import { trackLinesOf } from "../model/trackers.ts";
+import {
+  DEFAULT_SCRIPT_USER,
+  type Refusal,
+  refusalOf,
+  type ScriptContext,
+  unsafePart,
+  userOf,
+} from "../model/refusal.ts";
+import { trackedScripts } from "../model/trackers.ts";
 import type { Command } from "../model/types.ts";
 import type { ConfNode } from "../parser.ts";
 import { compareReleases, type Release } from "../version.ts";
@@ -31,11 +38,7 @@ const GLOBAL_KEYWORDS = [
 ];
 
 function* runsOf(conf: Conf): Iterable<Run> {
-  const tracked = new Set(
-    [...conf.instances, ...conf.groups].flatMap(({ nodes }) =>
-      trackLinesOf(nodes).flatMap(({ kind, name }) => (kind === "script" ? [name] : [])),
-    ),
-  );
+  const tracked = trackedScripts([...conf.instances, ...conf.groups]);
   for (const { node, value } of conf.definitions.script.values()) {
     const line = last(node.children ?? [], "script");
     if (line && line.values.length > 0)
@@ -87,34 +90,43 @@ function* runsOf(conf: Conf): Iterable<Run> {
     yield { command: scriptCommandOf(node), node, kind: "other", what: node.keyword.text, without: "it is not run" };
 }
 
+/** What is wrong with a command, where it stands. */
+const found = ({ node, instance }: Run, code: string, message: string, fix?: string): Finding => ({
+  code,
+  at: node.keyword.at,
+  message,
+  ...(fix === undefined ? {} : { fix }),
+  ...(instance === undefined ? {} : { instance }),
+});
+
 const contextOf = ({ running, facts, release }: Conf): ScriptContext => ({ globals: running.globals, facts, release });
 
 const CODES = {
-  track: { user: "script_user_failed", unsafe: "track_script_disabled", other: "track_script_disabled" },
-  notify: { user: "notify_user_failed", unsafe: "notify_disabled", other: "notify_disabled" },
-  misc: { user: "misc_disabled", unsafe: "misc_disabled", other: "misc_disabled" },
-  other: { user: "notify_user_failed", unsafe: "notify_disabled", other: "notify_disabled" },
+  track: { user: "script_user_failed", other: "track_script_disabled" },
+  notify: { user: "notify_user_failed", other: "notify_disabled" },
+  misc: { user: "misc_disabled", other: "misc_disabled" },
+  other: { user: "notify_user_failed", other: "notify_disabled" },
 } as const;
 
+const FIXES: Readonly<Record<Refusal["why"], string>> = {
+  missing: "Correct the path",
+  type: "Name the program itself",
+  "not-executable": "Make it executable: chmod a+x",
+  unsafe: "Make the program and every folder above it writable by root only, or run it as another user (script_user)",
+  user: `Set script_user in global_defs to a user that exists, or create ${DEFAULT_SCRIPT_USER}`,
+};
+
 function* refused(conf: Conf): Iterable<Finding> {
-  for (const { command, node, kind, what, without, instance } of runsOf(conf)) {
-    const refusal = refusalOf(command, contextOf(conf));
+  for (const run of runsOf(conf)) {
+    const refusal = refusalOf(run.command, contextOf(conf));
     if (!refusal) continue;
-    const codes = CODES[kind];
-    yield {
-      code: refusal.why === "user" ? codes.user : refusal.why === "unsafe" ? codes.unsafe : codes.other,
-      at: node.keyword.at,
-      message: `the script of ${what} is not run: ${refusal.message}; ${without}`,
-      fix: {
-        missing: "Correct the path",
-        type: "Name the program itself",
-        "not-executable": "Make it executable: chmod a+x",
-        unsafe:
-          "Make the program and every folder above it writable by root only, or run it as another user (script_user)",
-        user: `Set script_user in global_defs to a user that exists, or create ${DEFAULT_SCRIPT_USER}`,
-      }[refusal.why],
-      ...(instance === undefined ? {} : { instance }),
-    };
+    const codes = CODES[run.kind];
+    yield found(
+      run,
+      refusal.why === "user" ? codes.user : codes.other,
+      `the script of ${run.what} is not run: ${refusal.message}; ${run.without}`,
+      FIXES[refusal.why],
+    );
   }
 }
 
@@ -138,48 +150,45 @@ function shellSyntax(words: readonly string[]): string | undefined {
 }
 
 function* needsShell(conf: Conf): Iterable<Finding> {
-  for (const { command, node, what, instance } of runsOf(conf)) {
-    const found = shellSyntax(command.words);
-    if (found === undefined) continue;
-    yield {
-      code: "script_shell_syntax",
-      at: node.keyword.at,
-      message: `${found.length <= 4 ? found : found.slice(0, 2)} in the command of ${what} is for a shell, and none reads it: the program gets it as an argument`,
-      ...(instance === undefined ? {} : { instance }),
-    };
+  for (const run of runsOf(conf)) {
+    const word = shellSyntax(run.command.words);
+    if (word !== undefined)
+      yield found(
+        run,
+        "script_shell_syntax",
+        `${word.length <= 4 ? word : word.slice(0, 2)} in the command of ${run.what} is for a shell, and none reads it: the program gets it as an argument`,
+      );
   }
 }
 
 /** What follows the command of a notify line is the user it runs as, not an argument. */
 function* notifyArguments(conf: Conf): Iterable<Finding> {
-  for (const { command, node, what, kind, instance } of runsOf(conf)) {
-    if (kind !== "notify" || command.user === undefined) continue;
-    const [user = ""] = command.user.split(" ");
+  for (const run of runsOf(conf)) {
+    if (run.kind !== "notify" || run.command.user === undefined) continue;
+    const [user = ""] = run.command.user.split(" ");
     const isNoName = !/^[a-z_][a-z0-9_-]{0,31}\$?$/i.test(user) && !/^\d+$/.test(user);
     if (!isNoName || conf.facts.users) continue;
-    yield {
-      code: "notify_user_failed",
-      at: node.keyword.at,
-      message: `what follows the script of ${what} is read as the user to run it as, and cannot be one: the script is not run`,
-      fix: "Put the command and its arguments in double quotes",
-      ...(instance === undefined ? {} : { instance }),
-    };
+    yield found(
+      run,
+      "notify_user_failed",
+      `what follows the script of ${run.what} is read as the user to run it as, and cannot be one: the script is not run`,
+      "Put the command and its arguments in double quotes",
+    );
   }
 }
 
 function* paths(conf: Conf): Iterable<Finding> {
-  for (const { command, node, what, instance } of runsOf(conf)) {
-    const [program = ""] = command.words;
+  for (const run of runsOf(conf)) {
+    const [program = ""] = run.command.words;
     if (program === "" || program.startsWith("/") || SHELL_BUILTINS.has(program)) continue;
-    if (refusalOf(command, contextOf(conf))) continue;
-    yield {
-      code: "path_search",
-      at: node.keyword.at,
-      message: program.includes("/")
-        ? `${shown(program)}, the script of ${what}, is relative to the folder keepalived runs in, mostly /`
-        : `${shown(program)}, the script of ${what}, is searched for in PATH`,
-      ...(instance === undefined ? {} : { instance }),
-    };
+    if (refusalOf(run.command, contextOf(conf))) continue;
+    yield found(
+      run,
+      "path_search",
+      program.includes("/")
+        ? `${shown(program)}, the script of ${run.what}, is relative to the folder keepalived runs in, mostly /`
+        : `${shown(program)}, the script of ${run.what}, is searched for in PATH`,
+    );
   }
 }
 
@@ -192,19 +201,15 @@ function* security(conf: Conf): Iterable<Finding> {
   if (!first) return;
   const asRoot = runs.filter(({ command }) => ["root", "0"].includes(userOf(command, context).split(" ")[0] ?? ""));
   const { stat } = conf.facts;
-  const unsafe = stat
-    ? asRoot.flatMap((run) => {
-        const part = unsafePart(run.command.words[0] ?? "", stat);
-        return part === undefined ? [] : [{ ...run, part }];
-      })
-    : [];
-  for (const { node, what, part, instance } of unsafe)
-    yield {
-      code: "script_unsafe",
-      at: node.keyword.at,
-      message: `the script of ${what} runs as root, and others than root can change ${part}`,
-      ...(instance === undefined ? {} : { instance }),
-    };
+  for (const run of asRoot) {
+    const part = stat && unsafePart(run.command.words[0] ?? "", stat);
+    if (part !== undefined)
+      yield found(
+        run,
+        "script_unsafe",
+        `the script of ${run.what} runs as root, and others than root can change ${part}`,
+      );
+  }
   yield {
     code: "script_security_violation",
     at: first.node.keyword.at,

@@ -9,11 +9,17 @@ import { type Conf, type Finding, type Located, placeOf, type Rule, shown } from
 
 const port = integer(0, 65_535);
 const count = integer(0, 4_294_967_295);
-const CHECKED_BY_URL = ["HTTP_GET", "SSL_GET"];
 
-type Server = Located<VirtualServer>;
+export type Server = Located<VirtualServer>;
 
-const nameOf = ({ value }: Server): string => `virtual_server ${shown(value.name.replaceAll(" ", ":"))}`;
+export const wordAt = ({ values }: ConfNode, i: number): string => values[i]?.text ?? "";
+
+/** Real servers with an address: others are passed over. */
+export function realServers({ nodes }: Server): ConfNode[] {
+  return blocks(nodes, "real_server").filter((real) => normaliseAddress(wordAt(real, 0)) !== undefined);
+}
+
+export const nameOf = ({ value }: Server): string => `virtual_server ${shown(value.name.replaceAll(" ", ":"))}`;
 
 /** @returns what is wrong with `ADDRESS [PORT]` */
 function addressFault([address, portWord]: readonly (string | undefined)[]): string | undefined {
@@ -155,83 +161,4 @@ function* quorums({ servers }: Conf): Iterable<Finding> {
   }
 }
 
-function* checks({ servers }: Conf): Iterable<Finding> {
-  for (const { nodes } of servers)
-    for (const real of blocks(nodes, "real_server")) {
-      for (const check of blocks(real.children ?? [], "MISC_CHECK"))
-        if (valueOf(check.children ?? [], "misc_path") === undefined)
-          yield {
-            code: "misc_config",
-            at: check.keyword.at,
-            message: "this MISC_CHECK has no misc_path: the real server counts as up, unchecked",
-          };
-      for (const check of blocks(real.children ?? [], ...CHECKED_BY_URL))
-        if (!last(check.children ?? [], "url"))
-          yield {
-            code: "http_no_url",
-            at: check.keyword.at,
-            message: `this ${check.keyword.text} has no url, and checks nothing`,
-          };
-      for (const check of blocks(real.children ?? [], "SMTP_CHECK")) {
-        const host = last(check.children ?? [], "host");
-        if (host?.children)
-          yield {
-            code: "smtp_host_block",
-            at: host.keyword.at,
-            message: "the host block of SMTP_CHECK is an old form: each one becomes a check of its own",
-          };
-      }
-    }
-}
-
-/** BFD_INAME_MAX without its NUL. */
-const BFD_NAME_MAX = 31;
-
-/** (keepalived 2.2.7, bfd_parser.c) */
-function* bfds({ roots }: Conf): Iterable<Finding> {
-  const names = new Map<string, number>();
-  const neighbours = new Map<string, string>();
-  for (const block of blocks(roots, "bfd_instance")) {
-    const name = block.values[0]?.text ?? "";
-    const nodes = block.children ?? [];
-    const neighbour = normaliseAddress(valueOf(nodes, "neighbor_ip", "neighbour_ip") ?? "");
-    const source = normaliseAddress(valueOf(nodes, "source_ip") ?? "");
-    const invalid = (at: ConfNode | undefined, why: string): Finding => ({
-      code: "bfd_invalid",
-      at: (at ?? block).keyword.at,
-      message: `bfd_instance ${shown(name)} ${why}`,
-    });
-    const before = names.get(name);
-    if (name.length > BFD_NAME_MAX)
-      yield invalid(block, `has a name of more than ${BFD_NAME_MAX} characters, and is ignored`);
-    else if (before !== undefined) yield invalid(block, `stands in line ${before} already: this one is ignored`);
-    names.set(name, before ?? block.keyword.at.line);
-    if (!last(nodes, "neighbor_ip", "neighbour_ip"))
-      yield {
-        code: "bfd_no_neighbour",
-        at: block.keyword.at,
-        message: `bfd_instance ${shown(name)} has no neighbor_ip, and is disabled`,
-      };
-    if (neighbour === undefined || before !== undefined) continue;
-    const line = last(nodes, "neighbor_ip", "neighbour_ip");
-    if (source !== undefined && familyOf(source) !== familyOf(neighbour))
-      yield invalid(
-        last(nodes, "source_ip"),
-        `has a source of another address family than its neighbour, and is disabled`,
-      );
-    const other = neighbours.get(neighbour);
-    if (other !== undefined) yield invalid(line, `has the neighbour of bfd_instance ${shown(other)}, and is ignored`);
-    neighbours.set(neighbour, other ?? name);
-    const ttl = readValue(nodes, "ttl", integer(1, 255)) ?? readValue(nodes, "hoplimit", integer(1, 255));
-    const hops = readValue(nodes, "max_hops", integer(-1, 255));
-    const most = ttl ?? (familyOf(neighbour) === "ipv6" ? 64 : 255);
-    if (hops !== undefined && hops > most)
-      yield {
-        code: "value_invalid",
-        at: (last(nodes, "max_hops") ?? block).keyword.at,
-        message: `max_hops ${hops} is above the ttl: ${most} is used`,
-      };
-  }
-}
-
-export const serverRules: readonly Rule[] = [unusable, adjusted, quorums, checks, bfds];
+export const serverRules: readonly Rule[] = [unusable, adjusted, quorums];

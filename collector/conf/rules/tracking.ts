@@ -2,7 +2,7 @@ import type { SourceLocation } from "../../core/errors.ts";
 import { OWNER_PRIORITY } from "../model/instance.ts";
 import { blocks, integer, last, valueOf } from "../model/read.ts";
 import { WEIGHT_MAX } from "../model/scripts.ts";
-import { type Defined, isUsable, type TrackLine, trackLinesOf } from "../model/trackers.ts";
+import { type Defined, isUsable, type TrackLine, trackedScripts, trackLinesOf } from "../model/trackers.ts";
 import type { Instance, SyncGroup } from "../model/types.ts";
 import { type Conf, type Finding, type Located, placeOf, type Rule, shown } from "./rule.ts";
 
@@ -254,16 +254,13 @@ function* clampedWeights({ instances }: Conf): Iterable<Finding> {
 
 /** Written down, a weight of 0 is mostly meant as "no effect". */
 function* zeroWeights(conf: Conf): Iterable<Finding> {
-  const used = new Set(
-    ownersOf(conf).flatMap(({ nodes }) => trackLinesOf(nodes).map(({ kind, name }) => `${kind} ${name}`)),
-  );
+  const used = trackedScripts(ownersOf(conf));
   for (const one of ownersOf(conf))
     for (const { weight, name, node } of trackLinesOf(one.nodes))
       if (weight === 0) yield zeroWeight(node.keyword.at, name);
   for (const { node, value } of conf.definitions.script.values()) {
     const line = last(node.children ?? [], "weight");
-    if (line?.values[0]?.text === "0" && used.has(`script ${value.name}`))
-      yield zeroWeight(line.keyword.at, value.name);
+    if (line?.values[0]?.text === "0" && used.has(value.name)) yield zeroWeight(line.keyword.at, value.name);
   }
 }
 
@@ -273,12 +270,9 @@ const zeroWeight = (at: Finding["at"], name: string): Finding => ({
   message: `weight 0 does not mean that ${shown(name)} has no effect: when it fails the instance goes into FAULT`,
 });
 
-function* unused({ definitions, ...conf }: Conf): Iterable<Finding> {
-  const used = new Set(
-    [...conf.instances, ...conf.groups].flatMap(({ nodes }) =>
-      trackLinesOf(nodes).flatMap(({ kind, name }) => (kind === "script" ? [name] : [])),
-    ),
-  );
+function* unused(conf: Conf): Iterable<Finding> {
+  const { definitions } = conf;
+  const used = trackedScripts(ownersOf(conf));
   const seen = new Map<string, number>();
   for (const block of blocks(conf.roots, "vrrp_script")) {
     const name = block.values[0]?.text;
