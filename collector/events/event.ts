@@ -243,7 +243,14 @@ export const EVENT_KINDS = {
   /** Another node that was address owner too has stopped. */
   "vrrp.owner-conflict-over": { instance: Name },
   /** An advert could not be sent: the peers hear nothing of this master. */
-  "vrrp.advert-not-sent": { instance: opt(Name), peer: opt(Address), error: opt(text(255)), errno: DETAILS.errno },
+  "vrrp.advert-not-sent": {
+    instance: opt(Name),
+    peer: opt(Address),
+    error: opt(text(255)),
+    errno: DETAILS.errno,
+    /** Which has no address to send from. */
+    interface: DETAILS.interface,
+  },
   /** `vrrp_startup_delay`: instances wait until it is over. */
   "vrrp.startup-delay": { over: Type.Boolean(), delayUs: opt(Type.Integer({ minimum: 0 })) },
   /** VIPs set or removed, as the log says; the kernel source says what came of it. */

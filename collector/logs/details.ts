@@ -16,7 +16,7 @@ type Reader = { [Field in DetailField]: { readonly field: Field; readonly read: 
 const upTo =
   (max: number) =>
   (text: string): string | undefined =>
-    cut(text, max) || undefined;
+    cut(text.trim(), max) || undefined;
 const name = upTo(255);
 
 /** A whole number within bounds. */

@@ -53,6 +53,7 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   iface: ["eth0", "bond0.100", "vrrp.51"],
   old_iface: ["eth1", "ens3", "wlan0"],
   vrid: ["51", "1", "255"],
+  family: ["4", "6", "4"],
   priority: ["100", "254", "1"],
   our_priority: ["150", "100", "90"],
   port: ["80", "25", "65535"],
@@ -177,4 +178,51 @@ export function compareReleases(a: string, b: string): number {
   const [x, y] = [a.split(".").map(Number), b.split(".").map(Number)];
   for (let i = 0; i < 3; i++) if (x[i] !== y[i]) return (x[i] ?? 0) - (y[i] ?? 0);
   return 0;
+}
+
+/** A hole of a message that was written out: what the catalogue calls it, and what it holds. */
+export interface FilledHole {
+  /** A name out of VALUES; undefined where only some words can stand there. */
+  readonly name: string | undefined;
+  /** The words that can stand there. */
+  readonly words: readonly string[];
+  readonly value: string;
+}
+
+/**
+ * A message whose holes hold values that no other hole of it has, so that it is seen where each of them ends up.
+ * @param wordOf  for a hole that holds one of some words: which, by the number of the hole
+ */
+export function filled(
+  { format, holes }: CatalogueRow,
+  wordOf: (hole: number) => number = () => 0,
+): { readonly message: string; readonly holes: readonly FilledHole[] } {
+  const seen: FilledHole[] = [];
+  const message = format.replace(CONVERSION, (conversion) => {
+    if (conversion === "%%") return "%";
+    const at = seen.length;
+    const of = holes?.[at] ?? "arg";
+    const kind = conversion.at(-1) ?? "s";
+    const [name, words] = typeof of === "string" ? [of, []] : [undefined, of];
+    // A width that is handed in: keepalived indents with it.
+    const indent = conversion === "%*s" ? "      " : undefined;
+    const value = indent ?? (name === undefined ? words[wordOf(at) % words.length] : ownValue(name, kind, at)) ?? "";
+    seen.push({ name: indent === undefined ? name : undefined, words: indent === undefined ? words : [], value });
+    return value;
+  });
+  return { message, holes: seen };
+}
+
+/** Of its type, small enough for a priority, an errno or a signal, and of this hole alone. */
+function ownValue(name: string, kind: string, at: number): string {
+  if (name === "family") return "6";
+  if (name === "version" && kind === "s") return `Keepalived v2.${at}.41 (01/16,2022)`;
+  if (name === "micros") return `0000${41 + at}`;
+  if ("diu".includes(kind)) return String(41 + at);
+  if (kind === "x" || kind === "p") return kind === "x" ? `5${at}` : `0x55d0c0d${at}`;
+  if (kind === "f" || kind === "g") return `${61 + at}.500000`;
+  if (kind === "m") return `No such file or directory ${at}`;
+  if (name.endsWith("addr") || name === "peer") return `10.77.0.${11 + at}`;
+  if (name === "rs" || name === "vs") return `[10.78.0.${11 + at}]:tcp:${81 + at}`;
+  return `${name === "path" || name === "file" ? "/run/" : ""}${name}-q${at}`;
 }

@@ -239,21 +239,20 @@ export const packetGrammars: readonly LineGrammar[] = [
     samples: [
       "(VI_1) Cant send advert to 10.99.0.12 (Network is unreachable)",
       "(VI_1): send advert error 101 (Network is unreachable)",
-      "No address yet for VI_1",
+      "No address yet for vrrp.51",
     ],
     templates: [
       "Cant sent advert to {peer} ({error})",
       "Cant send advert to {peer} ({error})",
       "send advert error {*errno} ({error})",
-      "No address yet for {instance}",
+      "No address yet for {interface}",
     ],
     toEvent: (words, { instance }) => {
-      const of = instance ?? words.text("instance");
       const error = words.text("error");
       return {
         kind: "vrrp.advert-not-sent",
         ...known({
-          instance: of === "" ? undefined : cut(of, NAME_MAX),
+          instance: instance === undefined ? undefined : cut(instance, NAME_MAX),
           peer: address(words, "peer"),
           error: error === "" ? undefined : cut(error, 255),
         }),

@@ -20,6 +20,8 @@ describe("a template", () => {
     ["a hole at the end", "Opening file {name}", "Opening file x y", { name: "x y" }],
     ["a hole at the end that holds nothing", "Opening file {name}", "Opening file ", undefined],
     ["anything, which may be nothing", "Reload{*}", "Reload", {}],
+    ["anything by a name", "Reload {*what}!", "Reload now!", { what: "now" }],
+    ["anything by a name, which is nothing", "Reload {*what}!", "Reload !", { what: "" }],
     ["the first place that fits", "{a}, {b}", "x, y, z", { a: "x", b: "y, z" }],
     ["an end that stands twice", "from {a} to {b}!", "from 1 to 2! to 3!", { a: "1", b: "2! to 3" }],
     ["a number", "pid={pid:d}", "pid=15", { pid: "15" }],

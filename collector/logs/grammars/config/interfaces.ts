@@ -204,11 +204,7 @@ export const interfacesMessages: readonly ConfigMessage[] = [
     severity: "degraded",
     source: "vrrp/vrrp.c",
     since: "2.1.0",
-    templates: [
-      "no interface for vip {*address} - removing",
-      "no interface for evip {*address} - removing",
-      "no interface for {*excluded}vip {*address} - removing",
-    ],
+    templates: ["no interface for {*excluded}vip {*address} - removing"],
   },
   {
     code: "other_interface_missing",

@@ -316,7 +316,7 @@ export const vrrpMessages: readonly ConfigMessage[] = [
     severity: "instance-lost",
     source: "vrrp/vrrp.c",
     since: "2.0.8",
-    templates: ["- warning, VRID {*vrid} for IPv{*family} is currently duplicated on {*interface}"],
+    templates: ["- warning, VRID {*vrid} for IPv{*family} is currently duplicated on {*otherInstance}"],
   },
   {
     code: "vrid_conflict_runtime",
@@ -375,7 +375,7 @@ export const vrrpMessages: readonly ConfigMessage[] = [
     templates: [
       "Sync group {*group} has only {*count} virtual router(s) - removing",
       "Sync group {*group} has only {*count} virtual router(s) - {*effect}",
-      "Sync group {*group} has {*count} virtual router(s) - {*effect}",
+      "Sync group {*group} has {*value} virtual router(s) - {*effect}",
       "Sync group {*group} has only 1 virtual router(s) - this probably isn't what you want - removing",
     ],
   },
