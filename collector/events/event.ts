@@ -457,7 +457,7 @@ export const EVENT_KINDS = {
     ah: opt(
       Type.Object({ spi: Unsigned32, sequence: Unsigned32 }, { additionalProperties: false, description: "RFC 4302" }),
     ),
-    /** Identification of the IPv4 header, which keepalived counts up: the same advert as another node captured it. */
+    /** Identification of the IPv4 header, which keepalived counts up: tells the same advert in another node's recording. Of recordings alone. */
     ipId: opt(Type.Integer({ minimum: 0, maximum: 65_535 })),
     /** keepalived 2.4's auth_hmac trailer, unverified. */
     hmac: opt(

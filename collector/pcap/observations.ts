@@ -125,7 +125,7 @@ export function createCaptureReader({
     const advertised = advertisedOf(packet, nic, frame, decoded);
     // The trailer of auth_hmac counts up.
     if (key !== undefined && !decoded.hmac) repeats.set(key, advertised);
-    return tell(place, advertised);
+    return tell(place, advertised, ipIdOf(decoded, openBytes(frame.ip)));
   }
 
   function readAgain(packet: Packet, advertised: Advertised): Observation[] {
@@ -136,7 +136,14 @@ export function createCaptureReader({
     }
     advertised.bodyJson ??= JSON.stringify(advertised.body);
     const [from, to] = advertised.identity;
-    return tell(placeOf(packet, ts, advertised.interface, packet.data.subarray(from, to)), advertised);
+    const identity = packet.data.subarray(from, to);
+    return tell(placeOf(packet, ts, advertised.interface, identity), advertised, ipIdOf(advertised.advert, identity));
+  }
+
+  /** Of a recording, which may be laid beside another node's; live it would make of each advert one of its own. */
+  function ipIdOf({ family }: Decoded, identity: Uint8Array): number | undefined {
+    if (path === undefined || family !== "ipv4") return undefined;
+    return ((identity[4] ?? 0) << 8) | (identity[5] ?? 0);
   }
 
   function other(): Observation[] {
@@ -189,14 +196,16 @@ export function createCaptureReader({
     };
   }
 
-  function tell(place: Place, { advert, interface: nic, outgoing, sender, body, bodyJson }: Advertised): Observation[] {
+  function tell(place: Place, known: Advertised, ipId: number | undefined): Observation[] {
+    const { advert, interface: nic, outgoing, sender, bodyJson } = known;
+    const body = ipId === undefined ? known.body : { ...known.body, ipId };
     counts.adverts += 1;
     const { ts, idParts, at } = place;
     // Field by field: for every advert, what a spread costs is most of the work.
     const told: Changeable<HeardAdvert> = { ts, idParts, advert, interface: nic, outgoing, sender };
     const seen: Changeable<Observation> = { source: WIRE.source, tsUncertaintyUs: 0, ts, idParts, body };
     if (at !== undefined) told.at = seen.at = at;
-    if (bodyJson !== undefined) seen.bodyJson = bodyJson;
+    if (bodyJson !== undefined && ipId === undefined) seen.bodyJson = bodyJson;
     heard?.(told);
     const edges = tracker.advert(told);
     return edges.length === 0 ? [seen] : [...edges.map(edgeObservation), seen];

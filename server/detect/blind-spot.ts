@@ -147,7 +147,7 @@ class Reader {
         severity: "warning",
         start: event.ts,
         end: null,
-        text: `its clock is ${duration(Math.abs(offsetUs))} ${offsetUs > 0 ? "slow" : "fast"}`,
+        text: `its clock is ${duration(Math.abs(offsetUs))} ${offsetUs > 0 ? "behind" : "ahead of"} ${event.reference === undefined ? "the server's" : `that of ${event.reference}`}`,
         events: [event],
       };
   }

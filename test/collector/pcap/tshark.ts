@@ -31,6 +31,7 @@ export const FIELDS = [
   "sll.src.eth",
   "sll.pkttype",
   "sll.ifindex",
+  "ip.id",
 ] as const;
 
 export type TsharkRow = Readonly<Record<(typeof FIELDS)[number], string>>;
@@ -84,6 +85,7 @@ export function asTsharkSays(row: TsharkRow) {
     outgoing: row["sll.pkttype"] === "4",
     vlans: [row["ieee8021ad.id"], row["vlan.id"]].filter((id) => id !== "").join(),
     ...(row["ah.next_header"] === "" ? {} : { ah }),
+    ...(ipv4 ? { ipId: Number(row["ip.id"]) } : {}),
     ...(VIRTUAL_MAC.test(mac) ? { vmac: mac } : {}),
   };
 }

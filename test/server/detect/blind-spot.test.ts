@@ -136,7 +136,7 @@ describe("a clock that is off", () => {
         component: "clock",
         code: "clock-off",
         summary:
-          "The clock of lb1 was off for 14 min 53 s from 2026-11-24 10:53:06 UTC: its clock is 3.0 s fast. Its events are put at the right time.",
+          "The clock of lb1 was off for 14 min 53 s from 2026-11-24 10:53:06 UTC: its clock is 3.0 s ahead of the server's. Its events are put at the right time.",
       },
     ]);
   });
