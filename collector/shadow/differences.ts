@@ -143,9 +143,10 @@ function actsAsMaster(scene: Scene): Acting | undefined {
     ownSince !== undefined &&
     sight.wire !== undefined &&
     now - ownAdvert.since <= LATE_ADVERTS * subject.advertIntervalUs;
-  const [address, present] = (subject.owner || !sight.kernel ? undefined : vipOf(scene)) ?? [];
+  const vip = subject.owner || !sight.kernel ? undefined : vipOf(scene);
+  if (!byLog && !sends && !vip) return undefined;
+  const [address, present] = vip ?? [];
   const starts = [byLog?.since, sends ? ownSince : undefined, present?.since].filter((at) => at !== undefined);
-  if (starts.length === 0) return undefined;
   const has = address === undefined ? [] : [`has ${address}`];
   return {
     since: Math.min(...starts) as MonoUs,

@@ -38,6 +38,10 @@ export interface Daemon {
   readonly frozen: readonly Waiting[] | undefined;
   /** How many timers were set. */
   readonly turns: number;
+  /** No timer ends before this: nothing has to be looked through. */
+  readonly dueAt: number;
+  /** Places among the routers by VRID. */
+  readonly places: ReadonlyMap<number, readonly number[]>;
 }
 
 /** A node's shadow: a value, never changed. Made and stepped by engine.ts alone. */
@@ -48,7 +52,7 @@ export interface Shadow {
   readonly daemon: Daemon | undefined;
 }
 
-type Changeable<T> = { -readonly [K in keyof T]: T[K] };
+export type Changeable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** The daemon during one step: a copy that the step changes. */
 export interface Draft extends Omit<Changeable<Daemon>, "routers" | "groups"> {
@@ -67,6 +71,14 @@ export function routerAt(draft: Draft, index: number): Router {
 
 export function patch(draft: Draft, index: number, change: Partial<Router>): Router {
   const router = { ...routerAt(draft, index), ...change };
+  draft.routers[index] = router;
+  if (change.expiresAt !== undefined) draft.dueAt = Math.min(draft.dueAt, change.expiresAt);
+  return router;
+}
+
+/** Puts a copy in the router's place, to be changed field by field: for what every advert does, one copy is enough. */
+export function renew(draft: Draft, index: number): Changeable<Router> {
+  const router: Changeable<Router> = { ...routerAt(draft, index) };
   draft.routers[index] = router;
   return router;
 }
@@ -99,18 +111,25 @@ function timerStart({ now, delayedUntil }: Draft): MonoUs {
   return delayedUntil !== undefined && delayedUntil > now ? delayedUntil : now;
 }
 
+export interface Timer {
+  /** Unless the master-down time. */
+  readonly downUs?: number;
+  /** Unless it is over. */
+  readonly cause?: StateCause;
+}
+
 /** Sets a backup's timer. */
-export function arm(
-  draft: Draft,
-  index: number,
-  { downUs, cause }: { readonly downUs?: number; readonly cause?: StateCause } = {},
-): Router {
-  const wait = downUs ?? downTimeUs(routerAt(draft, index), draft.release);
+export function arm(draft: Draft, index: number, timer?: Timer): void {
+  setTimer(draft, renew(draft, index), timer);
+}
+
+/** The same for a copy that is being changed. */
+export function setTimer(draft: Draft, router: Changeable<Router>, { downUs, cause }: Timer = {}): void {
+  const wait = downUs ?? downTimeUs(router, draft.release);
   draft.turns += 1;
-  return patch(draft, index, {
-    turn: draft.turns,
-    downUs: wait,
-    expiresAt: (timerStart(draft) + wait) as MonoUs,
-    expiryCause: cause ?? "master-down",
-  });
+  router.turn = draft.turns;
+  router.downUs = wait;
+  router.expiresAt = (timerStart(draft) + wait) as MonoUs;
+  router.expiryCause = cause ?? "master-down";
+  draft.dueAt = Math.min(draft.dueAt, router.expiresAt);
 }

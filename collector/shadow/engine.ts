@@ -14,6 +14,8 @@ export type { Shadow } from "./draft.ts";
 const WAITING_ADVERTS_MAX = 256;
 /** Other inputs that wait, each in its turn; beyond, only the last of each kind and name. */
 const WAITING_MAX = 4096;
+/** After all but an advert, timers may have been set in any way. */
+const ANY_TIME = Number.NEGATIVE_INFINITY;
 
 /** A node of which nothing is known, without a daemon. */
 export function createShadow(): Shadow {
@@ -64,9 +66,12 @@ function nextOf({ routers, settling, frozen }: Pick<Daemon, "routers" | "settlin
 /** Deals with all deadlines up to an instant. */
 function run(shadow: Shadow, until: MonoUs, effects: ShadowEffect[]): Shadow {
   const { daemon } = shadow;
-  const first = daemon && nextOf(daemon);
-  if (!daemon || !first || first.at > until) return shadow;
+  if (!daemon || daemon.frozen || daemon.dueAt > until) return shadow;
+  const first = nextOf(daemon);
+  if (!first || first.at > until)
+    return { ...shadow, daemon: { ...daemon, dueAt: first?.at ?? Number.POSITIVE_INFINITY } };
   return change(shadow, daemon, effects, (draft) => {
+    draft.dueAt = ANY_TIME;
     for (let next = nextOf(draft); next && next.at <= until; next = nextOf(draft)) {
       draft.now = Math.max(draft.now, next.at) as MonoUs;
       if ("router" in next.of) expire(draft, next.of.router);
@@ -103,6 +108,7 @@ function deal(shadow: Shadow, { input, at }: Waiting, effects: ShadowEffect[]): 
     const told = { ...shadow, world: learn(shadow.world, input) };
     if (!told.daemon) return told;
     return change(told, told.daemon, effects, (draft) => {
+      draft.dueAt = ANY_TIME;
       if (input.kind === "process") countProcess(draft, input.name, input.count);
       else {
         if (input.kind === "link" && input.up) seeVmac(draft, input.interface);
@@ -116,8 +122,9 @@ function deal(shadow: Shadow, { input, at }: Waiting, effects: ShadowEffect[]): 
   if (!daemon) return shadow;
   if (input.kind === "stopping") return lose(shadow, "stop", effects);
   return change(shadow, daemon, effects, (draft) => {
-    if (input.kind === "advert") hear(draft, input, at);
-    else if (input.kind === "reloaded") reload(draft, input.config);
+    if (input.kind === "advert") return hear(draft, input, at);
+    draft.dueAt = ANY_TIME;
+    if (input.kind === "reloaded") reload(draft, input.config);
     else if (input.kind === "script") countScript(draft, input.name, input.outcome === "success");
     else if (input.kind === "seed") seed(draft, input);
     else if (input.kind === "bfd") setSession(draft, input.name, input.up);
@@ -160,8 +167,11 @@ const keyOf = (input: ShadowInput): string =>
     "address" in input ? input.address : "",
   ].join("\0");
 
-function isFact(input: ShadowInput): input is Fact {
-  return ["link", "addresses", "address", "file", "process"].includes(input.kind);
+const FACTS: ReadonlySet<ShadowInput["kind"]> = new Set(["link", "addresses", "address", "file", "process"]);
+
+/** Whether it outlives the daemon. */
+export function isFact(input: ShadowInput): input is Fact {
+  return FACTS.has(input.kind);
 }
 
 function seeVmac(draft: Draft, nic: string): void {
@@ -213,17 +223,42 @@ function setProcess(draft: Draft, name: string, state: ProcessState): void {
   draft.tracked = { ...draft.tracked, processes: new Map(draft.tracked.processes).set(name, state) };
 }
 
-/** Works on a copy of the daemon. */
+/** Works on a copy of the daemon. Field by field: it is done for every advert. */
 function change(shadow: Shadow, daemon: Daemon, effects: ShadowEffect[], work: (draft: Draft) => void): Shadow {
   const draft: Draft = {
-    ...daemon,
-    routers: [...daemon.routers],
-    groups: [...daemon.groups],
+    config: daemon.config,
+    release: daemon.release,
+    virtual: daemon.virtual,
+    routers: daemon.routers.slice(),
+    groups: daemon.groups.slice(),
+    tracked: daemon.tracked,
+    settling: daemon.settling,
+    delayedUntil: daemon.delayedUntil,
+    frozen: daemon.frozen,
+    turns: daemon.turns,
+    dueAt: daemon.dueAt,
+    places: daemon.places,
     world: shadow.world,
     now: shadow.now,
     effects,
   };
   work(draft);
-  const { world, now, effects: _, ...changed } = draft;
-  return { now, world, daemon: changed };
+  return {
+    now: draft.now,
+    world: draft.world,
+    daemon: {
+      config: draft.config,
+      release: draft.release,
+      virtual: draft.virtual,
+      routers: draft.routers,
+      groups: draft.groups,
+      tracked: draft.tracked,
+      settling: draft.settling,
+      delayedUntil: draft.delayedUntil,
+      frozen: draft.frozen,
+      turns: draft.turns,
+      dueAt: draft.dueAt,
+      places: draft.places,
+    },
+  };
 }

@@ -3,7 +3,7 @@ import type { Release } from "../conf/version.ts";
 import type { EpochUs, MonoUs } from "../core/time.ts";
 import type { Daemon, EventBody, ProcessState, Source } from "../events/event.ts";
 import type { HeardAdvert } from "../vrrp/senders.ts";
-import { createShadow, type Shadow, step } from "./engine.ts";
+import { createShadow, isFact, type Shadow, step } from "./engine.ts";
 import type { ShadowEffect, ShadowInput } from "./input.ts";
 import type { Sight, Witness } from "./observed.ts";
 import { Rejections } from "./rejections.ts";
@@ -48,7 +48,7 @@ const RECENT_MAX = 2_000;
 /** A file that is changed while the daemon reads it: start times are known to a hundredth of a second. */
 const SAME_TIME_US = 1_000_000;
 /** How often what is seen is compared with what should be, microseconds: a fraction of the smallest tolerance. */
-const JUDGE_US = 300_000;
+const JUDGE_US = 400_000;
 /**
  * How long a virtual address that goes is held back, microseconds: the kernel tells of it at once, and of what made keepalived remove
  * it (an advert in a pipe, a line of the log, a process that ends) a little later.
@@ -83,8 +83,8 @@ export class Follower {
   private judgedAt = Number.NEGATIVE_INFINITY;
 
   /** What has been concluded since the last call, in order. */
-  take(): Said[] {
-    return this.said.splice(0);
+  take(): readonly Said[] {
+    return this.said.length === 0 ? NOTHING_SAID : this.said.splice(0);
   }
 
   // --- configuration and processes ------------------------------------------------------------------------------------
@@ -205,14 +205,9 @@ export class Follower {
   advert(heard: HeardAdvert, { mono, epoch }: Moment): void {
     const { advert, interface: nic, outgoing } = heard;
     this.step({ kind: "advert", interface: nic, outgoing, advert }, mono);
-    const from = outgoing ? "sends" : `hears from ${advert.source}`;
-    const by: Witness = {
-      source: "wire",
-      ts: epoch,
-      text: `${from} an advert of VRID ${advert.vrid} with priority ${advert.priority} on ${nic}`,
-    };
+    if (advert.priority === 0) return;
+    const by = new AdvertWitness(epoch, heard);
     for (const { name } of this.index.instancesOf(heard)) {
-      if (advert.priority === 0) continue;
       const peer = outgoing ? undefined : advert.source;
       this.tell({ kind: "advert", instance: name, peer, priority: advert.priority, by }, mono);
       this.seeds.advert(name, outgoing, advert.priority, mono);
@@ -283,10 +278,10 @@ export class Follower {
   // --- the engine ----------------------------------------------------------------------------------------------------------
 
   private step(input: ShadowInput, at: MonoUs): void {
-    if (!this.living && !["started", "gone"].includes(input.kind)) {
+    if (!this.living && input.kind !== "started" && input.kind !== "gone") {
       // Facts outlive the daemon; the rest may turn out to belong to one that has begun already.
       if (input.kind !== "tick") this.remember(input, at);
-      if (!FACTS.has(input.kind)) return;
+      if (!isFact(input)) return;
     }
     const [shadow, effects] = step(this.shadow, input, at);
     this.shadow = shadow;
@@ -387,7 +382,26 @@ export class Follower {
   }
 }
 
-const FACTS: ReadonlySet<ShadowInput["kind"]> = new Set(["link", "addresses", "address", "file", "process"]);
+const NOTHING_SAID: readonly Said[] = [];
+
+/** An advert that was seen, in words once somebody asks: hardly ever. */
+class AdvertWitness implements Witness {
+  readonly source = "wire";
+  readonly ts: EpochUs;
+  private readonly heard: HeardAdvert;
+
+  constructor(ts: EpochUs, heard: HeardAdvert) {
+    this.ts = ts;
+    this.heard = heard;
+  }
+
+  get text(): string {
+    const { advert, interface: nic, outgoing } = this.heard;
+    const from = outgoing ? "sends" : `hears from ${advert.source}`;
+    return `${from} an advert of VRID ${advert.vrid} with priority ${advert.priority} on ${nic}`;
+  }
+}
+
 /** Most evidence of one divergence: the contract's bound. */
 const EVIDENCE_MAX = 16;
 

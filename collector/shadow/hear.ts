@@ -1,7 +1,7 @@
 import { compareAddresses } from "../core/address.ts";
 import type { Release } from "../conf/version.ts";
 import type { MonoUs } from "../core/time.ts";
-import { arm, type Draft, patch, routerAt, tellPriority } from "./draft.ts";
+import { arm, type Changeable, type Draft, patch, renew, routerAt, setTimer, tellPriority } from "./draft.ts";
 import type { ShadowInput } from "./input.ts";
 import { type HeardPeer, isBefore, isOld, type Router, skewOfUs } from "./router.ts";
 import { OWNER_PRIORITY } from "./track.ts";
@@ -26,7 +26,7 @@ export function hear(draft: Draft, heard: Heard, at: MonoUs): void {
   if (index === undefined) return;
   const router = routerAt(draft, index);
   if (heard.outgoing) {
-    if (router.state === "MASTER") patch(draft, index, { armedAt: at });
+    if (router.state === "MASTER") renew(draft, index).armedAt = at;
     return;
   }
   if (isDeaf(draft)) return;
@@ -52,10 +52,11 @@ export function hear(draft: Draft, heard: Heard, at: MonoUs): void {
     return;
   }
   const peer = { address: advert.source, priority: advert.priority, intervalUs: advert.advertIntervalUs, heardAt: at };
-  patch(draft, index, { peers: remember(router.peers, peer) });
+  const hearing = renew(draft, index);
+  hearing.peers = remember(router.peers, peer);
   if (isDown) return;
   if (router.state === "MASTER" || router.transitioning) hearAsMaster(draft, index, peer);
-  else hearAsBackup(draft, index, peer);
+  else hearAsBackup(draft, index, peer, hearing);
 }
 
 const isDeaf = ({ release, delayedUntil, now }: Draft): boolean =>
@@ -66,9 +67,9 @@ function receiverOf(draft: Draft, { interface: nic, outgoing, advert }: Heard): 
   const multicast = isMulticast(advert);
   if (!outgoing && !multicast && !isOwnAddress(draft, advert.destination)) return undefined;
   const found: number[] = [];
-  for (let index = 0; index < draft.routers.length; index += 1) {
+  for (const index of draft.places.get(advert.vrid) ?? []) {
     const { conf } = routerAt(draft, index);
-    if (conf.vrid !== advert.vrid || conf.family !== advert.family) continue;
+    if (conf.family !== advert.family) continue;
     const isHere = conf.interface === nic || (conf.interface === undefined && conf.unicastPeers.length > 0);
     if (!isHere && !(outgoing && conf.vmac?.interface === nic)) continue;
     // Sockets are bound: a unicast one to the own address, a multicast one joins its group, and each has its protocol.
@@ -77,6 +78,7 @@ function receiverOf(draft: Draft, { interface: nic, outgoing, advert }: Heard): 
     found.push(index);
   }
   // Several unicast instances may share a VRID: the peer tells them apart.
+  if (found.length < 2) return found[0];
   return (
     found.find((index) => routerAt(draft, index).conf.unicastPeers.some(({ address }) => address === advert.source)) ??
     found[0]
@@ -91,6 +93,7 @@ function isOwnAddress({ world }: Draft, address: string): boolean {
 }
 
 function remember(peers: readonly HeardPeer[], peer: HeardPeer): readonly HeardPeer[] {
+  if (peers.length === 0 || (peers.length === 1 && peers[0]?.address === peer.address)) return [peer];
   return [...peers.filter(({ address }) => address !== peer.address), peer].slice(-PEERS_MAX);
 }
 
@@ -110,11 +113,11 @@ function ignore(draft: Draft, index: number, isIntervalMismatch: boolean): void 
 /** A master sends an interval after the last packet it got, its own included. */
 function rearm(draft: Draft, index: number): void {
   const { conf } = routerAt(draft, index);
-  if (!conf.lowerPrioNoAdvert || isOld(draft.release)) patch(draft, index, { armedAt: draft.now });
+  if (!conf.lowerPrioNoAdvert || isOld(draft.release)) renew(draft, index).armedAt = draft.now;
 }
 
-function hearAsBackup(draft: Draft, index: number, peer: HeardPeer): void {
-  const router = routerAt(draft, index);
+/** @param router  the copy that is being changed */
+function hearAsBackup(draft: Draft, index: number, peer: HeardPeer, router: Changeable<Router>): void {
   if (peer.priority === 0) {
     patch(draft, index, { master: undefined });
     arm(draft, index, { downUs: skewOfUs(router, draft.release), cause: "priority-zero" });
@@ -132,15 +135,13 @@ function hearAsBackup(draft: Draft, index: number, peer: HeardPeer): void {
   }
   tellNearMiss(draft, router, peer);
   const { conf } = router;
-  patch(draft, index, {
-    wants: "BACKUP",
-    master: peer,
-    source: peer.address,
-    armedAt: draft.now,
-    preemptAt: preemptAtAfter(router, isLower, draft.now),
-    masterIntervalUs: conf.version === 3 && !isOld(draft.release) ? peer.intervalUs : conf.advertIntervalUs,
-  });
-  arm(draft, index);
+  router.wants = "BACKUP";
+  router.master = peer;
+  router.source = peer.address;
+  router.armedAt = draft.now;
+  router.preemptAt = preemptAtAfter(router, isLower, draft.now);
+  router.masterIntervalUs = conf.version === 3 && !isOld(draft.release) ? peer.intervalUs : conf.advertIntervalUs;
+  setTimer(draft, router);
 }
 
 /** The delay begins with the first lower advert, and until it is over lower adverts are accepted. */

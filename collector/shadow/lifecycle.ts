@@ -25,7 +25,16 @@ export function emptyDaemon(config: Running, release: Release): Daemon {
     delayedUntil: undefined,
     frozen: undefined,
     turns: 0,
+    dueAt: Number.NEGATIVE_INFINITY,
+    places: placesOf(config),
   };
+}
+
+function placesOf({ instances }: Running): Map<number, number[]> {
+  const places = new Map<number, number[]>();
+  for (const [index, { vrid }] of instances.entries())
+    if (vrid !== undefined) places.set(vrid, [...(places.get(vrid) ?? []), index]);
+  return places;
 }
 
 export function start(draft: Draft): void {
@@ -46,6 +55,7 @@ export function reload(draft: Draft, config: Running): void {
   const before = [...draft.routers];
   draft.config = config;
   draft.virtual = virtualAddressesOf(config);
+  draft.places = placesOf(config);
   draft.tracked = beginTracking(draft, draft.tracked);
   draft.settling = new Map();
   const keyOf = ({ family, vrid, interface: nic }: Instance): string => [family, vrid, nic].join("\0");

@@ -2,6 +2,7 @@ import { realServerName, virtualServerName } from "../checks/names.ts";
 import type { Instance, Running } from "../conf/model/types.ts";
 import type { Release } from "../conf/version.ts";
 import { US_PER_SECOND } from "../core/time.ts";
+import type { Family } from "../events/vocabulary.ts";
 import { masterDownUs } from "../vrrp/timers.ts";
 import type { HeardAdvert } from "../vrrp/senders.ts";
 import type { Subject } from "./observed.ts";
@@ -28,7 +29,7 @@ export function subjectsOf({ instances, trackProcesses }: Running): Subject[] {
 
 /** Which instances an advert speaks to, or comes from: those that keepalived itself would look it up for. */
 export class AdvertIndex {
-  private readonly byRouter = new Map<string, Instance[]>();
+  private readonly byRouter = new Map<number, Instance[]>();
 
   constructor(instances: readonly Instance[]) {
     for (const instance of instances) {
@@ -38,7 +39,7 @@ export class AdvertIndex {
   }
 
   instancesOf({ advert, interface: nic, outgoing }: HeardAdvert): readonly Instance[] {
-    const all = this.byRouter.get(routerKey(advert.family, advert.vrid)) ?? [];
+    const all = this.byRouter.get(routerKey(advert.family, advert.vrid)) ?? NONE;
     return all.filter(({ interface: own, vmac, unicastPeers, sourceAddress }) => {
       if (own !== undefined && own !== nic && vmac?.interface !== nic) return false;
       // One VRID may be in use several times between other addresses.
@@ -49,7 +50,8 @@ export class AdvertIndex {
   }
 }
 
-const routerKey = (family: string, vrid: number): string => `${family} ${vrid}`;
+const NONE: readonly Instance[] = [];
+const routerKey = (family: Family, vrid: number): number => (family === "ipv4" ? vrid : 256 + vrid);
 
 export interface ServiceSubject {
   readonly virtualServer: string;

@@ -130,7 +130,7 @@ function isAuthentic({ authType, passwordFingerprint, ah, source }: Decoded, { a
 
 export function isMulticast({ family, destination }: Decoded): boolean {
   if (family === "ipv6") return destination.startsWith("ff");
-  const first = Number(destination.split(".")[0]);
+  const first = Number.parseInt(destination, 10);
   return first >= 224 && first <= 239;
 }
 

@@ -135,7 +135,7 @@ class Book implements Verdicts {
       case "vip":
         return this.setVip(fact, now);
       case "advert":
-        return this.note(fact.instance, (before) => advertChange(fact, before, this.intervalOf(fact.instance), now));
+        return this.setAdvert(fact, now);
       case "process":
         return this.setProcess(fact, now);
       case "stopping":
@@ -206,8 +206,26 @@ class Book implements Verdicts {
     this.observed.set(instance, { ...before, ...change(before) });
   }
 
-  private intervalOf(instance: string): number {
-    return this.intervals.get(instance) ?? 0;
+  /** Field by field: this is what comes most. */
+  private setAdvert({ instance, peer, priority, by }: Extract<Fact, { kind: "advert" }>, now: MonoUs): void {
+    const { expected, logged, ownAdvert, ownSince, peerAdvert, timeout, rejection } =
+      this.observed.get(instance) ?? NOTHING_OBSERVED;
+    if (peer !== undefined) {
+      const newest = { value: { peer, priority }, since: now, by };
+      this.observed.set(instance, { expected, logged, ownAdvert, ownSince, peerAdvert: newest, timeout, rejection });
+      return;
+    }
+    const pauseUs = PAUSE_INTERVALS * (this.intervals.get(instance) ?? 0);
+    const goesOn = ownAdvert !== undefined && now - ownAdvert.since <= pauseUs;
+    this.observed.set(instance, {
+      expected,
+      logged,
+      ownAdvert: { value: true, since: now, by },
+      ownSince: goesOn ? ownSince : now,
+      peerAdvert,
+      timeout,
+      rejection,
+    });
   }
 
   private setVip({ address, present, by }: Extract<Fact, { kind: "vip" }>, now: MonoUs): void {
@@ -258,17 +276,6 @@ const serviceKey = ({
   readonly virtualServer: string;
   readonly realServer: string;
 }): string => `${virtualServer}\0${realServer}`;
-
-function advertChange(
-  { peer, priority, by }: Extract<Fact, { kind: "advert" }>,
-  { ownAdvert, ownSince }: Observed,
-  intervalUs: number,
-  now: MonoUs,
-): Partial<Observed> {
-  if (peer !== undefined) return { peerAdvert: { value: { peer, priority }, since: now, by } };
-  const goesOn = ownAdvert !== undefined && now - ownAdvert.since <= PAUSE_INTERVALS * intervalUs;
-  return { ownAdvert: { value: true, since: now, by }, ownSince: goesOn ? ownSince : now };
-}
 
 /** The same again is no news. */
 const seen = <T>(before: Seen<T> | undefined, value: T, since: MonoUs, by: Witness): Seen<T> =>

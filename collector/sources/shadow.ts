@@ -18,8 +18,8 @@ import type { ProcessNews } from "./process-watch.ts";
 import { processIds, readStat, ticksToUs } from "./processes.ts";
 import type { Source, SourceContext } from "./source.ts";
 
-/** How often deadlines and differences are looked at, milliseconds. */
-const TICK_MS = 100;
+/** How often deadlines and differences are looked at, milliseconds: whatever is heard brings deadlines as well. */
+const TICK_MS = 250;
 /** What a source tells may be this old, microseconds: more, and its clock is another one. */
 const LATE_MAX_US = 5_000_000;
 /** Most events in so long, microseconds, beyond those of a divergence: an instance that flaps at ten milliseconds tells no more by more. */
@@ -97,7 +97,7 @@ class ShadowSource implements Source {
       logged.subscribe((seen) => this.guard(() => this.hearLog(seen))),
       captured.subscribe((seen) => this.guard(() => this.hearGaps(seen))),
       checked.subscribe((seen) => this.guard(() => this.hearChecks(seen))),
-      heard.subscribe((advert) => this.guard(() => this.follower.advert(advert, this.momentOf(advert.ts)))),
+      heard.subscribe((advert) => this.hearAdvert(advert)),
       (this.options.every ?? everyInterval)(TICK_MS, () => this.guard(() => this.tick())),
     );
   }
@@ -130,10 +130,26 @@ class ShadowSource implements Source {
       work();
       this.hand();
     } catch (error) {
-      const fault = messageOf(error);
-      if (this.fault !== fault) this.context?.log("error", `the shadow could not make sense of something: ${fault}`);
-      this.fault = fault;
+      this.failed(error);
     }
+  }
+
+  /** The same, with one look at the clocks: it is what comes most. */
+  private hearAdvert(advert: HeardAdvert): void {
+    try {
+      const now = this.now();
+      this.follower.setOffset(now);
+      this.follower.advert(advert, momentAt(advert.ts, now));
+      this.hand();
+    } catch (error) {
+      this.failed(error);
+    }
+  }
+
+  private failed(error: unknown): void {
+    const fault = messageOf(error);
+    if (this.fault !== fault) this.context?.log("error", `the shadow could not make sense of something: ${fault}`);
+    this.fault = fault;
   }
 
   private tick(): void {
@@ -153,11 +169,8 @@ class ShadowSource implements Source {
     return { mono: this.clock.mono(), epoch: this.clock.epoch() };
   }
 
-  /** When something happened that a source dates by the wall clock. */
   private momentOf(ts: number): Moment {
-    const { mono, epoch } = this.now();
-    const age = Math.min(Math.max(0, epoch - ts), LATE_MAX_US);
-    return { mono: (mono - age) as MonoUs, epoch: ts as EpochUs };
+    return momentAt(ts, this.now());
   }
 
   // --- what comes in -------------------------------------------------------------------------------------------------
@@ -489,6 +502,12 @@ class ShadowSource implements Source {
     const body = { kind: "collector.gap", sourceName: this.name, reason, to: ts, lost: dropped } as const;
     this.outbox?.add([{ source: "collector", ts, tsUncertaintyUs: 0, idParts: ["shadow gap", ts], body }]);
   }
+}
+
+/** When something happened that a source dates by the wall clock. */
+function momentAt(ts: number, { mono, epoch }: Moment): Moment {
+  const age = Math.min(Math.max(0, epoch - ts), LATE_MAX_US);
+  return { mono: (mono - age) as MonoUs, epoch: ts as EpochUs };
 }
 
 const placeOf = (body: EventBody): string[] => [body.kind, "instance" in body ? (body.instance ?? "") : ""];

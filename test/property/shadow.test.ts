@@ -301,6 +301,18 @@ test("in FAULT no advert changes anything", () => {
   );
 });
 
+test("no deadline comes before the time up to which none is looked for", () => {
+  fc.assert(
+    fc.property(script, (timed) => {
+      watch(timed, ({ after }) => {
+        if (!after.daemon || after.daemon.frozen) return;
+        expect(after.daemon.dueAt).toBeLessThanOrEqual(nextDeadline(after) ?? Number.POSITIVE_INFINITY);
+      });
+    }),
+    runs,
+  );
+});
+
 test("frozen it does nothing until it wakes or is gone", () => {
   fc.assert(
     fc.property(script, (timed) => {
