@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { type Event, type EventBody, eventFault, type SourceStatus } from "./events/event.ts";
 import { type EventJson, type Identity, type Observation, toEvent, toEventJson } from "./events/observation.ts";
 import { messageOf } from "./core/errors.ts";
@@ -14,6 +13,7 @@ import { uptimeUs } from "./sources/processes.ts";
 import { buildSources } from "./build-sources.ts";
 import type { Position, Source } from "./sources/source.ts";
 import { ENDED_IN_ORDER, SelfWatch } from "./self-watch.ts";
+import { wait } from "./sources/wait.ts";
 import { VERSION } from "./version.ts";
 
 /** How long the start waits for a source, milliseconds. A slower one goes on starting beside the others. */
@@ -89,7 +89,7 @@ class Collector implements RunningCollector {
     this.config = config;
     this.deps = deps;
     this.spool = spool;
-    this.wait = deps.wait ?? sleepUntil;
+    this.wait = deps.wait ?? wait;
     this.identity = { cluster: config.cluster, node: config.node };
     this.sources = deps.sources ?? buildSources(config, { clock: deps.clock });
     this.startTs = deps.clock.epoch();
@@ -291,9 +291,6 @@ class Collector implements RunningCollector {
 }
 
 const jsonOf = (event: Event): EventJson => ({ kind: event.kind, json: JSON.stringify(event) });
-
-const sleepUntil = (ms: number, signal: AbortSignal): Promise<void> =>
-  sleep(ms, undefined, { signal }).catch(() => undefined);
 
 function everyInterval(ms: number, tick: () => void): () => void {
   const timer = setInterval(tick, ms);

@@ -43,6 +43,8 @@ export interface CaptureReader {
   push(chunk: Uint8Array): Observation[];
   /** All that was captured up to `now` was pushed: who has fallen silent? Epoch microseconds on the capture's clock. */
   tick(now: number): Observation[];
+  /** Nobody falls silent before this instant of the capture's clock. */
+  dueAt(): number;
   /** From here on time or capture is another: of whoever was sending, nothing is known after its last advert. */
   interrupt(): Observation[];
   /** The capture is over. `fault` says what is wrong with a damaged or cut file. */
@@ -214,6 +216,7 @@ export function createCaptureReader({
   return {
     push: (chunk) => parser.push(chunk).flatMap(read),
     tick: (now) => tracker.tick(now).map(edgeObservation),
+    dueAt: () => tracker.dueAt(),
     interrupt: () => tracker.end().map(edgeObservation),
     end: () => ({ fault: parser.end(), observations: tracker.end().map(edgeObservation) }),
     counts: () => ({

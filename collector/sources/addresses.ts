@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
-import { setTimeout as sleep } from "node:timers/promises";
 import { normaliseAddress } from "../core/address.ts";
 import { type Clock, parseIsoUs } from "../core/time.ts";
 import type { EventBody, SourceStatus } from "../events/event.ts";
 import type { Observation } from "../events/observation.ts";
 import { type ChildEnd, type ChildHandle, type StartChild, startChild } from "./child.ts";
 import type { Source, SourceContext } from "./source.ts";
+import { wait as waitFor } from "./wait.ts";
 
 const RESTART_FIRST_MS = 1_000;
 const RESTART_MAX_MS = 60_000;
@@ -52,7 +52,7 @@ class AddressesSource implements Source {
   constructor({ clock, start, wait, isListening }: AddressesOptions) {
     this.clock = clock;
     this.startChild = start ?? startChild;
-    this.wait = wait ?? ((ms, signal) => sleep(ms, undefined, { signal }).catch(() => undefined));
+    this.wait = wait ?? waitFor;
     this.isListening = isListening ?? joinedNetlinkGroup;
   }
 

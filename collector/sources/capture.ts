@@ -1,8 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Running } from "../conf/model/types.ts";
 import { messageOf } from "../core/errors.ts";
-import { type Clock, US_PER_SECOND } from "../core/time.ts";
+import { type Clock, US_PER_MS, US_PER_SECOND } from "../core/time.ts";
 import type { EventBody, SourceStatus } from "../events/event.ts";
 import type { Observation } from "../events/observation.ts";
 import { type CaptureReader, createCaptureReader } from "../pcap/observations.ts";
@@ -10,6 +9,7 @@ import { type ChildEnd, type ChildHandle, type StartChild, startChild } from "./
 import type { HeardAdvert } from "../vrrp/senders.ts";
 import type { EffectiveConfigs } from "./effective-config.ts";
 import type { Source, SourceContext } from "./source.ts";
+import { wait as waitFor } from "./wait.ts";
 
 /**
  * What the kernel hands over. VRRP over IPv4 and IPv6, and in an IPv4 authentication header, whose first byte says what it
@@ -28,15 +28,16 @@ const SNAP_BYTES = 1_600;
 /** Most observations handed over at once. */
 const BATCH_MAX = 500;
 /** How long an advert waits for others before it is handed over, milliseconds. An edge does not wait. */
-const BATCH_WAIT_MS = 200;
+const BATCH_WAIT_MS = 500;
 /** tcpdump is read as soon as it writes, but when there were this many packets in a second: then a look a while is enough. */
 const BUSY_PACKETS = 100;
 /** A while, milliseconds. */
 const BUSY_WAIT_MS = 100;
 /** Most adverts, and most edges, that wait to be handed over. Beyond, the oldest are dropped and counted. */
 const WAITING_MAX = 20_000;
-/** How often silence is looked for, milliseconds. */
+/** How long after somebody may have fallen silent it is looked for, and how often at least, milliseconds. */
 const TICK_MS = 100;
+const TICK_MAX_MS = 500;
 /** How often tcpdump is asked for what the kernel dropped, milliseconds. */
 const STATS_MS = 10_000;
 /** A wall clock that moves this much against the one that never steps was set, or the machine slept. Microseconds. */
@@ -93,7 +94,7 @@ class CaptureSource implements Source {
     this.tap = tap;
     this.configs = configs;
     this.startChild = start ?? startChild;
-    this.wait = wait ?? ((ms, signal) => sleep(ms, undefined, { signal }).catch(() => undefined));
+    this.wait = wait ?? waitFor;
     const names = new InterfaceNames(clock);
     this.nameOf = interfaceName ?? ((index) => names.nameOf(index));
     this.waiting = new Backlog(waitingMax ?? WAITING_MAX, this.wait, (lost) => this.gap(lost));
@@ -199,7 +200,8 @@ class CaptureSource implements Source {
     let statsAt = this.clock.mono() + STATS_MS * 1_000;
     let readUpTo = this.clock.epoch();
     while (!ended.aborted) {
-      await this.wait(TICK_MS, ended);
+      const untilDueMs = (reader.dueAt() - this.clock.epoch()) / US_PER_MS;
+      await this.wait(Math.min(Math.max(untilDueMs, TICK_MS), TICK_MAX_MS), ended);
       if (ended.aborted) return;
       const now = this.clock.epoch();
       const mono = this.clock.mono();

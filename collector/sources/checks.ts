@@ -1,5 +1,4 @@
 import { networkInterfaces } from "node:os";
-import { setTimeout as sleep } from "node:timers/promises";
 import { Guard, addressesOf, isElected } from "../checks/guard.ts";
 import { readTrackFile } from "../checks/kinds/file.ts";
 import { probe as realProbe, type ProbeOptions, type Probed, type ProbeRequest } from "../checks/kinds/probe.ts";
@@ -13,6 +12,7 @@ import type { Observation } from "../events/observation.ts";
 import type { EffectiveConfig, EffectiveConfigs } from "./effective-config.ts";
 import type { Handover } from "./handover.ts";
 import type { Source, SourceContext } from "./source.ts";
+import { wait as waitFor } from "./wait.ts";
 
 /** How often addresses, and files that checkers track, are looked at, milliseconds. */
 const LOOK_MS = 2_000;
@@ -81,7 +81,7 @@ class ChecksSource implements Source {
     this.options = options;
     const { concurrentMax, probesPerLoop } = options.settings;
     this.guard = new Guard({ concurrentMax, perLoopMax: probesPerLoop === 0 ? undefined : probesPerLoop });
-    this.wait = options.wait ?? ((ms, signal) => sleep(ms, undefined, { signal }).catch(() => undefined));
+    this.wait = options.wait ?? waitFor;
   }
 
   async start(context: SourceContext): Promise<void> {

@@ -27,7 +27,7 @@ const POLL_MS = 2_000;
  * reads the whole configuration, so it is seldom; whoever sees a daemon begin asks for a look at once.
  */
 const CHAIN_US = 300 * US_PER_SECOND;
-/** The same while something is wrong with the living processes or what they left: it may pass. */
+/** The same while something is wrong with the living processes or what they left: it may pass. From the third time on that it has not, twice as long. */
 const WRONG_US = 30 * US_PER_SECOND;
 
 export interface ConfWatchOptions {
@@ -74,6 +74,7 @@ export class ConfWatchSource implements Source {
   private chainSeenUs = 0;
   /** What was wrong with the living processes and their traces when they were last looked at: true only when it is still so. */
   private passing: ReadonlySet<string> = new Set();
+  private wrongUs = WRONG_US / 2;
 
   constructor(options: ConfWatchOptions) {
     this.options = options;
@@ -113,7 +114,7 @@ export class ConfWatchSource implements Source {
   /** Looks once. What has not changed is not told again. */
   async poll(): Promise<void> {
     const now = this.options.clock.epoch();
-    const pauseUs = this.passing.size > 0 ? WRONG_US : CHAIN_US;
+    const pauseUs = this.passing.size > 0 ? Math.min(Math.max(this.wrongUs, WRONG_US), CHAIN_US) : CHAIN_US;
     const isStale = this.chain === undefined || Math.abs(now - this.chainSeenUs) >= pauseUs;
     if (!isStale && stampsOf(this.paths) === this.stamps) return;
     const { path, diagnostics, ...reader } = this.effective(now);
@@ -178,6 +179,8 @@ export class ConfWatchSource implements Source {
     const passing = new Set(observations.flatMap(passingCodeOf));
     const before = this.passing;
     this.passing = passing;
+    const isSame = passing.size === before.size && [...passing].every((code) => before.has(code));
+    this.wrongUs = isSame ? this.wrongUs * 2 : WRONG_US / 2;
     return observations.filter((one) => passingCodeOf(one).every((code) => before.has(code)));
   }
 }

@@ -1,5 +1,4 @@
 import { constants, openSync, closeSync, fstatSync, readFileSync } from "node:fs";
-import { setTimeout as sleep } from "node:timers/promises";
 import { isKeepalived } from "../chain/process.ts";
 import type { Clock } from "../core/time.ts";
 import type { SourceStatus } from "../events/event.ts";
@@ -11,6 +10,7 @@ import { installedBuild, signalNumber } from "./keepalived-build.ts";
 import type { ProcessNews } from "./process-watch.ts";
 import { commandOf, readStat } from "./processes.ts";
 import type { Source, SourceContext } from "./source.ts";
+import { wait as waitFor } from "./wait.ts";
 
 /** How often keepalived is asked, milliseconds: each time it writes a file and a line to its log. */
 const ASK_MS = 60_000;
@@ -56,7 +56,7 @@ class DumpSource implements Source {
 
   constructor(options: DumpOptions) {
     this.options = options;
-    this.wait = options.wait ?? ((ms, signal) => sleep(ms, undefined, { signal }).catch(() => undefined));
+    this.wait = options.wait ?? waitFor;
   }
 
   async start(context: SourceContext): Promise<void> {

@@ -1,9 +1,9 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { readJournalEntry } from "../logs/journal.ts";
 import type { SourceStatus } from "../events/event.ts";
 import type { Observation } from "../events/observation.ts";
 import { type ChildHandle, type StartChild, startChild } from "./child.ts";
 import type { Source, SourceContext } from "./source.ts";
+import { wait as waitFor } from "./wait.ts";
 
 const RESTART_FIRST_MS = 1_000;
 const RESTART_MAX_MS = 60_000;
@@ -31,7 +31,7 @@ export class JournalSource implements Source {
 
   constructor({ start, wait }: JournalOptions = {}) {
     this.startChild = start ?? startChild;
-    this.wait = wait ?? ((ms, signal) => sleep(ms, undefined, { signal }).catch(() => undefined));
+    this.wait = wait ?? waitFor;
   }
 
   async start(context: SourceContext): Promise<void> {

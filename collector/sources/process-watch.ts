@@ -1,6 +1,5 @@
 import { existsSync, type FSWatcher, readFileSync, statSync, watch } from "node:fs";
 import { dirname } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { SubsystemName } from "../chain/chain.ts";
 import { isKeepalived } from "../chain/process.ts";
 import type { Clock } from "../core/time.ts";
@@ -24,6 +23,7 @@ import {
   uptimeUs,
 } from "./processes.ts";
 import type { Source, SourceContext } from "./source.ts";
+import { wait as waitFor } from "./wait.ts";
 
 /** How often keepalived's known processes are looked at, milliseconds. */
 const LOOK_MS = 250;
@@ -99,7 +99,7 @@ class ProcessWatchSource implements Source {
     this.options = options;
     this.proc = options.proc ?? "/proc";
     this.search = new Search(this.proc, () => this.wantedNamespace());
-    this.wait = options.wait ?? ((ms, signal) => sleep(ms, undefined, { signal }).catch(() => undefined));
+    this.wait = options.wait ?? waitFor;
   }
 
   async start(context: SourceContext): Promise<void> {

@@ -41,6 +41,8 @@ export interface SenderTracker {
   advert(heard: HeardAdvert): readonly SenderEdge[];
   /** All that was captured up to `now` has been handed in: who has been silent for too long? Epoch microseconds on the capture's clock. */
   tick(now: number): readonly SenderEdge[];
+  /** Nobody falls silent before this instant. */
+  dueAt(): number;
   /** The capture ends here: of whoever was sending, nothing is known after its last advert. */
   end(): SenderEdge[];
   /** Adverts of senders that were too many to follow. */
@@ -139,6 +141,7 @@ export function createSenderTracker(sendersMax = SENDERS_MAX): SenderTracker {
       return edges.length === 0 ? own : [...edges, ...own];
     },
     tick,
+    dueAt: () => dueAt,
     end,
     refused: () => refused,
   };

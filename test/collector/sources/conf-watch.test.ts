@@ -148,6 +148,32 @@ describe("the watch over the configuration", () => {
     expect(told.filter(({ kind }) => kind === "config.loaded")).toHaveLength(3);
   });
 
+  test("looks for the end of what stays wrong less and less often, but not less often than for anything else", async () => {
+    write(path, instance(150));
+    let looks = 0;
+    const resolve = (): StartChain => {
+      looks += 1;
+      const tree = {
+        read: () => ({ unreadable: "-" }),
+        stat: () => undefined,
+        readlink: () => undefined,
+        list: () => [],
+      };
+      const wrong = { code: "daemon_child_missing", severity: "degraded", message: "-", fix: "-" } as const;
+      return { ...resolveChain(tree, {}), configuration: { path, why: "option", files: [path] }, diagnostics: [wrong] };
+    };
+    const source = createConfWatchSource({ clock, resolve, every: () => () => undefined });
+    await source.start(context());
+    const at: number[] = [];
+    for (let seconds = 1; seconds <= 1_200; seconds += 1) {
+      now += 1_000_000;
+      const before = looks;
+      await source.poll();
+      if (looks > before) at.push(seconds);
+    }
+    expect(at).toEqual([30, 60, 120, 240, 480, 780, 1_080]);
+  });
+
   test("tells again when a fault is gone although the files are as they were", async () => {
     const folder = join(dir, "run");
     write(
