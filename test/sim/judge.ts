@@ -33,7 +33,7 @@ interface Telling {
 /** A difference between what was so and what was told. */
 export interface Fault {
   readonly kind: string;
-  readonly what: "missed" | "wrong" | "wrong-suspected" | "boundary" | "not-converged" | "failed";
+  readonly what: "missed" | "wrong" | "wrong-suspected" | "boundary" | "cause" | "not-converged" | "failed";
   readonly text: string;
 }
 
@@ -47,6 +47,9 @@ export interface KindScore {
   readonly wrong: number;
   readonly suspectedRight: number;
   readonly suspectedWrong: number;
+  /** Those of one known cause, confirmed, and those of them of which it was told. */
+  readonly caused: number;
+  readonly explained: number;
   /** Microseconds, of starts and ends of what was found. */
   readonly boundaryErrors: readonly number[];
   readonly beyondSlack: number;
@@ -178,6 +181,8 @@ function scoreOf(
   const latencies: number[] = [];
   let beyondSlack = 0;
   let found = 0;
+  let caused = 0;
+  let explained = 0;
   for (const truth of must) {
     const report = bestOf(
       reports.filter((one) => meets(one, truth)),
@@ -192,6 +197,11 @@ function scoreOf(
       continue;
     }
     found += 1;
+    if (truth.cause !== undefined && report.certainty === "confirmed") {
+      caused += 1;
+      if (report.cause === truth.cause) explained += 1;
+      else faults.push({ kind, what: "cause", text: `it comes of ${truth.cause}: ${textOf(report)}` });
+    }
     const errors = [
       { errorUs: Math.abs(report.from - truth.from), slackUs: truth.startSlackUs, which: "start" },
       ...(report.open || truth.open
@@ -223,6 +233,8 @@ function scoreOf(
     kind,
     must: must.length,
     found,
+    caused,
+    explained,
     right: confirmed.length - wrong.length,
     wrong: wrong.length,
     suspectedRight: suspected.length - suspectedWrong.length,

@@ -29,6 +29,10 @@ export function summaryOf(outcomes: readonly Outcome[]): string {
         String(right + wrong),
         share(right, right + wrong),
         `${sum((one) => one.suspectedRight)}/${sum((one) => one.suspectedRight + one.suspectedWrong)}`,
+        share(
+          sum((one) => one.explained),
+          sum((one) => one.caused),
+        ),
         `${quantile(errors, 0.5)}/${quantile(errors, 0.99)}`,
         String(sum((one) => one.beyondSlack)),
         `${quantile(latencies, 0.5)}/${quantile(latencies, 0.99)}`,
@@ -58,6 +62,7 @@ const HEAD = [
   "told",
   "precision",
   "suspected right",
+  "cause right",
   "error p50/p99 s",
   "beyond",
   "latency p50/p99 s",

@@ -55,6 +55,38 @@ export const WORLDS: readonly World[] = [
     change: (scenario) => eachNode(scenario, () => ({ log: "seconds" })),
   },
   {
+    name: "step",
+    about: "clocks are right until one or the other is set forward or back, by up to 40 s",
+    change: (scenario, random) => {
+      const steps = scenario.nodes.flatMap(({ name }): TimedDeed[] =>
+        Array.from({ length: random.between(0, 1) }, () => ({
+          at: random.between(0, scenario.until - 15 * S),
+          deed: { kind: "clock", node: name, stepUs: random.between(-40 * S, 40 * S) },
+        })),
+      );
+      return { ...scenario, deeds: inOrder([...scenario.deeds, ...steps]) };
+    },
+  },
+  {
+    name: "blind",
+    about: "each node reads but some of its sources, and collectors end and begin again",
+    change: (scenario, random) => {
+      const partly = eachNode(scenario, () => {
+        const sources = SOURCE_NAMES.filter((name) => name === "config" || random.chance(0.6));
+        return { sources: sources.length > 1 ? sources : ["log", "config"] };
+      });
+      const ends = scenario.nodes.flatMap(({ name }): TimedDeed[] => {
+        if (random.chance(0.6)) return [];
+        const from = random.between(0, scenario.until - 15 * S);
+        return [
+          { at: from, deed: { kind: "collector", node: name, does: random.chance(0.5) ? "die" : "stop" } },
+          { at: random.between(from, scenario.until - 12 * S), deed: { kind: "collector", node: name, does: "start" } },
+        ];
+      });
+      return { ...partly, deeds: inOrder([...partly.deeds, ...ends]) };
+    },
+  },
+  {
     name: "late",
     about: "collectors are cut off for a while, batches overtake each other and come twice",
     change: (scenario, random) => {

@@ -1,3 +1,4 @@
+import { causeAt } from "./causes.ts";
 import { gapsIn, lengthOf, overlaps } from "./intervals.ts";
 import {
   acting,
@@ -34,6 +35,7 @@ export const noMaster: TruthModule = {
           must: isSeen && lengthOf(gap) > thresholdUs + 2 * slackUs && !unwatched.some((one) => overlaps(one, gap)),
           startSlackUs: slackUs,
           endSlackUs: slackUs,
+          cause: causeAt(run.scenario, gap.from),
         }));
     });
   },

@@ -1,3 +1,4 @@
+import { causeAt } from "./causes.ts";
 import { joined, lengthOf, overlaps, whenAtLeast } from "./intervals.ts";
 import {
   acting,
@@ -40,6 +41,7 @@ export const splitBrain: TruthModule = {
         must: visible.some((one) => overlaps(one, interval)),
         startSlackUs: slackUs,
         endSlackUs: slackUs,
+        cause: causeAt(run.scenario, interval.from),
       }));
     });
   },

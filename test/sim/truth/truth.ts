@@ -15,6 +15,8 @@ export interface TrueIncident extends Interval {
   /** How far a report's start and end may be from the true ones, by what the evidence can say. */
   readonly startSlackUs: number;
   readonly endSlackUs: number;
+  /** What it comes of, where that is one thing. */
+  readonly cause?: string | undefined;
 }
 
 /** What is true of one kind of incident. A report that meets none of these is wrong. */
