@@ -248,7 +248,7 @@ export class Collector {
     const errorUs = this.clock.errorUs(this.agenda.now);
     const step = errorUs - running.clockErrorUs;
     running.clockErrorUs = errorUs;
-    const now = this.epoch();
+    const now = this.reading().epoch;
     if (Math.abs(step) > CLOCK_STEP_US) {
       const reason = `the clock moved by ${(step / 1e6).toFixed(1)} s at once: it was set, or the machine slept`;
       const body = {

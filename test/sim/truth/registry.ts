@@ -1,8 +1,10 @@
+import { blindSpot } from "./blind-spot.ts";
 import { flapping } from "./flapping.ts";
+import { NEVER } from "./never.ts";
 import { noMaster } from "./no-master.ts";
 import { splitBrain } from "./split-brain.ts";
 import { startupFailure } from "./startup-failure.ts";
 import type { TruthModule } from "./truth.ts";
 
 /** One row a kind. Incidents of other kinds are counted, and not judged. */
-export const TRUTHS: readonly TruthModule[] = [splitBrain, noMaster, flapping, startupFailure];
+export const TRUTHS: readonly TruthModule[] = [splitBrain, noMaster, flapping, startupFailure, blindSpot, ...NEVER];
