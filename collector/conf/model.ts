@@ -155,6 +155,9 @@ function configuredOf(instance: Instance): ConfiguredInstance {
     nopreempt: instance.nopreempt,
     unicastPeers: instance.unicastPeers.slice(0, 512).map(({ address }) => address),
     authentication: instance.authentication.type,
+    ...(instance.authentication.hmacWindowUs === undefined
+      ? {}
+      : { hmacWindowUs: instance.authentication.hmacWindowUs }),
     ...(instance.vrid === undefined ? {} : { vrid: instance.vrid }),
     ...(instance.interface === undefined ? {} : { interface: instance.interface.slice(0, 255) }),
     ...(instance.sourceAddress === undefined ? {} : { sourceAddress: instance.sourceAddress }),

@@ -75,6 +75,9 @@ export const LIFE_SIGN_GAP_US = 10 * US_PER_SECOND;
 /** Every detector has concluded what there is to conclude from a silence this long. */
 export const SETTLED_US = 1_200 * US_PER_SECOND;
 
+/** auth_hmac refuses adverts whose sender's clock differs by more than its window: this share of it is worth a warning before. */
+export const HMAC_WINDOW_USED = 0.5;
+
 export interface DetectionOptions {
   /** Microseconds; default SILENT_AFTER_US. */
   readonly silentAfterUs: number;

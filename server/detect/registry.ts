@@ -4,6 +4,7 @@ import { configError } from "./config-error.ts";
 import type { Detector } from "./detector.ts";
 import type { IncidentKind } from "./incident.ts";
 import { flapping } from "./flapping.ts";
+import { hmacClock } from "./hmac-clock.ts";
 import { nearMiss, schedulerStall } from "./near-miss.ts";
 import { noMaster } from "./no-master.ts";
 import { quorumLost } from "./quorum-lost.ts";
@@ -28,6 +29,7 @@ export const DETECTORS: readonly Detector[] = [
   nodeDivergence,
   nearMiss,
   schedulerStall,
+  hmacClock,
   blindSpot,
   redundancyLost,
   configError,

@@ -160,13 +160,22 @@ function startStateOf(
   return isSet ? configured : isOwner ? "MASTER" : "BACKUP";
 }
 
+/** Without time_window keepalived makes one of the interval, never less than this: who goes by it warns too early, not too late. */
+const HMAC_WINDOW_MIN_US = 5 * US_PER_SECOND;
+
+function hmacWindow(text: string): number | undefined {
+  const seconds = /^\d{1,3}$/.test(text) ? Number(text) : 0;
+  return seconds >= 1 && seconds <= 300 ? seconds * US_PER_SECOND : undefined;
+}
+
 function authenticationOf(
   nodes: readonly ConfNode[],
   used: { version: 2 | 3; family: Family; strict: boolean; release: Release },
   fingerprintKey: string | undefined,
 ): Authentication {
   const hmac = entriesOf(nodes, "auth_hmac");
-  if (hmac.length > 0 && compareReleases(used.release, [2, 4, 0]) >= 0) return { type: "HMAC" };
+  if (hmac.length > 0 && compareReleases(used.release, [2, 4, 0]) >= 0)
+    return { type: "HMAC", hmacWindowUs: readValue(hmac, "time_window", hmacWindow) ?? HMAC_WINDOW_MIN_US };
   const lines = entriesOf(nodes, "authentication");
   const type = readValue(lines, "auth_type", (text) => (text === "PASS" || text === "AH" ? text : undefined));
   const password = valueOf(lines, "auth_pass");

@@ -113,6 +113,8 @@ export interface Authentication {
   readonly type: "none" | "PASS" | "AH" | "HMAC";
   /** Tells two passwords apart, and nothing else about them; only when the caller gave a key for it. */
   readonly passwordFingerprint?: string;
+  /** auth_hmac's time_window: adverts signed longer ago, or later, are refused. Microseconds. */
+  readonly hmacWindowUs?: number;
 }
 
 export interface UnicastPeer {

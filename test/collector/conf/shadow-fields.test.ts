@@ -14,6 +14,18 @@ const instance = (lines: string, release: Release = [2, 2, 7], globals = ""): In
 
 type Row<T> = readonly [text: string, field: keyof T, value: unknown];
 
+describe("auth_hmac", () => {
+  const key = "key 1 0123456789abcdef0123456789abcdef; active_key 1";
+  test.each([
+    [`auth_hmac {; ${key}; time_window 30; }`, [2, 4, 0], { type: "HMAC", hmacWindowUs: 30_000_000 }],
+    [`auth_hmac {; ${key}; }`, [2, 4, 0], { type: "HMAC", hmacWindowUs: 5_000_000 }],
+    [`auth_hmac {; ${key}; time_window 301; }`, [2, 4, 0], { type: "HMAC", hmacWindowUs: 5_000_000 }],
+    [`auth_hmac {; ${key}; time_window 30; }`, [2, 3, 4], { type: "none" }],
+  ] as const)("%s of %j has a window, and its key is kept nowhere", (lines, release, authentication) => {
+    expect(instance(lines, [...release]).authentication).toEqual(authentication);
+  });
+});
+
 describe("an instance", () => {
   test.each<Row<Instance>>([
     ["", "higherPrioSendAdvert", false],
