@@ -97,7 +97,7 @@ export const serverCodes: readonly DiagnosticCode[] = [
     severity: "hint",
     title: "a route without an interface",
     explanation:
-      "keepalived watches routes that name an interface; this one it sets and forgets (2.0.1 to 2.3.1 say so). When something else removes it, nobody notices.",
+      "From 2.0.1 to 2.3.1 keepalived watches only routes that name an interface; this one it sets and forgets. When something else removes it, nobody notices. From 2.3.2 on it is watched as well.",
     fix: "Add `dev INTERFACE`, or no_track when that is meant.",
   },
   {

@@ -8,6 +8,8 @@ import { type Conf, type Finding, type Rule, shown } from "./rule.ts";
 /** Routes and rules that keepalived sets, of instances and of its own. */
 
 const TRACKS_ROUTES: Release = [2, 0, 1];
+/** From here on the kernel's answer tells which interface a route has. */
+const FINDS_INTERFACES: Release = [2, 3, 2];
 const COUNTS_PREFERENCES: Release = [2, 0, 16];
 /** Old words of a route, and what they are called since 1.2.24. */
 const OLD_WORDS: Readonly<Record<string, string>> = { gw: "via", or: "nexthop" };
@@ -153,7 +155,9 @@ function* routes(conf: Conf): Iterable<Finding> {
     }
     const before = words.findIndex((word) => word === "nexthop" || word === "or");
     const hasInterface = (before < 0 ? words : words.slice(0, before)).some((word) => word === "dev" || word === "oif");
-    if (compareReleases(conf.release, TRACKS_ROUTES) < 0 || hasInterface || words.includes("no_track")) continue;
+    const needsInterface =
+      compareReleases(conf.release, TRACKS_ROUTES) >= 0 && compareReleases(conf.release, FINDS_INTERFACES) < 0;
+    if (!needsInterface || hasInterface || words.includes("no_track")) continue;
     yield {
       code: "route_untracked",
       at: node.keyword.at,
