@@ -2,6 +2,7 @@ import { US_PER_SECOND } from "../core/time.ts";
 import { DETAILS, type DetailField, type Details } from "../events/details.ts";
 import { EVENT_KINDS, type EventBody } from "../events/event.ts";
 import type { Daemon, Family } from "../events/vocabulary.ts";
+import type { LineContext, LineGrammar } from "./grammar.ts";
 import { addressOf, serviceOf } from "./grammars/fields.ts";
 import { cut } from "./text.ts";
 
@@ -153,21 +154,33 @@ const takes = (kind: EventBody["kind"], field: DetailField): boolean =>
   (EVENT_KINDS[kind] as Partial<typeof DETAILS>)[field] === DETAILS[field];
 
 /**
- * An event with what the holes hold that its row has not looked at.
- * @param said  what the row knows of the message without a hole of its
+ * An event with what the holes hold that its row has not looked at, what the row says besides, and what stands in front.
+ * @param heldBy  what a hole holds: only asked of those that fill a field
  */
 export function withDetails(
   body: EventBody,
   holes: readonly DetailHole[],
   heldBy: (hole: number) => string,
-  said: Details,
+  { named = "instance", says }: Pick<LineGrammar, "named" | "says">,
+  { instance, message }: LineContext,
 ): EventBody {
-  const found: Record<string, unknown> = {};
+  if (holes.length === 0 && says === undefined && instance === undefined) return body;
+  let found: Record<string, unknown> | undefined;
+  const isOpen = (field: DetailField): boolean =>
+    found?.[field] === undefined && !(field in body) && takes(body.kind, field);
   const add = (field: DetailField, value: unknown): void => {
-    if (value !== undefined && takes(body.kind, field) && !(field in body) && !(field in found)) found[field] = value;
+    if (value === undefined) return;
+    found ??= {};
+    found[field] = value;
   };
-  for (const { hole, reader } of holes) add(reader.field, reader.read(heldBy(hole)));
-  for (const [field, value] of Object.entries(said)) add(field as DetailField, value);
+  for (const { hole, reader } of holes) if (isOpen(reader.field)) add(reader.field, reader.read(heldBy(hole)));
+  if (says !== undefined)
+    for (const [field, value] of Object.entries(says(message)) as [DetailField, unknown][])
+      if (isOpen(field)) add(field, value);
+  if (instance !== undefined) {
+    const field = typeof named === "string" ? named : named(message);
+    if (isOpen(field)) add(field, name(instance));
+  }
   // Each is read for the schema its kind has it from.
-  return { ...body, ...found } as EventBody;
+  return found === undefined ? body : ({ ...body, ...found } as EventBody);
 }

@@ -2,7 +2,7 @@ import type { Details } from "../events/details.ts";
 import type { Daemon, EventBody } from "../events/event.ts";
 import { compileAutomaton, Matcher } from "./automaton.ts";
 import { type DetailHole, detailHoles, withDetails } from "./details.ts";
-import { cut, LINE_MAX_CHARS } from "./text.ts";
+import { LINE_MAX_CHARS } from "./text.ts";
 
 /**
  * What a row sees of a line besides its own words: who wrote it, and what stood in front of the message.
@@ -140,14 +140,8 @@ export class GrammarTable {
       },
       context,
     );
-    const { named = "instance", says } = row;
-    const field = typeof named === "string" ? named : named(context.message);
-    const said = {
-      ...says?.(context.message),
-      ...(context.instance === undefined ? {} : { [field]: cut(context.instance, NAME_MAX) }),
-    };
     // Not among what the row asks: they fill fields, and its kind does not depend on them.
-    return withDetails(body, this.details[template] ?? [], heldBy, said);
+    return withDetails(body, this.details[template] ?? [], heldBy, row, context);
   }
 
   /** How many holes of a template have a name. */
@@ -167,8 +161,6 @@ export class GrammarTable {
 }
 
 const INT_MAX = 2 ** 31 - 1;
-/** Longest name in the event contract. */
-const NAME_MAX = 255;
 /** Holds any line of the longest kind that is read. */
 const SCRATCH_BYTES = 3 * LINE_MAX_CHARS;
 const encoder = new TextEncoder();

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Daemon } from "../../collector/events/event.ts";
 
 /**
  * keepalived's messages from 1.2.2 to 2.4.3, one row a printf format: test/golden/logs/catalogue.jsonl.
@@ -156,6 +157,16 @@ const anyOf = (hole: string | readonly string[] | undefined): string =>
   hole === undefined || typeof hole === "string" ? ".*" : `(?:${hole.map(escaped).join("|")})`;
 
 const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+
+/** The process that prints it. */
+export const daemonOf = ({ source }: CatalogueRow): Daemon =>
+  source.startsWith("vrrp/")
+    ? "vrrp"
+    : source.startsWith("check/")
+      ? "checker"
+      : source.startsWith("bfd/")
+        ? "bfd"
+        : "parent";
 
 /** The first release of a range, and the last unless it is still printed; undefined where releases do not matter. */
 export function releasesOf({ releases }: CatalogueRow): { since: string; until: string | undefined } | undefined {

@@ -4,7 +4,14 @@ import { GrammarTable, takePrefixes } from "../../../collector/logs/grammar.ts";
 import { allGrammars } from "../../../collector/logs/grammars/all.ts";
 import { readMessage } from "../../../collector/logs/reader.ts";
 import { claimsIn, lettersOf } from "../../support/claims.ts";
-import { type CatalogueRow, catalogue, compareReleases, messagesOf, releasesOf } from "../../support/catalogue.ts";
+import {
+  type CatalogueRow,
+  catalogue,
+  compareReleases,
+  daemonOf,
+  messagesOf,
+  releasesOf,
+} from "../../support/catalogue.ts";
 
 /**
  * Every printf format of keepalived from 1.2.2 to 2.4.3 against the rows that ship: each is written out with several values
@@ -63,15 +70,6 @@ interface Reading {
   readonly body: EventBody;
 }
 
-const daemonOf = (source: string): Daemon =>
-  source.startsWith("vrrp/")
-    ? "vrrp"
-    : source.startsWith("check/")
-      ? "checker"
-      : source.startsWith("bfd/")
-        ? "bfd"
-        : "parent";
-
 function readingOf(message: string, daemon: Daemon): Reading {
   const { words, context } = takePrefixes(message, daemon);
   const inner = claimsIn(table, words, context.instance !== undefined);
@@ -86,7 +84,7 @@ function readingOf(message: string, daemon: Daemon): Reading {
 }
 
 const readings = new Map<CatalogueRow, Reading[]>(
-  ours.map((row) => [row, messagesOf(row).map((message) => readingOf(message, daemonOf(row.source)))]),
+  ours.map((row) => [row, messagesOf(row).map((message) => readingOf(message, daemonOf(row)))]),
 );
 
 const isRead = ({ row, body }: Reading): boolean => row !== undefined && body.kind !== "log.unrecognised";

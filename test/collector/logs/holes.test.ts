@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import type { Daemon, EventBody } from "../../../collector/events/event.ts";
+import type { EventBody } from "../../../collector/events/event.ts";
 import { readMessage } from "../../../collector/logs/reader.ts";
-import { type CatalogueRow, catalogue, type FilledHole, filled } from "../../support/catalogue.ts";
+import { type CatalogueRow, catalogue, daemonOf, type FilledHole, filled } from "../../support/catalogue.ts";
 
 /**
  * Whatever keepalived puts into a message is in a field of its event that has a type: every hole of every message that was
@@ -71,15 +71,6 @@ const PLACES: Readonly<Record<string, readonly string[]>> = {
   errno: ["errno"],
   error: ["error"],
 };
-
-const daemonOf = ({ source }: CatalogueRow): Daemon =>
-  source.startsWith("vrrp/")
-    ? "vrrp"
-    : source.startsWith("check/")
-      ? "checker"
-      : source.startsWith("bfd/")
-        ? "bfd"
-        : "parent";
 
 type Field = readonly [name: string, value: unknown];
 
