@@ -41,6 +41,8 @@ function readArguments() {
   }
 }
 
+const keyOf = ({ world, seed }: Job): string => `${world} ${seed}`;
+
 /** Jobs are dealt out in turn: which worker does what changes nothing. */
 async function runAll(jobs: readonly Job[], workers: number): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
@@ -57,11 +59,9 @@ async function runAll(jobs: readonly Job[], workers: number): Promise<Outcome[]>
     }),
   );
   if (process.stderr.isTTY) process.stderr.write("\r");
-  return outcomes.sort(
-    (a, b) =>
-      jobs.findIndex((job) => job.world === a.world) - jobs.findIndex((job) => job.world === b.world) ||
-      a.seed - b.seed,
-  );
+  const places = new Map(jobs.map((job, at) => [keyOf(job), at] as const));
+  const placeOf = (outcome: Outcome): number => places.get(keyOf(outcome)) ?? 0;
+  return outcomes.sort((x, y) => placeOf(x) - placeOf(y));
 }
 
 /** Faults by kind, most frequent first, each with how to see it alone. */
@@ -104,5 +104,8 @@ else {
   const tookS = Number(process.hrtime.bigint() - startedAt) / 1e9;
   print(summaryOf(outcomes));
   for (const line of faultsOf(outcomes)) print(line);
+  // What the detectors get wrong is printed; that they contradict themselves, or that nothing could be concluded, is a failure.
+  if (outcomes.some(({ faults }) => faults.some(({ what }) => what === "not-converged" || what === "failed")))
+    process.exitCode = 1;
   process.stderr.write(`${outcomes.length} scenarios in ${tookS.toFixed(1)} s\n`);
 }
