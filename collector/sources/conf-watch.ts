@@ -75,6 +75,9 @@ export class ConfWatchSource implements Source {
   /** What was wrong with the living processes and their traces when they were last looked at: true only when it is still so. */
   private passing: ReadonlySet<string> = new Set();
   private wrongUs = WRONG_US / 2;
+  /** How the configuration was read last: by whom, with what beside it, and when. */
+  private asked = "";
+  private readUs = Number.NEGATIVE_INFINITY;
 
   constructor(options: ConfWatchOptions) {
     this.options = options;
@@ -108,6 +111,7 @@ export class ConfWatchSource implements Source {
   /** Looks at once, and at how the daemon is started too: it was, just now. */
   refresh(): Promise<void> {
     this.chainSeenUs = Number.NEGATIVE_INFINITY;
+    this.readUs = Number.NEGATIVE_INFINITY;
     return this.poll();
   }
 
@@ -116,8 +120,16 @@ export class ConfWatchSource implements Source {
     const now = this.options.clock.epoch();
     const pauseUs = this.passing.size > 0 ? Math.min(Math.max(this.wrongUs, WRONG_US), CHAIN_US) : CHAIN_US;
     const isStale = this.chain === undefined || Math.abs(now - this.chainSeenUs) >= pauseUs;
-    if (!isStale && stampsOf(this.paths) === this.stamps) return;
+    const isSame = stampsOf(this.paths) === this.stamps;
+    if (!isStale && isSame) return;
     const { path, diagnostics, ...reader } = this.effective(now);
+    const asked = JSON.stringify([path, reader.configId, reader.allConfig, this.chain?.argv, diagnostics]);
+    if (isSame && asked === this.asked && this.isOfChainAlone(now)) {
+      this.wrongUs *= 2;
+      return;
+    }
+    this.asked = asked;
+    this.readUs = now;
     const { observations, paths, version, running } = observeConfig(path, systemConfFiles, reader, now);
     const seen = this.lasting([...observations, ...diagnostics.map((found) => observationOf(found, now))]);
     if (running) this.hand(path, version, running, now);
@@ -169,6 +181,12 @@ export class ConfWatchSource implements Source {
       diagnostics: chain.diagnostics,
       ...release,
     };
+  }
+
+  /** What was wrong has been told, and the chain shows whether it still is: the whole configuration is not read again for that. */
+  private isOfChainAlone(now: number): boolean {
+    const isTold = this.wrongUs >= WRONG_US && ![...this.passing].some((code) => code.startsWith("firewall_left_"));
+    return isTold && Math.abs(now - this.readUs) < CHAIN_US;
   }
 
   /**
