@@ -60,7 +60,8 @@ export interface RunningCollector {
  */
 export async function runCollector(config: CollectorConfig, deps: CollectorDeps): Promise<RunningCollector> {
   const spool = await Spool.open({ dir: config.spool.dir, bytesMax: config.spool.max_bytes, log: deps.log });
-  const collector = new Collector(config, deps, spool);
+  const sources = deps.sources ?? (await buildSources(config, { clock: deps.clock }));
+  const collector = new Collector(config, { ...deps, sources }, spool);
   await collector.start();
   return collector;
 }
@@ -85,13 +86,13 @@ class Collector implements RunningCollector {
   /** A start of this collector, so that its own events have ids no other start has. */
   private readonly startTs: number;
 
-  constructor(config: CollectorConfig, deps: CollectorDeps, spool: Spool) {
+  constructor(config: CollectorConfig, deps: CollectorDeps & { readonly sources: readonly Source[] }, spool: Spool) {
     this.config = config;
     this.deps = deps;
     this.spool = spool;
     this.wait = deps.wait ?? wait;
     this.identity = { cluster: config.cluster, node: config.node };
-    this.sources = deps.sources ?? buildSources(config, { clock: deps.clock });
+    this.sources = deps.sources;
     this.startTs = deps.clock.epoch();
     this.suspendedUs = deps.suspendedUs ?? (() => (uptimeUs() ?? 0) - deps.clock.mono());
     this.clockWatch = new ClockWatch(this.suspendedUs);

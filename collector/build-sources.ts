@@ -3,23 +3,20 @@ import { accessSync, constants } from "node:fs";
 import type { CollectorConfig } from "./config.ts";
 import type { Clock } from "./core/time.ts";
 import type { Observation } from "./events/observation.ts";
-import { createLogReader } from "./logs/reader.ts";
 import { createAddressesSource } from "./sources/addresses.ts";
 import { createCaptureSource } from "./sources/capture.ts";
 import { createChecksSource } from "./sources/checks.ts";
 import { createConfWatchSource } from "./sources/conf-watch.ts";
 import { createDumpSource } from "./sources/dump.ts";
 import { EffectiveConfigs } from "./sources/effective-config.ts";
-import { FileTail } from "./sources/file-tail.ts";
 import { Handover, overheard } from "./sources/handover.ts";
-import { JournalSource } from "./sources/journal.ts";
 import { createProcessWatchSource, type ProcessNews } from "./sources/process-watch.ts";
 import { createShadowSource } from "./sources/shadow.ts";
 import type { Source } from "./sources/source.ts";
 import type { HeardAdvert } from "./vrrp/senders.ts";
 
 /** The sources a configuration asks for. The configuration of keepalived comes first: it names what the others talk of. */
-export function buildSources(config: CollectorConfig, { clock }: { clock: Clock }): Source[] {
+export async function buildSources(config: CollectorConfig, { clock }: { clock: Clock }): Promise<Source[]> {
   const { keepalived, logs, capture, addresses, process, checks, shadow } = config;
   const configs = new EffectiveConfigs();
   const processes = new Handover<ProcessNews>();
@@ -43,18 +40,7 @@ export function buildSources(config: CollectorConfig, { clock }: { clock: Clock 
     heard: (advert) => heard.publish(advert),
   });
   const processSource = createProcessWatchSource({ clock, configs, logged, processes });
-  const zone = logs.zone === "local" ? Intl.DateTimeFormat().resolvedOptions().timeZone : logs.zone;
-  const tails = logs.files.map(
-    (file) =>
-      new FileTail({
-        path: file,
-        clock,
-        createReader: (name, fingerprint) => createLogReader({ path: name, fingerprint, zone }),
-      }),
-  );
-  // rsyslog usually writes what the journal holds too: one of them is enough, and the file is the user's own.
-  const journals =
-    logs.journal === true || (logs.journal === "auto" && !logs.files.some(isReadable)) ? [new JournalSource()] : [];
+  const logSources = await logSourcesOf(logs, clock);
   const checksSource = createChecksSource({
     clock,
     node: config.node,
@@ -94,9 +80,31 @@ export function buildSources(config: CollectorConfig, { clock }: { clock: Clock 
     ...(capture.enabled === false ? [] : [overheard(captureSource, captured)]),
     ...(process.enabled === false ? [] : [overheard(processSource, processed)]),
     ...(process.signals ? [createDumpSource({ clock, processes })] : []),
-    ...[...tails, ...journals].map((source) => overheard(source, logged)),
+    ...logSources.map((source) => overheard(source, logged)),
     ...(checks.enabled === false ? [] : [overheard(checksSource, checked)]),
   ];
+}
+
+/** The grammars of the log are large: they are loaded when there is one to be read. */
+async function logSourcesOf({ files, journal, zone }: CollectorConfig["logs"], clock: Clock): Promise<Source[]> {
+  // rsyslog usually writes what the journal holds too: one of them is enough, and the file is the user's own.
+  const wantsJournal = journal === true || (journal === "auto" && !files.some(isReadable));
+  const sources: Source[] = [];
+  if (files.length > 0) {
+    const { createLogReader } = await import("./logs/reader.ts");
+    const { FileTail } = await import("./sources/file-tail.ts");
+    const own = zone === "local" ? Intl.DateTimeFormat().resolvedOptions().timeZone : zone;
+    for (const path of files)
+      sources.push(
+        new FileTail({
+          path,
+          clock,
+          createReader: (name, fingerprint) => createLogReader({ path: name, fingerprint, zone: own }),
+        }),
+      );
+  }
+  if (wantsJournal) sources.push(new (await import("./sources/journal.ts")).JournalSource());
+  return sources;
 }
 
 const observed = (): Handover<readonly Observation[]> => new Handover();
