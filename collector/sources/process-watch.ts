@@ -83,6 +83,8 @@ class ProcessWatchSource implements Source {
   private readonly launchers = new Map<number, string>();
   private readonly unsubscribe: (() => void)[] = [];
   private outbox: Outbox | undefined;
+  /** What the pid files say, and when they were read. */
+  private named: { readonly pids: ReadonlyMap<Daemon, number>; readonly at: number } | undefined;
   private watched: { readonly dir: string; readonly watcher: FSWatcher } | undefined;
   /** Raised when a pid file has changed. */
   private woken = new AbortController();
@@ -149,6 +151,7 @@ class ProcessWatchSource implements Source {
       if (this.woken.signal.aborted) {
         this.woken = new AbortController();
         this.search.due();
+        this.named = undefined;
       }
       if (!this.stopping.signal.aborted) this.look();
     }
@@ -159,7 +162,9 @@ class ProcessWatchSource implements Source {
     if (uptime === undefined) return;
     const { clock } = this.options;
     const now = clock.epoch();
-    const named = this.pidsOfFiles();
+    if (this.named === undefined || Math.abs(uptime - this.named.at) >= SEARCH_US)
+      this.named = { pids: this.pidsOfFiles(), at: uptime };
+    const named = this.named.pids;
     const seen = this.search.look(uptime, named).map((process) => seenOf(process, now - uptime));
     const isFirst = this.lookedAt === undefined;
     const changes = this.table.look(
