@@ -95,6 +95,12 @@ const IncidentT = Type.Object(
         description: "one paragraph: who was master when, why, and what to look at; times in UTC",
       }),
     ),
+    revisions: Type.Optional(
+      Type.Array(
+        Type.Object({ revision: Type.Integer({ minimum: 1 }), what: Type.String(), why: Type.String() }, closed),
+        { description: "the newest of its revisions, oldest first: what each changed, and on what evidence" },
+      ),
+    ),
     evidence: Type.Array(
       Type.Object(
         {

@@ -40,8 +40,8 @@ export interface Evidence {
 }
 
 /**
- * A detector's conclusion over an interval of event time. A pure function of the set of events, but for `id` and
- * `revision`, which the server keeps stable through revisions.
+ * A detector's conclusion over an interval of event time. A pure function of the set of events, but for what an
+ * {@link Incident} adds, which the server keeps through revisions.
  */
 export interface IncidentDraft {
   readonly kind: IncidentKind;
@@ -69,6 +69,15 @@ export interface IncidentDraft {
   readonly evidence: readonly Evidence[];
 }
 
+/** One change of an incident that people were, or could have been, told of. */
+export interface Revision {
+  readonly revision: number;
+  /** What it changed, in a few words. */
+  readonly what: string;
+  /** The evidence that made it, or what else did. */
+  readonly why: string;
+}
+
 export interface Incident extends IncidentDraft {
   /** 32 hex digits. */
   readonly id: string;
@@ -76,6 +85,8 @@ export interface Incident extends IncidentDraft {
   readonly revision: number;
   /** `withdrawn`: later evidence showed that it was none. */
   readonly status: "open" | "resolved" | "withdrawn";
+  /** The newest of its revisions, oldest first. Not of one that was concluded at once, or stored by an older keepwatch. */
+  readonly revisions?: readonly Revision[];
 }
 
 /** What a change of the incidents means to people. */

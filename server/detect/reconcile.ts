@@ -1,6 +1,7 @@
 import { eventId } from "../../collector/events/id.ts";
 import type { Incident, IncidentChange, IncidentDraft } from "./incident.ts";
 import { SAME_INCIDENT_US } from "./options.ts";
+import { withRevision } from "./revision.ts";
 
 /** Gives recomputed drafts the identity of the incidents that people already know. The only part with a history. */
 
@@ -197,18 +198,17 @@ function open(draft: IncidentDraft, taken: Set<string>): Incident {
   let id = eventId("incident", subjectKey(draft), draft.start);
   for (let copy = 2; taken.has(id); copy += 1) id = eventId("incident", subjectKey(draft), draft.start, copy);
   taken.add(id);
-  return { ...draft, id, revision: 1, status: statusOf(draft) };
+  return withRevision(undefined, { ...draft, id, revision: 1, status: statusOf(draft) });
 }
 
-const withdraw = (before: Incident): Incident => ({
-  ...before,
-  status: "withdrawn",
-  revision: before.revision + 1,
-});
+const withdraw = (before: Incident): Incident =>
+  withRevision(before, { ...before, status: "withdrawn", revision: before.revision + 1 });
 
 function revise(before: Incident, draft: IncidentDraft): Incident {
-  const incident = { ...draft, id: before.id, revision: before.revision, status: statusOf(draft) };
-  return visible(before) === visible(incident) ? incident : { ...incident, revision: before.revision + 1 };
+  const { id, revision, revisions = [] } = before;
+  const incident = { ...draft, id, revision, revisions, status: statusOf(draft) };
+  if (visible(before) === visible(incident)) return incident;
+  return withRevision(before, { ...incident, revision: revision + 1 });
 }
 
 /** What people see of an incident. More evidence of the same is no news. */

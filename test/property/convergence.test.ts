@@ -166,7 +166,7 @@ const delivery = history.chain((events) =>
 );
 
 const conclusions = (incidents: readonly Incident[]) =>
-  incidents.map(({ id: _id, revision: _revision, status: _status, ...draft }) => draft);
+  incidents.map(({ id: _id, revision: _revision, status: _status, revisions: _revisions, ...draft }) => draft);
 
 function batches(events: readonly Event[], cuts: readonly number[]): Event[][] {
   const edges = [0, ...[...cuts].sort((a, b) => a - b), events.length];

@@ -119,6 +119,18 @@ function IncidentEvidence({
         <dd>{cause ? cause.text : "not known"}</dd>
       </dl>
       {incident.story !== undefined && <p class="story">{incident.story}</p>}
+      {(incident.revisions ?? []).length > 1 && (
+        <details>
+          <summary>Revisions</summary>
+          <ol>
+            {incident.revisions?.map(({ revision, what, why }) => (
+              <li key={revision} value={revision}>
+                {what} ({why})
+              </li>
+            ))}
+          </ol>
+        </details>
+      )}
       <h3>Evidence</h3>
       <ol class="evidence">
         {incident.evidence.map(({ eventId, node, source, ts, line, text }) => (

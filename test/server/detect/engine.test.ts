@@ -57,6 +57,21 @@ describe("an incident's life", () => {
     ]);
   });
 
+  test("says what each revision changed, and on what evidence", () => {
+    const engine = createDetectionEngine();
+    for (const second of [24, 30, 45, 60]) engine.add(upTo(events, second));
+    expect(engine.incidents().map(({ revisions }) => revisions)).toEqual([
+      [
+        { revision: 1, what: "opened as confirmed", why: expect.stringContaining("Entering MASTER STATE") as string },
+        {
+          revision: 2,
+          what: "over since 2026-11-24 10:53:40 UTC",
+          why: "lb2 kernel 2026-11-24 10:53:40 UTC: 10.99.0.100/24 removed from eth0; lb2 log 2026-11-24 10:53:40 UTC: (VI_1) Entering BACKUP STATE",
+        },
+      ],
+    ]);
+  });
+
   test("keeps its id when its router gets a better name", () => {
     const engine = createDetectionEngine();
     const logs = scenario("at 3 lb1 log MASTER\nat 20 lb2 log MASTER\nwatch lb1 lb2 to 40");
