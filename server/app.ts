@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { chmod, lstat, rm } from "node:fs/promises";
 import { connect, createServer, type Server } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import helmet from "@fastify/helmet";
 import fastifyStatic from "@fastify/static";
 import swagger from "@fastify/swagger";
@@ -71,6 +72,25 @@ async function serve(
     storeErrors: () => store.errors(),
     liveClients: () => live.clientCount,
   });
+  const ending = new AbortController();
+  let rebuilding: Promise<void> | undefined;
+  /** What came is older than what the detectors have at hand: they look at everything again. */
+  const rebuild = (): void => {
+    rebuilding ??= (async () => {
+      await sleep(REBUILD_AFTER_MS, undefined, { ref: false, signal: ending.signal });
+      log("info", "evidence of a time long past has come: the detectors are rebuilt from the store");
+      engine.restart();
+      for await (const events of store.detectionEvents()) {
+        ending.signal.throwIfAborted();
+        engine.load(events);
+      }
+      concluder.take(engine.add([]).changes);
+    })()
+      .catch((error: unknown) => {
+        if (!ending.signal.aborted) log("error", "the detectors could not be rebuilt", { why: messageOf(error) });
+      })
+      .finally(() => (rebuilding = undefined));
+  };
   const onStored = (batch: Batch): void => {
     try {
       const { changes, touchedRouters } = engine.add(batch.events);
@@ -78,6 +98,7 @@ async function serve(
       if (batch.events.some(({ kind }) => kind === "collector.heartbeat" || kind === "collector.started"))
         live.nodesChanged();
       concluder.take(changes);
+      if (engine.isOutdated()) rebuild();
     } catch (error) {
       // The store has the batch: to refuse it now would only bring it again.
       metrics.detectionFailed();
@@ -123,6 +144,8 @@ async function serve(
   async function stop(): Promise<void> {
     door?.close();
     clearInterval(listening);
+    ending.abort();
+    await rebuilding;
     await drained(app);
     await silence.check();
     await concluder.settle();
@@ -133,6 +156,9 @@ async function serve(
 
 /** How often is looked whether a collector has fallen silent, milliseconds. */
 const SILENCE_LOOK_MS = 5_000;
+
+/** Late evidence mostly comes in many batches: they are waited for, milliseconds. */
+const REBUILD_AFTER_MS = 60_000;
 
 /** Closing twice is closing once. */
 function once(task: () => Promise<void>): () => Promise<void> {

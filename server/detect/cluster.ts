@@ -7,7 +7,7 @@ import { DETECTION_KINDS, readEvidence } from "./evidence.ts";
 import type { Incident, IncidentDraft } from "./incident.ts";
 import { inherit, isOpenAt, joinAll, joinServiceLanes } from "./inherit.ts";
 import { LifeSigns, lifeSigns } from "./life-signs.ts";
-import { type DetectionOptions, SETTLED_US } from "./options.ts";
+import { type DetectionLimits, type DetectionOptions, SETTLED_US } from "./options.ts";
 import { eventsBetween } from "./order.ts";
 import { CLOSES_BY_TIME } from "./registry.ts";
 import { identify, type Identity, IdentityFacts } from "./routers.ts";
@@ -79,6 +79,8 @@ interface Changes {
   readonly routers: Set<string>;
 }
 
+const noChanges = (): Changes => ({ gone: [], fresh: [], routers: new Set() });
+
 const ROUTER = "router ";
 const unitOfRouter = (id: string): string => `${ROUTER}${id}`;
 const unitOfNode = (node: string): string => `node ${node}`;
@@ -90,6 +92,7 @@ export class Cluster {
   horizon = 0;
   dirty = false;
   private readonly options: DetectionOptions;
+  private readonly limits: DetectionLimits;
   private readonly sizes: StretchSizes;
   private readonly states = new Map<string, NodeState>();
   private readonly facts = new IdentityFacts();
@@ -115,10 +118,18 @@ export class Cluster {
     { readonly family: Family; readonly vrid: number; readonly vips: readonly string[] }
   >();
 
-  constructor(name: string, options: DetectionOptions, sizes: StretchSizes) {
+  /** Changes of stretches that are over, not yet told. */
+  private pending: Changes = noChanges();
+  /** Of all stretches. */
+  private eventCount = 0;
+  /** An event came of a time of which the events are no longer at hand: only a rebuild from the store can conclude from it. */
+  isOutdated = false;
+
+  constructor(name: string, options: DetectionOptions, limits: DetectionLimits) {
     this.name = name;
     this.options = options;
-    this.sizes = sizes;
+    this.limits = limits;
+    this.sizes = limits.sizes;
     this.identity = identify(name, this.facts);
   }
 
@@ -160,7 +171,13 @@ export class Cluster {
   /** @returns false when it is known */
   private insert(event: Event): boolean {
     const index = this.indexAt(event.ts);
-    if (!(this.stretches[index] as Stretch).add(event)) return false;
+    const stretch = this.stretches[index] as Stretch;
+    if (event.ts < stretch.from) {
+      this.isOutdated = true;
+      return false;
+    }
+    if (!stretch.add(event)) return false;
+    this.eventCount += 1;
     this.dirty = true;
     this.noteNew(index, event);
     return true;
@@ -272,18 +289,10 @@ export class Cluster {
 
   /** Concludes again what the new events touch. */
   compute(): Changed {
+    this.digest();
     this.dirty = false;
-    const changed = { gone: [] as IncidentDraft[], fresh: [] as IncidentDraft[], routers: new Set<string>() };
-    if (this.identifiedVersion !== this.facts.version) this.identifyAgain();
-    this.spoilLagging();
-    const firstStale = Math.min(Number.POSITIVE_INFINITY, ...[...this.stale].map(({ from }) => from));
-    for (let index = this.indexAt(firstStale); index < this.stretches.length; index += 1) {
-      const stretch = this.stretches[index] as Stretch;
-      if (!this.stale.has(stretch)) continue;
-      const margin = this.settle(index, changed);
-      if (margin === null) break;
-      this.conclude(index, margin, changed);
-    }
+    const changed = this.pending;
+    this.pending = noChanges();
     this.concludeNewest(changed);
     for (const { family, vrid, vips } of this.advertised.values()) {
       const id = this.identity.routerOfSender(family, vrid, vips);
@@ -291,6 +300,25 @@ export class Cluster {
     }
     this.advertised.clear();
     return { ...changed, routers: [...changed.routers] };
+  }
+
+  /** Concludes all but the newest stretch, and forgets the events of the oldest where there are too many. */
+  digest(): void {
+    if (this.identifiedVersion !== this.facts.version) this.identifyAgain();
+    this.spoilLagging();
+    const firstStale = Math.min(Number.POSITIVE_INFINITY, ...[...this.stale].map(({ from }) => from));
+    for (let index = this.indexAt(firstStale); index < this.stretches.length; index += 1) {
+      const stretch = this.stretches[index] as Stretch;
+      if (!this.stale.has(stretch)) continue;
+      const margin = this.settle(index, this.pending);
+      if (margin === null) break;
+      this.conclude(index, margin, this.pending);
+    }
+    while (this.eventCount > this.limits.events && this.stretches.length > 2) {
+      const oldest = this.stretches.shift() as Stretch;
+      this.concluded.delete(oldest);
+      this.eventCount -= oldest.times.length;
+    }
   }
 
   private identifyAgain(): void {

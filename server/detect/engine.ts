@@ -2,7 +2,13 @@ import type { Event, MailSettings } from "../../collector/events/event.ts";
 import type { NodeSummary, RouterSummary } from "../api/types.ts";
 import { Cluster } from "./cluster.ts";
 import type { Incident, IncidentChange, IncidentDraft } from "./incident.ts";
-import { DETECTION_DEFAULTS, type DetectionOptions, RESTART_GRACE_US } from "./options.ts";
+import {
+  DETECTION_DEFAULTS,
+  type DetectionLimits,
+  type DetectionOptions,
+  LIVE_LIMITS,
+  RESTART_GRACE_US,
+} from "./options.ts";
 import { IncidentBook } from "./reconcile.ts";
 import { STRETCH_SIZES, type StretchSizes } from "./stretch.ts";
 import type { Lane, ServiceLane, VirtualRouter } from "./view.ts";
@@ -20,8 +26,12 @@ export interface DetectionEngine {
     readonly changes: readonly IncidentChange[];
     readonly touchedRouters: readonly string[];
   };
-  /** Takes events without concluding anything: for the replay at start. The next `add`, also of nothing, concludes. */
+  /** Takes events without telling of anything: for the replay at start, oldest first. The next `add`, also of nothing, tells. */
   load(events: Iterable<Event>): void;
+  /** Events came that are older than what is at hand: they count only after a restart. */
+  isOutdated(): boolean;
+  /** Forgets all but the incidents: everything that is stored is to be loaded again. */
+  restart(): void;
   routers(): readonly RouterSummary[];
   lanes(routerId: string): readonly Lane[];
   services(routerId: string): readonly ServiceLane[];
@@ -41,7 +51,8 @@ export function detectAll(
   options: Partial<DetectionOptions> = {},
   sizes: StretchSizes = STRETCH_SIZES,
 ): Detection {
-  const clusters = new Clusters({ ...DETECTION_DEFAULTS, ...options }, sizes, []);
+  const limits = { events: Number.POSITIVE_INFINITY, sizes };
+  const clusters = new Clusters({ ...DETECTION_DEFAULTS, ...options }, limits, []);
   for (const event of events) clusters.take(event);
   const all = clusters.all().map(({ cluster }) => cluster);
   for (const cluster of all) cluster.compute();
@@ -56,10 +67,12 @@ export function detectAll(
 export function createDetectionEngine(
   options: Partial<DetectionOptions> = {},
   previous: readonly Incident[] = [],
-  sizes: StretchSizes = STRETCH_SIZES,
+  limits: Partial<DetectionLimits> = {},
 ): DetectionEngine {
-  const clusters = new Clusters({ ...DETECTION_DEFAULTS, ...options }, sizes, previous);
-  const fromBefore = new Set(previous.map(({ id }) => id));
+  const open = (known: readonly Incident[]): Clusters =>
+    new Clusters({ ...DETECTION_DEFAULTS, ...options }, { ...LIVE_LIMITS, ...limits }, known);
+  let clusters = open(previous);
+  let fromBefore = new Set(previous.map(({ id }) => id));
   /** What was concluded before the restart may have rested on what is not back yet, or was deleted since. */
   const mayWithdraw = (cluster: Cluster) => (incident: Incident) => {
     if (!fromBefore.has(incident.id)) return true;
@@ -86,6 +99,13 @@ export function createDetectionEngine(
     },
     load(events) {
       for (const event of events) clusters.take(event);
+      for (const { cluster } of clusters.all()) cluster.digest();
+    },
+    isOutdated: () => clusters.all().some(({ cluster }) => cluster.isOutdated),
+    restart() {
+      const known = clusters.all().flatMap(({ book }) => book.all());
+      clusters = open(known);
+      fromBefore = new Set(known.map(({ id }) => id));
     },
     routers: () =>
       clusters
@@ -123,11 +143,11 @@ interface Known {
 class Clusters {
   private readonly byName = new Map<string, Known>();
   private readonly options: DetectionOptions;
-  private readonly sizes: StretchSizes;
+  private readonly limits: DetectionLimits;
 
-  constructor(options: DetectionOptions, sizes: StretchSizes, previous: readonly Incident[]) {
+  constructor(options: DetectionOptions, limits: DetectionLimits, previous: readonly Incident[]) {
     this.options = options;
-    this.sizes = sizes;
+    this.limits = limits;
     const byCluster = new Map<string, Incident[]>();
     for (const incident of previous) {
       const known = byCluster.get(incident.cluster);
@@ -143,7 +163,7 @@ class Clusters {
 
   private open(name: string, incidents: readonly Incident[]): Known {
     const known = {
-      cluster: new Cluster(name, this.options, this.sizes),
+      cluster: new Cluster(name, this.options, this.limits),
       book: new IncidentBook(incidents),
     };
     this.byName.set(name, known);

@@ -20,12 +20,14 @@ export function inherit(
   const waiting = new Map<string, IncidentDraft[]>();
   for (const draft of inherited) waiting.set(subjectKey(draft), [...(waiting.get(subjectKey(draft)) ?? []), draft]);
   const joined: IncidentDraft[] = [];
-  for (const draft of drafts) {
+  const goesOn = (draft: IncidentDraft): boolean => draft.end === null || draft.end > from;
+  // What seems to be over before may be so only because its middle was not carried along.
+  for (const draft of [...drafts.filter(goesOn), ...drafts.filter((one) => !goesOn(one))]) {
     const same = waiting.get(subjectKey(draft));
     const index = draft.start < from + SAME_INCIDENT_US ? (same?.findIndex((other) => meets(other, draft)) ?? -1) : -1;
     const [before] = index < 0 ? [] : (same as IncidentDraft[]).splice(index, 1);
     if (before) joined.push(join(before, draft));
-    else if (draft.start >= from || draft.end === null || draft.end > from) joined.push(draft);
+    else if (goesOn(draft)) joined.push(draft);
   }
   for (const draft of [...waiting.values()].flat()) {
     // What is no longer shown was refuted by what came; but what was sure, is sure, and is no longer so.
@@ -63,8 +65,11 @@ export function joinAll(parts: readonly Part<Bar>[]): Bar[] {
   for (const { from, bars } of parts)
     for (const bar of bars) {
       const place = places.get(keyOf(bar));
-      if (place !== undefined) joined[place] = bar;
-      else if (bar.from >= from || bar.to === null || bar.to > from) places.set(keyOf(bar), joined.push(bar) - 1);
+      if (place !== undefined) {
+        // What was over before the stretch began is known better from before.
+        const { to } = joined[place] as Bar;
+        if (to === null || to > from) joined[place] = bar;
+      } else if (bar.from >= from || bar.to === null || bar.to > from) places.set(keyOf(bar), joined.push(bar) - 1);
     }
   return joined
     .map((bar, index) => ({ bar, index }))

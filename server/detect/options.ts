@@ -1,4 +1,5 @@
 import { US_PER_MS, US_PER_SECOND } from "../../collector/core/time.ts";
+import { STRETCH_SIZES, type StretchSizes } from "./stretch.ts";
 
 /** Advert interval taken for a router of which neither configuration nor adverts tell one: keepalived's own default. */
 export const ADVERT_INTERVAL_DEFAULT_US = US_PER_SECOND;
@@ -78,6 +79,17 @@ export const SETTLED_US = 1_200 * US_PER_SECOND;
 /** auth_hmac refuses adverts whose sender's clock differs by more than its window: this share of it is worth a warning before. */
 export const HMAC_WINDOW_USED = 0.5;
 
+/** What the live detectors keep of each cluster at hand. */
+export interface DetectionLimits {
+  /** Events, of the newest time; what came of an older one is concluded and stays, and is not looked at again. */
+  readonly events: number;
+  /** Other ones than the usual are for tests: much history in few events. */
+  readonly sizes: StretchSizes;
+}
+
+/** About 300 MiB when all of it is used: months of a cluster that fails over now and then. */
+export const EVENTS_AT_HAND = 200_000;
+
 export interface DetectionOptions {
   /** Microseconds; default SILENT_AFTER_US. */
   readonly silentAfterUs: number;
@@ -89,3 +101,5 @@ export const DETECTION_DEFAULTS: DetectionOptions = {
   silentAfterUs: SILENT_AFTER_US,
   startDeadlineUs: START_DEADLINE_US,
 };
+
+export const LIVE_LIMITS: DetectionLimits = { events: EVENTS_AT_HAND, sizes: STRETCH_SIZES };

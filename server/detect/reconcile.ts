@@ -36,8 +36,12 @@ export class IncidentBook {
     }
   }
 
+  all(): Incident[] {
+    return [...this.assigned.values(), ...this.loose.all()];
+  }
+
   living(): Incident[] {
-    return [...this.assigned.values(), ...this.loose.all()].filter(({ status }) => status !== "withdrawn");
+    return this.all().filter(({ status }) => status !== "withdrawn");
   }
 
   /**

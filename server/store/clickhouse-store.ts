@@ -6,6 +6,7 @@ import type { Log } from "../../collector/core/log.ts";
 import type { AdvertBucket, Delivery } from "../api/types.ts";
 import type { ServerConfig } from "../config.ts";
 import type { Incident } from "../detect/incident.ts";
+import { US_PER_SECOND } from "../../collector/core/time.ts";
 import { openEngine } from "./engine.ts";
 import { migrate } from "./migrate.ts";
 import { type AdvertQuery, type EventQuery, type Store, StoreRefusal } from "./store.ts";
@@ -17,8 +18,27 @@ const LINGER_MS = 40;
 const INSERT_EVENTS_MAX = 20_000;
 /** Batch ids that are remembered, so that a repetition is answered without work. After a restart, or when it is older, a batch is stored again: it has the same keys, and is seen once all the same. */
 const BATCHES_REMEMBERED = 100_000;
-/** Events read at once when detection is rebuilt. */
+/** Events read at once when detection is rebuilt, and the stretch of time that is read at least. */
 const PAGE_EVENTS = 20_000;
+const PAGE_BUCKET_US = 60 * US_PER_SECOND;
+
+/** Joins minutes that have few events. */
+function* pagesOf(
+  minutes: readonly { readonly minute: string; readonly events: string }[],
+): Generator<{ readonly from: number; readonly to: number }> {
+  let page: { from: number; to: number; events: number } | undefined;
+  for (const { minute, events } of minutes) {
+    const from = Number(minute) * PAGE_BUCKET_US;
+    const to = from + PAGE_BUCKET_US;
+    if (page && page.events + Number(events) <= PAGE_EVENTS)
+      page = { from: page.from, to, events: page.events + Number(events) };
+    else {
+      if (page) yield page;
+      page = { from, to, events: Number(events) };
+    }
+  }
+  if (page) yield page;
+}
 
 /** The server's own batching would acknowledge before it is durable. */
 const INSERT_SETTINGS = { async_insert: 0 } as const;
@@ -98,27 +118,17 @@ class ClickHouseStore implements Store {
   }
 
   async *detectionEvents(): AsyncGenerator<readonly Event[]> {
-    const nodes = await this.rows<{ cluster: string; node: string }>(
-      `SELECT DISTINCT cluster, node FROM ${this.database}.events ORDER BY cluster, node`,
+    const minutes = await this.rows<{ minute: string; events: string }>(
+      `SELECT toString(intDiv(ts, ${PAGE_BUCKET_US})) AS minute, toString(count()) AS events FROM ${this.database}.events
+       GROUP BY intDiv(ts, ${PAGE_BUCKET_US}) ORDER BY intDiv(ts, ${PAGE_BUCKET_US})`,
       {},
     );
-    for (const node of nodes) yield* this.eventsOfNode(node);
-  }
-
-  /** A page begins where the last one ended, along the table's own order: no page reads what another has read. */
-  private async *eventsOfNode(node: { cluster: string; node: string }): AsyncGenerator<readonly Event[]> {
-    let after: { ts: string; id: string } = { ts: "-1", id: "" };
-    for (;;) {
-      const rows = await this.rows<{ ts: string; id: string; event: string }>(
-        `SELECT toString(events.ts) AS ts, id, event FROM ${this.database}.events FINAL
-         WHERE cluster = {cluster:String} AND node = {node:String} AND events.ts >= {ts:Int64} AND (events.ts, toString(events.id)) > ({ts:Int64}, {id:String})
-         ORDER BY events.ts, events.id LIMIT {limit:UInt32}`,
-        { ...node, ...after, limit: PAGE_EVENTS },
+    for (const { from, to } of pagesOf(minutes)) {
+      const rows = await this.rows<{ event: string }>(
+        `SELECT event FROM ${this.database}.events FINAL WHERE ts >= {from:Int64} AND ts < {to:Int64} ORDER BY ts, node, id`,
+        { from: String(from), to: String(to) },
       );
       yield rows.map(({ event }) => JSON.parse(event) as Event);
-      const last = rows.at(-1);
-      if (!last || rows.length < PAGE_EVENTS) return;
-      after = last;
     }
   }
 

@@ -34,7 +34,7 @@ export interface Store {
    * @throws {StoreRefusal} when it has a value that cannot be stored; anything else that is thrown may pass
    */
   insertBatch(batch: Batch): Promise<{ readonly duplicate: boolean }>;
-  /** All events but raw adverts, node by node in order of event time: what detection is rebuilt from at start. */
+  /** All events but raw adverts, page by page in order of event time: what detection is rebuilt from. */
   detectionEvents(): AsyncIterable<readonly Event[]>;
   events(query: EventQuery): Promise<readonly Event[]>;
   /** Raw adverts (kind wire.advert), oldest first. */

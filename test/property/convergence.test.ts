@@ -176,7 +176,7 @@ function batches(events: readonly Event[], cuts: readonly number[]): Event[][] {
 test("any order, repetition and batching of the events ends in the same incidents, routers and lanes", () => {
   fc.assert(
     fc.property(delivery, ({ events, order, repeated, cuts, sizes: own }) => {
-      const engine = createDetectionEngine({}, [], own);
+      const engine = createDetectionEngine({}, [], { sizes: own });
       for (const batch of batches([...order, ...repeated], cuts)) engine.add(batch);
       const whole = detectAll(events, {}, own);
       expect(conclusions(engine.incidents())).toEqual(whole.incidents);
@@ -184,7 +184,7 @@ test("any order, repetition and batching of the events ends in the same incident
         whole.routers.map(({ id, vips, instances }) => ({ id, vips, instances })),
       );
       for (const { id } of whole.routers) expect(engine.lanes(id)).toEqual(whole.lanes.get(id));
-      const atOnce = createDetectionEngine({}, [], own);
+      const atOnce = createDetectionEngine({}, [], { sizes: own });
       atOnce.add(events);
       for (const { id } of whole.routers) expect(engine.services(id)).toEqual(atOnce.services(id));
     }),
@@ -195,7 +195,7 @@ test("any order, repetition and batching of the events ends in the same incident
 test("ids are unique, and an unchanged incident is not told twice", () => {
   fc.assert(
     fc.property(delivery, ({ order, cuts, sizes: own }) => {
-      const engine = createDetectionEngine({}, [], own);
+      const engine = createDetectionEngine({}, [], { sizes: own });
       const revisions = new Map<string, number>();
       for (const batch of batches(order, cuts))
         for (const { incident } of engine.add(batch).changes) {
@@ -213,9 +213,9 @@ test("ids are unique, and an unchanged incident is not told twice", () => {
 test("a restart with what the store has ends in the same incidents", () => {
   fc.assert(
     fc.property(delivery, ({ events, order, sizes: own }) => {
-      const before = createDetectionEngine({}, [], own);
+      const before = createDetectionEngine({}, [], { sizes: own });
       before.add(order);
-      const after = createDetectionEngine({}, before.incidents(), own);
+      const after = createDetectionEngine({}, before.incidents(), { sizes: own });
       after.load(events.filter(({ kind }) => kind !== "wire.advert"));
       after.add(events.filter(({ kind }) => kind === "wire.advert"));
       expect(after.incidents()).toEqual(before.incidents());

@@ -162,3 +162,56 @@ describe("what the API asks for", () => {
     expect(detectAll([]).incidents).toEqual([]);
   });
 });
+
+describe("a long history", () => {
+  /** A failover every hour, and two that overlap by ten seconds. */
+  const hours = 40;
+  const text = Array.from({ length: hours }, (_, hour) => {
+    const [from, to] = hour % 2 === 0 ? ["lb1", "lb2"] : ["lb2", "lb1"];
+    const at = 100 + hour * 3600;
+    const late = hour % 15 === 14 ? 10 : 0;
+    return `
+      at ${at} ${to} journal MASTER
+      at ${at} ${to} kernel +10.99.0.100
+      at ${at + late} ${from} journal BACKUP
+      at ${at + late} ${from} kernel -10.99.0.100
+      at ${at + 60} lb1 heartbeat
+      at ${at + 60} lb2 heartbeat`;
+  }).join("");
+  const events = scenario(
+    `at 0 lb1 config\nat 0 lb2 config\nat 1 lb1 journal MASTER\nat 1 lb1 kernel +10.99.0.100${text}`,
+  );
+  const sizes = { min: 8, marginEvents: 8 };
+  const told = (engine: ReturnType<typeof createDetectionEngine>) =>
+    engine.incidents().map(({ id, kind, start, end, cause }) => ({ id, kind, start, end, cause: cause?.code }));
+  const asItCame = (limits: object) => {
+    const engine = createDetectionEngine({}, [], limits);
+    for (const event of events) engine.add([event]);
+    return engine;
+  };
+  const whole = asItCame({});
+
+  test("has its incidents, and its lanes, whether it is looked at whole or stretch by stretch", () => {
+    expect(told(whole).filter(({ kind }) => kind === "split-brain")).toHaveLength(2);
+    const cut = asItCame({ sizes });
+    expect(told(cut)).toEqual(told(whole));
+    expect(cut.lanes("default/ipv4/51")).toEqual(whole.lanes("default/ipv4/51"));
+  });
+
+  test("keeps its incidents when its oldest events are no longer at hand", () => {
+    expect(told(asItCame({ sizes, events: 40 }))).toEqual(told(whole));
+  });
+
+  test("is outdated by what comes of a time no longer at hand, until all that is stored is loaded again", () => {
+    const engine = asItCame({ sizes, events: 40 });
+    const late = scenario("\n\nat 200 lb1 rejects auth");
+    expect(engine.isOutdated()).toBe(false);
+    expect(engine.add(late).changes).toEqual([]);
+    expect(engine.isOutdated()).toBe(true);
+    engine.restart();
+    engine.load([...events, ...late]);
+    expect(engine.add([]).changes).toEqual([]);
+    expect(engine.isOutdated()).toBe(false);
+    expect(told(engine)).toEqual(told(whole));
+  });
+});

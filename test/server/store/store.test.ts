@@ -203,15 +203,12 @@ describe.each(ENGINES)("the store on the %s engine", (engine) => {
     expect((await store.adverts({ ...range, limit: 10 })).map(({ id }) => id)).toEqual([events[1]?.id, half[1]?.id]);
   });
 
-  test("gives all events back for detection, node by node in order of time, each once", async () => {
+  test("gives all events back for detection, in order of time, each once", async () => {
     const all = await detectionEvents(store);
     expect(new Set(all.map(({ id }) => id)).size).toBeGreaterThan(35);
-    const nodes = [...new Set(all.map(({ node }) => node))];
-    expect(all.map(({ node, ts }) => [nodes.indexOf(node), ts])).toEqual(
-      all
-        .map(({ node, ts }) => [nodes.indexOf(node), ts] as const)
-        .sort(([nodeA, tsA], [nodeB, tsB]) => nodeA - nodeB || tsA - tsB),
-    );
+    expect(new Set(all.map(({ node, ts, id }) => `${node} ${ts} ${id}`)).size).toBe(all.length);
+    const times = all.map(({ ts }) => ts);
+    expect(times).toEqual([...times].sort((a, b) => a - b));
   });
 
   test("tells a value that it can never hold from a fault that may pass, and keeps nobody else out", async () => {
