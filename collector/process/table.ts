@@ -58,7 +58,7 @@ export class ProcessTable {
   /** @param seen  all of keepalived's processes there are at `nowUs`, epoch microseconds */
   look(seen: readonly SeenProcess[], hints: RoleHints, nowUs: number): ProcessChange[] {
     const before = this.entries;
-    const roles = rolesOf(seen, before, hints);
+    const roles = rolesOf(seen, before, hints, nowUs);
     const after = new Map<number, Entry>();
     for (const process of seen.filter((one) => isSettled(one, roles, nowUs)).slice(0, PROCESSES_MAX)) {
       const known = sameProcess(before.get(process.pid), process);
@@ -126,6 +126,7 @@ function rolesOf(
   seen: readonly SeenProcess[],
   before: ReadonlyMap<number, Entry>,
   { pidFiles, log, expected }: RoleHints,
+  nowUs: number,
 ): Map<number, Daemon | undefined> {
   const pids = new Set(seen.map(({ pid }) => pid));
   const roles = new Map<number, Daemon | undefined>();
@@ -136,7 +137,8 @@ function rolesOf(
     const isParent = !pids.has(parentPid) && (known === undefined || known === "parent");
     roles.set(
       pid,
-      isParent && !isChild(pidFiles.get(pid))
+      // The launcher is the parent's own parent, until it ends.
+      pidFiles.get(pid) === "parent" || (isParent && !isChild(pidFiles.get(pid)))
         ? "parent"
         : (childRole(pidFiles.get(pid)) ?? childRole(log.get(pid)) ?? known),
     );
@@ -145,7 +147,10 @@ function rolesOf(
   const nameless = seen.filter(({ pid }) => roles.get(pid) === undefined);
   const left = expected.filter((daemon) => ![...roles.values()].includes(daemon));
   const [only] = nameless;
-  if (only && nameless.length === 1 && left.length === 1 && expected.length + 1 === seen.length)
+  // What a parent forks in its first moments may be the daemon itself, and the parent its launcher.
+  const forker = seen.find(({ pid }) => pid === only?.parentPid);
+  const isYoung = forker !== undefined && nowUs - forker.startedUs < TRANSIENT_US;
+  if (only && !isYoung && nameless.length === 1 && left.length === 1 && expected.length + 1 === seen.length)
     roles.set(only.pid, left[0]);
   return roles;
 }

@@ -10,7 +10,7 @@ import {
   type SourceStatus,
 } from "../../collector/events/event.ts";
 import { CERTAINTIES, INCIDENT_KINDS, type Incident, SEVERITIES, STORY_MAX_CHARS } from "../detect/incident.ts";
-import { BAR_STATES, type Lane, type ServiceLane, type VirtualRouter } from "../detect/view.ts";
+import { BAR_STATES, MASTERSHIP_ENDS, type Lane, type ServiceLane, type VirtualRouter } from "../detect/view.ts";
 import type { AdvertBucket, Delivery, EventPage, NodeSummary, Problem, RouterSummary, Timeline } from "./types.ts";
 
 /**
@@ -154,6 +154,7 @@ const Bars = Type.Array(
       fromUncertaintyUs: Duration,
       to: orNull(Instant),
       toUncertaintyUs: Duration,
+      ended: Type.Optional(oneOf(MASTERSHIP_ENDS)),
       eventIds: Strings,
     },
     closed,

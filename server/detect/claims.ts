@@ -3,6 +3,7 @@ import type { Event, EventOf, Source } from "../../collector/events/event.ts";
 import type { Edge, LogSpan, NodeEvidence, Span, WireSpan } from "./evidence.ts";
 import { SAME_EDGE_SLACK_US, SILENT_AFTER_US, WIRE_GONE_MARGIN_US } from "./options.ts";
 import { indexWhere } from "./order.ts";
+import { withEnds } from "./ends.ts";
 import type { Identity, RouterIdentity } from "./routers.ts";
 import type { Bar, Lane } from "./view.ts";
 
@@ -174,7 +175,11 @@ function viewNode(
     lane: {
       node,
       instance: identity.instanceOfRouter(node, router.id),
-      bars: barsOf(log, kernel, own.length > 0 ? own : others),
+      bars: withEnds(
+        barsOf(log, kernel, own.length > 0 ? own : others),
+        input?.events ?? [],
+        identity.instanceOfRouter(node, router.id),
+      ),
       watchedTo,
     },
     events: input?.eventsOf(router.id) ?? [],

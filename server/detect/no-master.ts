@@ -124,7 +124,7 @@ function toDraft(gap: Gap, certainty: Certainty, view: RouterView, nodes: readon
     story: storyOf(
       [
         ...(around.length > 0
-          ? masterships(router, around, gap.start)
+          ? masterships(router, around, gap.start, view.nodes)
           : [`${router}, ${day(gap.start)}: no node has been master`]),
         `Nobody ${has} it ${gap.end === null ? `since ${clock(gap.start)}` : `for ${duration(gap.end - gap.start)} from ${clock(gap.start)}`}${maybe}`,
       ],

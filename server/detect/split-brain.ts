@@ -100,7 +100,7 @@ function toDraft(overlap: Overlap, view: RouterView): IncidentDraft {
     summary: `${listed(names)} ${when} master of ${router} ${lasting(overlap.start, overlap.end)}: ${text}.`,
     story: storyOf(
       [
-        ...masterships(router, overlap.claims, overlap.start),
+        ...masterships(router, overlap.claims, overlap.start, view.nodes),
         `${listed(names)} ${when} master ${overlap.end === null ? `since ${clock(overlap.start)}` : `for ${duration(overlap.end - overlap.start)} from ${clock(overlap.start)}`}`,
       ],
       explanation,

@@ -24,6 +24,13 @@ export type ServiceState = (typeof SERVICE_STATES)[number];
 export const BAR_STATES = [...INSTANCE_STATES, ...SERVICE_STATES] as const;
 export type BarState = InstanceState | ServiceState;
 
+/**
+ * How a mastership ended: `stopped` by an orderly stop of the daemon, `reloaded`, `outranked` by a better node (a failback); those are
+ * planned. `fault` and `died` are failures.
+ */
+export const MASTERSHIP_ENDS = ["stopped", "reloaded", "outranked", "fault", "died"] as const;
+export type MastershipEnd = (typeof MASTERSHIP_ENDS)[number];
+
 /** One source's word on one node's or service's state over an interval: "node N acts as master from t0 to t1, says SOURCE". */
 export interface Bar {
   readonly source: Source;
@@ -34,6 +41,8 @@ export interface Bar {
   /** null: still so, as far as the node is watched. It ended in [to, to + toUncertaintyUs]. */
   readonly to: number | null;
   readonly toUncertaintyUs: number;
+  /** Of a mastership that is over, where something says how. */
+  readonly ended?: MastershipEnd;
   /** The events that opened and closed it. */
   readonly eventIds: readonly string[];
 }

@@ -1,5 +1,5 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import type { Delivery, Event, EventKind, Incident, RouterSummary } from "../../server/api/types.ts";
+import type { Bar, Delivery, Event, EventKind, Incident, RouterSummary } from "../../server/api/types.ts";
 import { api } from "../api.ts";
 import type { Target } from "../charts/lanes.ts";
 import { formatDateTime, formatDuration, formatMicros, type Zone } from "../time.ts";
@@ -148,6 +148,15 @@ function IncidentEvidence({
   );
 }
 
+/** How a mastership ended: who plans it should not be alarmed by it. */
+const ENDED: Readonly<Record<NonNullable<Bar["ended"]>, string>> = {
+  stopped: "planned, keepalived was stopped in order",
+  reloaded: "planned, keepalived was reloaded",
+  outranked: "in order, it gave way to a better node",
+  fault: "a failure, the instance went to FAULT",
+  died: "a failure, keepalived died",
+};
+
 function BarEvidence({
   target,
   router,
@@ -170,7 +179,7 @@ function BarEvidence({
         {bar.to === null
           ? "as far as the node is watched"
           : `to ${formatDateTime(bar.to, zone)} (${formatDuration(bar.to - bar.from)})`}
-        .
+        {bar.ended && `: ${ENDED[bar.ended]}`}.
       </p>
       {bar.fromUncertaintyUs > 0 && (
         <p class="muted">

@@ -1,5 +1,6 @@
-import type { Claim } from "../claims.ts";
+import type { Claim, NodeView } from "../claims.ts";
 import { clock, day, duration, instant, listed } from "../describe.ts";
+import { END_WORDS, endOfMastership } from "../ends.ts";
 import { STORY_MAX_CHARS } from "../incident.ts";
 import type { Explanation } from "./cause.ts";
 
@@ -45,16 +46,29 @@ function cut(text: string, maxChars: number): string {
  * Who was master when, as far as it concerns the stretch from `start` to `end`.
  * @param router  what people know it by
  */
-export function masterships(router: string, claims: readonly Claim[], start: number): string[] {
+export function masterships(
+  router: string,
+  claims: readonly Claim[],
+  start: number,
+  nodes: readonly NodeView[],
+): string[] {
   const ordered = [...claims].sort((a, b) => a.start - b.start || (a.node < b.node ? -1 : 1));
-  const told = ordered.slice(0, CLAIMS_MAX).map((claim) => mastership(claim, start));
+  const told = ordered.slice(0, CLAIMS_MAX).map((claim) =>
+    mastership(
+      claim,
+      start,
+      nodes.find(({ node }) => node === claim.node),
+    ),
+  );
   const more = ordered.length > CLAIMS_MAX ? [`and ${ordered.length - CLAIMS_MAX} more masterships`] : [];
   return [`${router}, ${day(start)}: ${listed([...told, ...more])}`];
 }
 
-function mastership({ node, start, end }: Claim, around: number): string {
+function mastership({ node, start, end }: Claim, around: number, view: NodeView | undefined): string {
   const at = (ts: number): string => (day(ts) === day(around) ? clock(ts) : instant(ts));
+  const how = end === null || !view ? undefined : endOfMastership(view.events, end, view.lane.instance);
+  const ended = how === undefined ? "" : `, then ${END_WORDS[how]}`;
   return end === null
     ? `${node} is master since ${at(start)}`
-    : `${node} was master from ${at(start)} to ${at(end)} (${duration(end - start)})`;
+    : `${node} was master from ${at(start)} to ${at(end)} (${duration(end - start)}${ended})`;
 }

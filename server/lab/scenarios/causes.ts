@@ -103,23 +103,6 @@ const signal = async (stage: Stage, node: string, name: string, whom: "all" | "c
   await stage.exec(node, "sh", "-c", `${children}; kill -${name} ${pids}`);
 };
 
-/** Its adverts come so fast that a master which refuses them, and sets its timer anew with each, never sends one of its own. */
-const OTHER_CLUSTER: HostSpec = {
-  name: "other",
-  side: "b",
-  number: 77,
-  files: {
-    "/etc/keepalived/keepalived.conf": keepalivedConf({
-      name: "other",
-      state: "MASTER",
-      priority: 200,
-      vips: ["10.99.0.200"],
-    })
-      .replace(/authentication \{[^}]*\}/, "")
-      .replace("advert_int 1", "version 3\n    advert_int 0.3"),
-  },
-};
-
 const TROUBLES: readonly Trouble[] = [
   {
     name: "filtered",
@@ -257,43 +240,6 @@ const TROUBLES: readonly Trouble[] = [
   },
 ];
 
-/**
- * A master of 2.x that refuses a stranger's adverts sets its own timer anew with each of them and falls silent; its backup takes over, is
- * answered at once, and gives way a few milliseconds later: again and again, and never two masters for long.
- */
-const vridClash: Scenario = {
-  name: "vrid-clash",
-  about:
-    "another cluster appears on the network with the same VRID: the address jumps to the backup and back for milliseconds",
-  nodes: TWO_NODES.map((node) => ({
-    ...node,
-    keepalivedConf: node.keepalivedConf.replace("advert_int 1", "advert_int 2"),
-  })),
-  hosts: [OTHER_CLUSTER],
-  vip: VIP,
-  async play(stage) {
-    const from = stage.now();
-    stage.say("deed: another cluster's keepalived is started, VRID 51 too");
-    await stage.exec("other", "keepalived", "-P");
-    await stage.until("lb2 to take the address for a moment", 30, () => stage.truth.intervals("lb2").length > 1);
-    await stage.letRun(5);
-    await stage.exec("other", "sh", "-c", 'kill "$(cat /run/keepalived.pid)"');
-    stage.say("deed: the other cluster's keepalived is stopped");
-    await stage.letRun(5);
-    const peer = addressOf(OTHER_CLUSTER.number);
-    return [
-      ...stage.nodes.map((node) => ({
-        event: "shadow.advert-rejected" as const,
-        node,
-        fields: { peer, reason: "version", over: false },
-        from,
-        to: stage.now(),
-      })),
-      ...BESIDE.map((kind) => ({ beside: kind })),
-    ];
-  },
-};
-
 /** A parent that is killed takes no child with it that hangs: the child is an orphan, and an orphan that wakes is a master nobody controls. */
 const orphan: Scenario = {
   name: "orphan",
@@ -349,4 +295,4 @@ const idleRestart: Scenario = {
   },
 };
 
-export const causeScenarios: readonly Scenario[] = [...TROUBLES.map(scenarioOf), vridClash, orphan, idleRestart];
+export const causeScenarios: readonly Scenario[] = [...TROUBLES.map(scenarioOf), orphan, idleRestart];

@@ -54,6 +54,24 @@ describe("what changed between two looks", () => {
     expect(play({ 2: DAEMON })).toEqual(["1 started 10 parent", "1.01 started 11 vrrp", "1.02 started 12 checker"]);
   });
 
+  test("a launcher that has not ended yet does not make the daemon it forked a child of the daemon's", () => {
+    const hints: RoleHints = { pidFiles: new Map(), log: new Map(), expected: ["vrrp"] };
+    const told = play(
+      {
+        1.1: ["9 1 S 100", "10 9 S 101"],
+        1.3: ["10 1 S 101", "11 10 S 102"],
+        3.1: ["10 1 S 101", "11 10 S 102"],
+      },
+      hints,
+    );
+    expect(told.filter((line) => line.includes("started")).slice(-2)).toEqual([
+      "1.01 started 10 parent",
+      "1.02 started 11 vrrp",
+    ]);
+    const named = { ...hints, pidFiles: new Map<number, Daemon>([[10, "parent"]]) };
+    expect(play({ 1.1: ["9 1 S 100", "10 9 S 101"] }, named)).toContain("1.01 started 10 parent");
+  });
+
   test("nothing new is told twice", () => {
     expect(play({ 2: DAEMON, 3: DAEMON }).length).toBe(3);
   });

@@ -311,7 +311,7 @@ test("a story: who was master when, why, and what to look at", () => {
     at 40.36 lb2 kernel -10.99.0.100
     at 40.30 lb2 wire out gone silent`;
   expect(found("split-brain", scenario(`${text}\nwatch lb1 lb2 to 60`))[0]?.story).toBe(
-    "10.99.0.100 (VI_1), 2026-11-24: lb1 is master since 10:53:03.5 UTC and lb2 was master from 10:53:23.8 UTC to 10:53:40.3 UTC (17 s). " +
+    "10.99.0.100 (VI_1), 2026-11-24: lb1 is master since 10:53:03.5 UTC and lb2 was master from 10:53:23.8 UTC to 10:53:40.3 UTC (17 s, then gave way to a better one). " +
       "lb1 and lb2 were both master for 17 s from 10:53:23.8 UTC. " +
       "Cause: lb2 refuses the adverts that arrive: the passwords differ. " +
       "What to look at: auth_pass in the vrrp_instance at /etc/keepalived/keepalived.conf:5 on lb1 and /etc/keepalived/keepalived.conf:5 on lb2.",
