@@ -30,7 +30,7 @@ describe.skipIf(reason !== undefined)("the cause that is found is what was done"
     async (name) => {
       const { status, stdout, stderr } = await limit(() => keepwatch(["lab", name], { timeoutMs: DEADLINE_MS }));
       if (isWhole) {
-        const verdict = stdout
+        const verdict = `${stdout}\n${stderr}`
           .split("\n")
           .filter((line) => /^(?:FOUND|WRONG|MISSED|INVENTED|ALSO|TRUE|FALSE)\b/.test(line));
         process.stdout.write(`${name}\n${verdict.map((line) => `  ${line.slice(0, 160)}\n`).join("")}`);

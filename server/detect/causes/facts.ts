@@ -273,5 +273,3 @@ export function placeOf(facts: NodeFacts, ts: number): string {
     ? `${config.instance.file}:${config.instance.line} on ${facts.node}`
     : `keepalived.conf on ${facts.node}`;
 }
-
-export const isReload = (start: Event): boolean => isKind(start, "daemon.reloading");

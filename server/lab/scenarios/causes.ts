@@ -2,8 +2,8 @@ import { US_PER_SECOND } from "../../../collector/core/time.ts";
 import type { IncidentKind } from "../../detect/incident.ts";
 import type { Expectation } from "../compare.ts";
 import { addressOf } from "../network.ts";
-import type { HostSpec, Scenario, Stage } from "../scenario.ts";
-import { keepalivedConf, TOLERANCE_US, TWO_NODES, VIP } from "./pair.ts";
+import type { Scenario, Stage } from "../scenario.ts";
+import { TOLERANCE_US, TWO_NODES, VIP } from "./pair.ts";
 
 /** One way in which a pair loses its one master, and the cause that must be found. */
 interface Trouble {
@@ -12,7 +12,6 @@ interface Trouble {
   readonly cause: string;
   /** Nodes that hold the address meanwhile; none: nobody does. */
   readonly masters?: readonly string[];
-  readonly hosts?: readonly HostSpec[];
   /** How long it is left so, seconds. */
   readonly seconds?: number;
   readonly bring: (stage: Stage) => Promise<void>;
@@ -25,12 +24,11 @@ interface Trouble {
 const BESIDE: readonly IncidentKind[] = ["shadow-divergence", "startup-failure", "vip-conflict"];
 
 function scenarioOf(trouble: Trouble): Scenario {
-  const { name, about, cause, masters = ["lb1", "lb2"], hosts = [], seconds = 8, mended = ["lb1"] } = trouble;
+  const { name, about, cause, masters = ["lb1", "lb2"], seconds = 8, mended = ["lb1"] } = trouble;
   return {
     name,
     about,
     nodes: TWO_NODES,
-    hosts,
     vip: VIP,
     programs: [
       { command: "nft", debianPackage: "nftables" },
