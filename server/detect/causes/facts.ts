@@ -1,4 +1,4 @@
-import { type ConfiguredInstance, type Event, isKind } from "../../../collector/events/event.ts";
+import { type ConfiguredInstance, type Event } from "../../../collector/events/event.ts";
 import type { NodeView } from "../claims.ts";
 import type { RouterView } from "../detector.ts";
 import { START_DEADLINE_US } from "../options.ts";
