@@ -52,7 +52,8 @@ class Reader {
       case "collector.started":
         this.running = event;
         this.closeAll(event.ts);
-        for (const source of event.sources) if (source.state === "unavailable") this.openSource(event, source, "info");
+        for (const source of event.sources)
+          if (source.state === "unavailable" && !isSpare(source, event.sources)) this.openSource(event, source, "info");
         break;
       case "collector.stopped":
         this.running = undefined;
@@ -171,18 +172,23 @@ interface Named {
   readonly detail: string;
 }
 
+/** One way to keepalived's lines is enough: the files of other distributions, or the journal, need not be there. */
+const isSpare = ({ name }: Named, sources: readonly (Named & { readonly state: string })[]): boolean =>
+  isLog(name) && sources.some((other) => isLog(other.name) && other.state === "running");
+const isLog = (name: string): boolean => name === "log" || name === "journal";
+
 /** Of logs there may be several, and what they read is what they are. */
 const componentOf = ({ name, detail }: Named): string => (name === "log" ? detail : name);
 
 /** A gap is told within this of the step it is about, and is as long to within as much. */
 const SAME_STEP_US = 5_000_000;
 
-/** Outages of one component that follow each other are one incident. */
+/** Gaps that follow each other are one incident; of what lasts, only what goes on at once: in between it was seen. */
 function episodesOf(outages: readonly Outage[]): Outage[][] {
   const episodes: Outage[][] = [];
   let reach = Number.NEGATIVE_INFINITY;
   for (const outage of [...outages].sort((a, b) => a.start - b.start || (a.end ?? Infinity) - (b.end ?? Infinity))) {
-    if (outage.start - reach > BLIND_EPISODE_US) episodes.push([]);
+    if (outage.start - reach > (outage.code === "gap" ? BLIND_EPISODE_US : SAME_STEP_US)) episodes.push([]);
     episodes.at(-1)?.push(outage);
     reach = Math.max(reach, outage.end ?? Number.POSITIVE_INFINITY);
   }

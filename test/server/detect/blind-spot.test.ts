@@ -62,6 +62,14 @@ describe("a collector that falls silent", () => {
   });
 });
 
+test("what was seen between two silences is not called blind", () => {
+  const text = `${STARTED}\n at 100 lb1 gap collector 20 100\n at 300 lb1 gap collector 130 300\n watch lb1 lb2 to 400`;
+  expect(blindSpots(text).map(({ span }) => span)).toEqual([
+    [20, 100],
+    [130, 300],
+  ]);
+});
+
 describe("a source that does not see", () => {
   test("since its collector began is told without alarm", () => {
     expect(blindSpots(`at 0 lb1 collector started capture\n watch lb1 to 61`)).toMatchObject([
@@ -73,6 +81,20 @@ describe("a source that does not see", () => {
         summary: "capture of lb1 cannot be read since 2026-11-24 10:53:00 UTC: it may not.",
       },
     ]);
+  });
+
+  test("is no loss when another one tells the same", () => {
+    const source = { detail: "a file", reason: "it is not there", read: 0, unrecognised: 0 } as const;
+    const withLogs = (...states: readonly ("running" | "unavailable")[]) =>
+      detectAll(
+        scenario("at 0 lb1 collector started\n watch lb1 to 200").map((event) =>
+          event.kind === "collector.started"
+            ? { ...event, sources: states.map((state) => ({ ...source, name: "log", state, detail: state })) }
+            : event,
+        ),
+      ).incidents.length;
+    expect(withLogs("running", "unavailable")).toBe(0);
+    expect(withLogs("unavailable")).toBe(1);
   });
 
   test("any more is a warning, until it does", () => {
