@@ -30,6 +30,20 @@ export function stateKey(event: Event): string | undefined {
       return keyOf(event.kind, event.name, event.detail);
     case "collector.gap":
       return keyOf(event.kind, event.sourceName);
+    case "vrrp.startup-delay":
+      return event.kind;
+    case "vrrp.priority-changed":
+    case "vrrp.priority-set":
+      return keyOf("vrrp.priority", event.instance);
+    // A single run is no verdict.
+    case "script.result":
+      return event.run === true ? undefined : keyOf(event.kind, event.script);
+    case "track.process":
+      return keyOf(event.kind, event.process);
+    case "track.file":
+      return keyOf(event.kind, event.instance, event.file);
+    case "track.bfd":
+      return keyOf(event.kind, event.instance, event.bfd);
     case "daemon.stopped":
     case "daemon.child-exited":
       return keyOf(event.kind, event.daemon);

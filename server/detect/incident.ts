@@ -14,6 +14,7 @@ export const INCIDENT_KINDS = [
   "config-error",
   "config-drift",
   "vip-conflict",
+  "instance-fault",
 ] as const;
 export type IncidentKind = (typeof INCIDENT_KINDS)[number];
 export const CERTAINTIES = ["suspected", "confirmed"] as const;

@@ -46,6 +46,12 @@ export const CONFIG_FORGOTTEN_US = 86_400 * US_PER_SECOND;
 export const ANNOUNCEMENT_SLACK_US = 10 * US_PER_SECOND;
 /** What nobody corrects is believed for this long: caches of neighbours forget within minutes. */
 export const ANNOUNCED_FOR_US = 300 * US_PER_SECOND;
+/** An instance in FAULT for less than this is a matter of flapping, if of anything: a log has whole seconds. */
+export const FAULT_GRACE_US = 3 * US_PER_SECOND;
+/** The same within this long after the daemon read its configuration: links come up, and scripts run for the first time. */
+export const FAULT_START_GRACE_US = 15 * US_PER_SECOND;
+/** Instances of a node that get into FAULT within this long of each other have one reason. */
+export const FAULT_TOGETHER_US = 5 * US_PER_SECOND;
 /** Most pieces of evidence in one incident. */
 export const EVIDENCE_MAX = 50;
 /** Two starts of one incident, before and after a revision, may be this far apart without any overlap. */

@@ -7,12 +7,16 @@ import { withRevision } from "./revision.ts";
 
 /**
  * An incident's subject without the nodes that a router's or a service's incident may gain. A divergence is one node's own,
- * and a node may have several; so is what is about one of its files or scripts.
+ * and a node may have several; so is what is about one of its instances, files or scripts.
  */
 export function subjectKey({ kind, cluster, subject, cause }: IncidentDraft): string {
   if (subject.component !== undefined)
-    return [kind, cluster, subject.nodes.join(), subject.router, subject.component].join("|");
-  if (kind === "shadow-divergence")
+    return [kind, cluster, subject.router ?? subject.nodes.join(), subject.component].join("|");
+  if (
+    kind === "shadow-divergence" ||
+    kind === "instance-fault" ||
+    (kind === "flapping" && subject.instance !== undefined)
+  )
     return [kind, cluster, subject.nodes.join(), subject.router, subject.instance, subject.service, cause?.code].join(
       "|",
     );

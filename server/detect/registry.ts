@@ -9,6 +9,7 @@ import { nearMiss, schedulerStall } from "./near-miss.ts";
 import { noMaster } from "./no-master.ts";
 import { quorumLost } from "./quorum-lost.ts";
 import { redundancyLost } from "./redundancy-lost.ts";
+import { instanceFault } from "./instance-fault.ts";
 import { nodeDivergence, routerDivergence } from "./shadow-divergence.ts";
 import { serviceDown } from "./service-down.ts";
 import { splitBrain } from "./split-brain.ts";
@@ -35,7 +36,8 @@ export const DETECTORS: readonly Detector[] = [
   configError,
   configDrift,
   vipConflict,
+  instanceFault,
 ];
 
 /** Kinds whose open incidents end when enough time has passed, whatever happens. */
-export const CLOSES_BY_TIME: ReadonlySet<IncidentKind> = new Set<IncidentKind>(["flapping"]);
+export const CLOSES_BY_TIME: ReadonlySet<IncidentKind> = new Set<IncidentKind>(["flapping", "config-drift"]);

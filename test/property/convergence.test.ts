@@ -130,6 +130,13 @@ const verb = fc.oneof(
     arbitrary: fc.constantFrom(
       "rejects auth",
       "arp out",
+      "why script chk",
+      "script chk failure 1",
+      "script chk success",
+      "nic eth0 down",
+      "tracked process nginx down",
+      "tracked process nginx up",
+      "priority 100 80",
       "arp lb1",
       "arp 02:00:00:00:00:99",
       "arp 00:00:5e:00:01:09",

@@ -409,6 +409,51 @@ const VERBS: Readonly<Record<string, Verb>> = {
   }),
   /** The server has heard nothing since. */
   unheard: ([since = "0"]) => ({ source: "collector", body: { kind: "collector.unheard", since: at(Number(since)) } }),
+  /** `why interface eth0 VI_2`: FAULT with its reason in the line, as an instance begins in it. */
+  why: ([reason = "interface", subject = "eth0", instance = "VI_1"]) =>
+    log(
+      { kind: "vrrp.state", instance, state: "FAULT", initial: true, reason, subject },
+      `(${instance}): entering FAULT state (${reason} ${subject})`,
+      15,
+    ),
+  /** `script chk failure`, `script chk timeout` */
+  script: ([script = "chk", outcome = "failure", status]) =>
+    log(
+      {
+        kind: "script.result",
+        script,
+        outcome: outcome as "failure",
+        ...(status === undefined ? {} : { exitStatus: Number(status) }),
+      },
+      `Script \`${script}\` now returning ${status ?? outcome}`,
+    ),
+  nic: ([name = "eth0", state]) =>
+    log({ kind: "vrrp.interface", interface: name, up: state === "up" }, `Netlink reports ${name} ${state}`),
+  /** `tracked process nginx down`, `tracked file VI_1 maintenance down`, `tracked bfd peer down` */
+  tracked: ([what, name = "", ...rest]) => {
+    const isDown = rest.at(-1) === "down";
+    if (what === "process")
+      return log(
+        { kind: "track.process", process: name, quorum: !isDown },
+        `Quorum ${isDown ? "lost" : "gained"} for tracked process ${name}`,
+      );
+    if (what === "file")
+      return log(
+        { kind: "track.file", instance: name, file: rest[0] ?? "", fault: isDown },
+        `(${name}) tracked file ${rest[0]}`,
+      );
+    return log({ kind: "track.bfd", bfd: name, up: !isDown }, `BFD ${name} ${isDown ? "down" : "up"}`);
+  },
+  priority: ([from = "100", to = "80", instance = "VI_1"]) =>
+    log(
+      { kind: "vrrp.priority-changed", instance, from: Number(from), to: Number(to) },
+      `(${instance}) Changing effective priority from ${from} to ${to}`,
+    ),
+  "startup-delay": ([seconds = "60", over]) =>
+    log(
+      { kind: "vrrp.startup-delay", over: over === "over", delayUs: Number(seconds) * US_PER_SECOND },
+      `VRRP startup delay - ${seconds} seconds`,
+    ),
   heartbeat: () => ({ source: "collector", body: { kind: "collector.heartbeat", sources: [] } }),
   /** `collector started`, with the names of sources that do not work behind it; `collector stopped` */
   collector: ([what, ...unavailable]) => ({
