@@ -285,13 +285,19 @@ function toDraft(group: readonly Fault[], view: ClusterView): IncidentDraft {
   };
 }
 
-/** Whether other nodes had the router for all but the time that a takeover takes. */
-function coverOf({ node, router, start, end }: Fault, horizon: number): { isHeld: boolean; nodes: readonly string[] } {
-  if (!router) return { isHeld: true, nodes: [] };
+/**
+ * Whether other nodes had the router for all but the time that a takeover takes. Not where somebody may have it whom nobody
+ * watches: a peer without a collector, or whoever was master while this one was a backup.
+ */
+function coverOf(
+  { node, router, start, end }: Fault,
+  horizon: number,
+): { readonly isHeld: boolean | undefined; readonly nodes: readonly string[] } {
+  if (!router) return { isHeld: undefined, nodes: [] };
   const toleranceUs = OVERLAP_INTERVALS * router.router.advertIntervalUs;
   const until = end ?? horizon;
-  const claims = router.nodes
-    .filter((other) => other.node !== node)
+  const others = router.nodes.filter((other) => other.node !== node);
+  const claims = others
     .flatMap((other) => other.claims)
     .filter((claim) => claim.start < until && endOf(claim) > start)
     .sort((a, b) => a.start - b.start);
@@ -302,5 +308,11 @@ function coverOf({ node, router, start, end }: Fault, horizon: number): { isHeld
     covered = Math.max(covered, endOf(claim));
   }
   bareUs += Math.max(0, until - covered);
-  return { isHeld: bareUs <= toleranceUs, nodes: [...new Set(claims.map((claim) => claim.node))] };
+  const nodes = [...new Set(claims.map((claim) => claim.node))];
+  if (bareUs <= toleranceUs) return { isHeld: true, nodes };
+  const areSeen = others.length > 0 && others.every(({ real, watchedTo }) => real && watchedTo >= until - toleranceUs);
+  const hadMaster = router.nodes.some((one) =>
+    one.claims.some((claim) => claim.start < start && endOf(claim) + claim.endUncertaintyUs >= start - toleranceUs),
+  );
+  return { isHeld: areSeen && (hadMaster || nodes.length > 0) ? false : undefined, nodes };
 }

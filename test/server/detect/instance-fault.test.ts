@@ -56,6 +56,21 @@ describe("an instance in FAULT", () => {
       ["100.. confirmed critical unknown VI_1 lb1"],
     ],
     [
+      "while it was a backup, of a master that nobody watches",
+      "at 0 lb1 config\nat 0 lb2 config\nat 1 lb1 log BACKUP init\nat 1 lb2 log BACKUP init\nat 100 lb1 log FAULT\nwatch lb1 lb2 to 130",
+      ["100.. confirmed warning unknown VI_1 lb1"],
+    ],
+    [
+      "while no other node has a collector",
+      "at 0 lb1 config\nat 1 lb1 log MASTER\nat 100 lb1 log FAULT\nwatch lb1 to 130",
+      ["100.. confirmed warning unknown VI_1 lb1"],
+    ],
+    [
+      "while the other node is not seen",
+      `${PAIR}\nat 100 lb1 log FAULT\nwatch lb1 to 130\nwatch lb2 to 90`,
+      ["100.. confirmed warning unknown VI_1 lb1"],
+    ],
+    [
       "before a takeover is due",
       `${PAIR}\nat 100 lb1 log FAULT\nwatch lb1 lb2 to 104`,
       ["100.. confirmed warning unknown VI_1 lb1"],
@@ -90,6 +105,7 @@ describe("an instance in FAULT", () => {
       at 1 lb1 log MASTER
       at 1 lb1 log MASTER VI_2
       at 1 lb2 log BACKUP init
+      at 1 lb2 log BACKUP init VI_2
       at 99 lb1 nic eth0 down
       at 100 lb1 log FAULT VI_1
       at 101 lb1 log FAULT VI_2
