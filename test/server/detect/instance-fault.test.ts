@@ -71,6 +71,11 @@ describe("an instance in FAULT", () => {
       ["100.. confirmed warning unknown VI_1 lb1"],
     ],
     [
+      "while a peer has no collector",
+      "at 0 lb1 config\nat 1 lb1 log MASTER\nat 1 lb1 wire 10.99.0.77 seen\nat 3 lb1 wire 10.99.0.77 gone priority-zero\nat 100 lb1 log FAULT\nwatch lb1 to 130",
+      ["100.. confirmed warning unknown VI_1 lb1"],
+    ],
+    [
       "before a takeover is due",
       `${PAIR}\nat 100 lb1 log FAULT\nwatch lb1 lb2 to 104`,
       ["100.. confirmed warning unknown VI_1 lb1"],
