@@ -66,6 +66,18 @@ const ServerConfigSchema = Type.Object(
         silent_after_seconds: Type.Number({ minimum: 1, maximum: 3600 }),
         /** A daemon that ends within this long after its start or reload failed to start. */
         start_deadline_seconds: Type.Number({ minimum: 1, maximum: 3600 }),
+        /** What goes to and fro: each change costs `penalty`, the sum halves in each of `half_life_seconds`. */
+        flapping: Type.Object(
+          {
+            penalty: Type.Integer({ minimum: 1, maximum: 100_000 }),
+            /** It flaps when the sum reaches this, ... */
+            open_at: Type.Integer({ minimum: 1, maximum: 1_000_000 }),
+            /** ... until it has decayed to this. */
+            close_at: Type.Integer({ minimum: 1, maximum: 1_000_000 }),
+            half_life_seconds: Type.Array(Type.Integer({ minimum: 10, maximum: 86_400 }), { minItems: 1, maxItems: 4 }),
+          },
+          closed,
+        ),
       },
       closed,
     ),
@@ -94,6 +106,12 @@ function defaults(): Settings {
     detection: {
       silent_after_seconds: DETECTION_DEFAULTS.silentAfterUs / US_PER_SECOND,
       start_deadline_seconds: DETECTION_DEFAULTS.startDeadlineUs / US_PER_SECOND,
+      flapping: {
+        penalty: DETECTION_DEFAULTS.flapping.penalty,
+        open_at: DETECTION_DEFAULTS.flapping.openAt,
+        close_at: DETECTION_DEFAULTS.flapping.closeAt,
+        half_life_seconds: DETECTION_DEFAULTS.flapping.halfLivesUs.map((us) => us / US_PER_SECOND),
+      },
     },
     alerts: {},
   };
@@ -137,6 +155,12 @@ export function parseServerConfig(text: string, path: string, overrides: Part<Se
     detection: {
       silentAfterUs: Math.round(settings.detection.silent_after_seconds * US_PER_SECOND),
       startDeadlineUs: Math.round(settings.detection.start_deadline_seconds * US_PER_SECOND),
+      flapping: {
+        penalty: settings.detection.flapping.penalty,
+        openAt: settings.detection.flapping.open_at,
+        closeAt: settings.detection.flapping.close_at,
+        halfLivesUs: settings.detection.flapping.half_life_seconds.map((seconds) => seconds * US_PER_SECOND),
+      },
     },
     alerts: alertsOf(settings.alerts, text, path),
   };
@@ -161,8 +185,15 @@ function alertsOf(table: unknown, text: string, path: string): AlertSettings {
   }
 }
 
-function crossFaults({ listen, ingest, storage }: Settings): string[] {
+function crossFaults({ listen, ingest, storage, detection }: Settings): string[] {
   const faults: string[] = [];
+  const { penalty, open_at: openAt, close_at: closeAt } = detection.flapping;
+  if (closeAt >= openAt)
+    faults.push(`detection.flapping.close_at ${closeAt} must be below detection.flapping.open_at ${openAt}`);
+  if (openAt <= 2 * penalty)
+    faults.push(
+      `detection.flapping.open_at ${openAt} must be above twice detection.flapping.penalty ${penalty}: one failover and its failback are two changes`,
+    );
   if (!isLoopback(listen.host) && ingest.tokens.length === 0)
     faults.push(
       `listen.host ${listen.host} can be reached from other machines, so ingest.tokens must say who may write: give each node a token (sha256 of it here, the token itself in the collector's server.token)`,

@@ -1,98 +1,192 @@
-import { US_PER_SECOND } from "../../collector/core/time.ts";
+import { type Event, isKind } from "../../collector/events/event.ts";
 import type { Claim } from "./claims.ts";
 import { evidenceList, instant, listed, routerName } from "./describe.ts";
-import type { Detector, RouterView } from "./detector.ts";
+import type { ClusterView, DaemonView, Detector, RouterView } from "./detector.ts";
+import type { LogSpan } from "./evidence.ts";
 import type { IncidentDraft } from "./incident.ts";
+import { SAME_EDGE_SLACK_US } from "./options.ts";
+import { type Change, type FlapRun, flapRuns } from "./penalty.ts";
+import { eventsOf, outagesOf, spansOf } from "./services.ts";
 
-/** Penalty of one change of ownership (RFC 2439). */
-export const PENALTY = 1_000;
-/** Flapping begins when the penalty reaches this. */
-export const OPEN_AT = 3_000;
-/** It is over when the penalty has decayed to this. */
-export const CLOSE_AT = 1_500;
-/** Real flaps have periods from seconds to hours: the same rule is applied twice. */
-export const HALF_LIVES_US: readonly number[] = [600 * US_PER_SECOND, 6 * 3600 * US_PER_SECOND];
+/**
+ * Something goes to and fro: a router's ownership, an instance, a real server, a check script. Each change costs, and the cost
+ * decays; one failover and its failback are two changes, and no flapping. The rules are in README.md.
+ */
+export const routerFlapping: Detector = { kind: "flapping", scope: "router", detect: ofRouter };
+export const serviceFlapping: Detector = { kind: "flapping", scope: "cluster", detect: ofServices };
+export const scriptFlapping: Detector = { kind: "flapping", scope: "daemon", detect: ofScripts };
 
-/** Ownership of a router changes again and again: each change costs, and the cost decays. One failover and its failback are two changes, and no flapping. */
-export const flapping: Detector = { kind: "flapping", scope: "router", detect };
+// --- routers and instances -------------------------------------------------------------------------------------------------
 
-interface Run {
-  readonly start: number;
-  /** null: the penalty had not decayed by the horizon. */
-  readonly end: number | null;
-  readonly changes: readonly Claim[];
-}
-
-function detect(view: RouterView): IncidentDraft[] {
-  const changes = changesOf(view);
-  const runs = HALF_LIVES_US.flatMap((halfLifeUs) => runsOf(changes, halfLifeUs, view.horizon));
-  return union(runs).map((run) => toDraft(run, view));
+function ofRouter(view: RouterView): IncidentDraft[] {
+  const owners = flapRuns(ownershipOf(view), view.horizon, view.options.flapping);
+  // What moves the ownership is told with it: an instance's own flapping is one that moves nothing, as far as anybody sees.
+  const isTold = (run: FlapRun<LogSpan>): boolean =>
+    owners.some(({ since, end }) => since <= (run.end ?? view.horizon) && (end ?? view.horizon) >= run.since);
+  const instances = view.nodes.flatMap(({ node, log }) =>
+    [...new Set(log.map(({ instance }) => instance))].flatMap((instance) => {
+      const spans = log.filter((span) => span.instance === instance);
+      const series = [IS_MASTER, IS_FAULT].map((is) =>
+        flapRuns(changesOf(spans, is), view.horizon, view.options.flapping),
+      );
+      const runs = series.find((found) => found.length > 0) ?? [];
+      return runs.filter((run) => !isTold(run)).map((run) => ofInstance(run, node, instance, view));
+    }),
+  );
+  return [...owners.map((run) => ofOwnership(run, view)), ...instances];
 }
 
 /** Masterships that began on another node than the one before. Two nodes that both stay master change nothing. */
-function changesOf(view: RouterView): Claim[] {
+function ownershipOf(view: RouterView): Change<Claim>[] {
   const claims = view.nodes
     .filter(({ real }) => real)
     .flatMap((node) => node.claims)
     .sort((a, b) => a.start - b.start || (a.node < b.node ? -1 : 1));
-  return claims.filter((claim, i) => i > 0 && claims[i - 1]?.node !== claim.node);
+  return claims
+    .filter((claim, i) => i > 0 && claims[i - 1]?.node !== claim.node)
+    .map((item) => ({ ts: item.start, item }));
 }
 
-function runsOf(changes: readonly Claim[], halfLifeUs: number, horizon: number): Run[] {
-  const runs: Run[] = [];
-  let penalty = 0;
-  let last = 0;
-  let open: { start: number; changes: Claim[] } | undefined;
-  /** The changes that led up to the opening are its evidence. */
-  let recent: Claim[] = [];
-  const closesAt = (): number => last + halfLifeUs * Math.log2(penalty / CLOSE_AT);
-  for (const change of changes) {
-    if (open && closesAt() <= change.start) {
-      runs.push({ start: open.start, end: Math.round(closesAt()), changes: open.changes });
-      open = undefined;
-      recent = [];
-    }
-    penalty = penalty * 2 ** (-(change.start - last) / halfLifeUs) + PENALTY;
-    last = change.start;
-    recent = [...recent, change].filter(({ start }) => change.start - start < 4 * halfLifeUs);
-    if (open) open.changes.push(change);
-    else if (penalty >= OPEN_AT) open = { start: change.start, changes: recent };
+const IS_MASTER = ({ state }: LogSpan): boolean => state === "MASTER";
+const IS_FAULT = ({ state }: LogSpan): boolean => state === "FAULT";
+
+/** Where it goes over to its opposite. A daemon that was stopped begins anew. */
+function changesOf(spans: readonly LogSpan[], is: (span: LogSpan) => boolean): Change<LogSpan>[] {
+  const inOrder = [...spans].sort((a, b) => a.from.ts - b.from.ts);
+  return inOrder.flatMap((span, i) => {
+    const before = inOrder[i - 1];
+    if (!before || before.state === "STOPPED" || span.state === "STOPPED" || is(before) === is(span)) return [];
+    return [{ ts: span.from.ts, item: span }];
+  });
+}
+
+function ofOwnership(run: FlapRun<Claim>, view: RouterView): IncidentDraft {
+  const claims = run.changes.map(({ item }) => item);
+  const nodes = [...new Set(claims.map(({ node }) => node))].sort();
+  return draftOf(run, {
+    cluster: view.router.cluster,
+    subject: { router: view.router.id, nodes },
+    code: "ownership",
+    text: `mastership changed ${run.count} times since ${instant(run.since)}`,
+    who: routerName(view.router),
+    where: ` between ${listed(nodes)}`,
+    events: claims.flatMap(({ events }) => events),
+  });
+}
+
+function ofInstance(run: FlapRun<LogSpan>, node: string, instance: string, view: RouterView): IncidentDraft {
+  const states = [...new Set(run.changes.map(({ item }) => item.state))].sort();
+  return draftOf(run, {
+    cluster: view.router.cluster,
+    subject: { router: view.router.id, instance, nodes: [node] },
+    code: "instance-state",
+    text: `its state changed ${run.count} times since ${instant(run.since)}, to ${listed(states)}`,
+    who: `${instance} on ${node}`,
+    where: "",
+    events: run.changes.map(({ item }) => item.from.event),
+  });
+}
+
+// --- real servers ----------------------------------------------------------------------------------------------------------
+
+/** Goes by what all nodes' checkers together hold for an outage, as service-down does. */
+function ofServices(view: ClusterView): IncidentDraft[] {
+  const spans = spansOf(view.nodes, view.horizon, view.options.silentAfterUs).filter(
+    ({ realServer }) => realServer !== null,
+  );
+  const services = new Map<string, Change<readonly Event[]>[]>();
+  for (const { virtualServer, realServer, start, end, spans: own } of outagesOf(spans, SAME_EDGE_SLACK_US)) {
+    const name = `${virtualServer}/${realServer ?? ""}`;
+    const changes = services.get(name) ?? [];
+    services.set(name, changes);
+    const item = own.flatMap(eventsOf);
+    changes.push({ ts: start, item });
+    if (end !== null) changes.push({ ts: end, item });
   }
-  if (open)
-    runs.push({ start: open.start, end: closesAt() <= horizon ? Math.round(closesAt()) : null, changes: open.changes });
-  return runs;
+  return [...services].flatMap(([service, changes]) =>
+    flapRuns(byTime(changes), view.horizon, view.options.flapping).map((run) => {
+      const events = run.changes.flatMap(({ item }) => item);
+      const nodes = [...new Set(events.map(({ node }) => node))].sort();
+      const [virtualServer, realServer] = service.split(/\/(?=\[)/);
+      return draftOf(run, {
+        cluster: view.cluster,
+        subject: { service, nodes },
+        code: "real-server",
+        text: `it went down or up ${run.count} times since ${instant(run.since)}`,
+        who: `Real server ${realServer ?? service} of ${virtualServer}`,
+        where: ` as seen by ${listed(nodes)}`,
+        events,
+      });
+    }),
+  );
 }
 
-/** What both half-lives see is one incident. */
-function union(runs: readonly Run[]): Run[] {
-  const joined: Run[] = [];
-  for (const run of [...runs].sort((a, b) => a.start - b.start)) {
-    const last = joined.at(-1);
-    if (!last || (last.end !== null && last.end < run.start)) joined.push(run);
-    else
-      joined[joined.length - 1] = {
-        start: last.start,
-        end: last.end === null || run.end === null ? null : Math.max(last.end, run.end),
-        changes: [...new Set([...last.changes, ...run.changes])],
-      };
+const byTime = <T>(changes: readonly Change<T>[]): Change<T>[] => [...changes].sort((a, b) => a.ts - b.ts);
+
+// --- scripts and processes -------------------------------------------------------------------------------------------------
+
+function ofScripts(view: DaemonView): IncidentDraft[] {
+  const last = new Map<string, boolean>();
+  const changes = new Map<string, Change<Event>[]>();
+  for (const event of view.events) {
+    // A daemon that begins knows nothing of them.
+    if (event.kind === "daemon.starting") last.clear();
+    const told = verdictOf(event);
+    if (!told) continue;
+    const before = last.get(told.component);
+    last.set(told.component, told.isWell);
+    if (before === undefined || before === told.isWell) continue;
+    const list = changes.get(told.component) ?? [];
+    changes.set(told.component, list);
+    list.push({ ts: event.ts, item: event });
   }
-  return joined;
+  return [...changes].flatMap(([component, list]) =>
+    flapRuns(list, view.horizon, view.options.flapping).map((run) =>
+      draftOf(run, {
+        cluster: view.cluster,
+        subject: { component, nodes: [view.node] },
+        code: "check-script",
+        text: `its result changed ${run.count} times since ${instant(run.since)}`,
+        who: `${component} on ${view.node}`,
+        where: "",
+        events: run.changes.map(({ item }) => item),
+      }),
+    ),
+  );
 }
 
-function toDraft({ start, end, changes }: Run, view: RouterView): IncidentDraft {
-  const nodes = [...new Set(changes.map(({ node }) => node))].sort();
-  const first = changes.reduce((earliest, claim) => Math.min(earliest, claim.start), start);
-  const text = `mastership changed ${changes.length} times since ${instant(first)}`;
+/** What a track script or a process check found, where the event is a verdict. */
+export function verdictOf(event: Event): { readonly component: string; readonly isWell: boolean } | undefined {
+  if (isKind(event, "script.result") && event.run !== true)
+    return { component: `track_script ${event.script}`, isWell: event.outcome === "success" };
+  if (isKind(event, "track.process") && event.quorum !== undefined)
+    return { component: `track_process ${event.process}`, isWell: event.quorum };
+  return undefined;
+}
+
+// --- incidents -------------------------------------------------------------------------------------------------------------
+
+interface Told {
+  readonly cluster: string;
+  readonly subject: IncidentDraft["subject"];
+  readonly code: string;
+  readonly text: string;
+  readonly who: string;
+  readonly where: string;
+  readonly events: readonly Event[];
+}
+
+function draftOf({ start, end }: Pick<FlapRun<unknown>, "start" | "end">, told: Told): IncidentDraft {
   return {
     kind: "flapping",
     certainty: "confirmed",
     severity: "warning",
-    cluster: view.router.cluster,
-    subject: { router: view.router.id, nodes },
+    cluster: told.cluster,
+    subject: told.subject,
     start,
     end,
-    cause: { code: "ownership", text },
-    summary: `${routerName(view.router)} ${end === null ? "flaps" : "flapped"} between ${listed(nodes)}: ${text}.`,
-    evidence: evidenceList(changes.flatMap(({ events }) => events)),
+    cause: { code: told.code, text: told.text },
+    summary: `${told.who} ${end === null ? "flaps" : "flapped"}${told.where}: ${told.text}.`,
+    evidence: evidenceList(told.events),
   };
 }

@@ -15,6 +15,7 @@ export const INCIDENT_KINDS = [
   "config-drift",
   "vip-conflict",
   "instance-fault",
+  "script-failing",
 ] as const;
 export type IncidentKind = (typeof INCIDENT_KINDS)[number];
 export const CERTAINTIES = ["suspected", "confirmed"] as const;

@@ -1,5 +1,6 @@
 import { US_PER_MS, US_PER_SECOND } from "../../collector/core/time.ts";
 import { STRETCH_SIZES, type StretchSizes } from "./stretch.ts";
+import type { FlapOptions } from "./penalty.ts";
 
 /** Advert interval taken for a router of which neither configuration nor adverts tell one: keepalived's own default. */
 export const ADVERT_INTERVAL_DEFAULT_US = US_PER_SECOND;
@@ -52,6 +53,17 @@ export const FAULT_GRACE_US = 3 * US_PER_SECOND;
 export const FAULT_START_GRACE_US = 15 * US_PER_SECOND;
 /** Instances of a node that get into FAULT within this long of each other have one reason. */
 export const FAULT_TOGETHER_US = 5 * US_PER_SECOND;
+/** A check that is well again sooner than this is a matter of flapping, if of anything. */
+export const SCRIPT_GRACE_US = 5 * US_PER_SECOND;
+/** What comes of a verdict is told within this long after it. */
+export const SCRIPT_EFFECT_US = 2 * US_PER_SECOND;
+/** RFC 2439's figures, as routers are shipped with them: four changes within minutes open, none for a while close. */
+export const FLAPPING_DEFAULTS: FlapOptions = {
+  penalty: 1_000,
+  openAt: 3_000,
+  closeAt: 1_500,
+  halfLivesUs: [600 * US_PER_SECOND, 6 * 3600 * US_PER_SECOND],
+};
 /** Most pieces of evidence in one incident. */
 export const EVIDENCE_MAX = 50;
 /** Two starts of one incident, before and after a revision, may be this far apart without any overlap. */
@@ -101,11 +113,13 @@ export interface DetectionOptions {
   readonly silentAfterUs: number;
   /** Microseconds; default START_DEADLINE_US. */
   readonly startDeadlineUs: number;
+  readonly flapping: FlapOptions;
 }
 
 export const DETECTION_DEFAULTS: DetectionOptions = {
   silentAfterUs: SILENT_AFTER_US,
   startDeadlineUs: START_DEADLINE_US,
+  flapping: FLAPPING_DEFAULTS,
 };
 
 export const LIVE_LIMITS: DetectionLimits = { events: EVENTS_AT_HAND, sizes: STRETCH_SIZES };

@@ -5,12 +5,15 @@ import type { Detector } from "./detector.ts";
 import type { IncidentKind } from "./incident.ts";
 import { flapping } from "./flapping.ts";
 import { hmacClock } from "./hmac-clock.ts";
+
+import { routerFlapping, scriptFlapping, serviceFlapping } from "./flapping.ts";
 import { nearMiss, schedulerStall } from "./near-miss.ts";
 import { noMaster } from "./no-master.ts";
 import { quorumLost } from "./quorum-lost.ts";
 import { redundancyLost } from "./redundancy-lost.ts";
 import { instanceFault } from "./instance-fault.ts";
 import { nodeDivergence, routerDivergence } from "./shadow-divergence.ts";
+import { scriptFailing } from "./script-failing.ts";
 import { serviceDown } from "./service-down.ts";
 import { splitBrain } from "./split-brain.ts";
 import { startupFailure } from "./startup-failure.ts";
@@ -23,7 +26,9 @@ export const DETECTORS: readonly Detector[] = [
   noMaster,
   startupFailure,
   startupState,
-  flapping,
+  routerFlapping,
+  serviceFlapping,
+  scriptFlapping,
   serviceDown,
   quorumLost,
   routerDivergence,
@@ -37,6 +42,7 @@ export const DETECTORS: readonly Detector[] = [
   configDrift,
   vipConflict,
   instanceFault,
+  scriptFailing,
 ];
 
 /** Kinds whose open incidents end when enough time has passed, whatever happens. */

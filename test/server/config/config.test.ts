@@ -24,6 +24,8 @@ const MISTAKES: Readonly<Record<string, RegExp>> = {
   "database-name": /line 3: storage\.database must match pattern/,
   "retention-zero": /line 2: storage\.adverts_days must be >= 1/,
   "detection-range": /line 2: detection\.silent_after_seconds must be >= 1/,
+  "flapping-thresholds":
+    /detection\.flapping\.close_at 1500 must be below detection\.flapping\.open_at 1000.*open_at 1000 must be above twice detection\.flapping\.penalty 1000/,
   "public-url": /line 1: public_url must match pattern/,
   "webhook-secret": /line 12: alerts\.webhooks\[1\]\.secret is not "whsec_"/,
   "webhook-key": /line 2: alerts\.retries is not a setting/,

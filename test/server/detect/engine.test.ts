@@ -37,7 +37,7 @@ describe("an incident's life", () => {
   test("is withdrawn when late evidence shows that it was none, and comes back under its old id", () => {
     const engine = createDetectionEngine();
     const [opened] = engine.add(upTo(events, 30)).changes;
-    const late = scenario("at 19 lb1 log FAULT\nat 19 lb1 kernel -10.99.0.100");
+    const late = scenario("at 19 lb1 log BACKUP\nat 19 lb1 kernel -10.99.0.100");
     expect(engine.add(late).changes).toMatchObject([
       { type: "withdrawn", incident: { id: opened?.incident.id, revision: 2 } },
     ]);
