@@ -47,7 +47,7 @@ function failuresOf(events: readonly Event[]): Failure[] {
         open.set(verdict.component, failure);
       }
     } else if (isKind(event, "daemon.stopping") || (isKind(event, "daemon.starting") && !rejected.has(event)))
-      for (const failure of [...open.values()]) close(failure, event);
+      for (const failure of open.values()) close(failure, event);
   }
   return failures;
 }

@@ -17,7 +17,8 @@ function moves(seconds: readonly number[], watchedTo: number): string {
     const [to, from] = i % 2 === 0 ? ["lb1", "lb2"] : ["lb2", "lb1"];
     return [...(i > 0 ? [`at ${s} ${from} kernel -10.99.0.100`] : []), `at ${s + 0.01} ${to} kernel +10.99.0.100`];
   });
-  return [HEAD, ...lines, `watch lb1 lb2 to ${watchedTo}`].join("\n");
+  // Seen at the end is seen: days of a heartbeat a second would take their time.
+  return [HEAD, ...lines, `at ${watchedTo} lb1 heartbeat`, `at ${watchedTo} lb2 heartbeat`].join("\n");
 }
 
 const found = (text: string) =>
