@@ -3,9 +3,7 @@ import { configDrift } from "./config-drift.ts";
 import { configError } from "./config-error.ts";
 import type { Detector } from "./detector.ts";
 import type { IncidentKind } from "./incident.ts";
-import { flapping } from "./flapping.ts";
 import { hmacClock } from "./hmac-clock.ts";
-
 import { routerFlapping, scriptFlapping, serviceFlapping } from "./flapping.ts";
 import { nearMiss, schedulerStall } from "./near-miss.ts";
 import { noMaster } from "./no-master.ts";
