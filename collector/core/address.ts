@@ -11,8 +11,12 @@ export function formatAddress(bytes: Uint8Array): string {
   return address instanceof ipaddr.IPv6 ? address.toRFC5952String() : address.toString();
 }
 
+/** An IPv4 address that is written in the one way. */
+const PLAIN = /^(?:(?:\d|[1-9]\d|1\d\d|2[0-4]\d|25[0-5])(?:\.(?!$)|$)){4}$/;
+
 /** The one way an address is written everywhere, so that two spellings of one address are equal. Undefined when it is none. */
 export function normaliseAddress(text: string): string | undefined {
+  if (PLAIN.test(text)) return text;
   if (!/^\d{1,3}(\.\d{1,3}){3}$/.test(text) && !text.includes(":")) return undefined;
   if (!ipaddr.isValid(text)) return undefined;
   const address = ipaddr.parse(text);

@@ -1,3 +1,20 @@
+import {
+  FIRST_PIECES,
+  GAPS,
+  HEAD,
+  HOLES,
+  HOLES_MAX,
+  IS_LITERAL,
+  IS_OPEN,
+  LEAST,
+  LITERAL,
+  NUMBER,
+  PROGRAM,
+  STEP,
+  TAIL,
+  TAIL_LENGTH,
+  TEMPLATE_INTS,
+} from "./layout.ts";
 import { parseTemplate, type Piece, type Template } from "./template.ts";
 
 /**
@@ -26,33 +43,12 @@ export interface Automaton {
   /** By template, TEMPLATE_INTS each. */
   readonly templates: Int32Array;
   readonly program: Int32Array;
-  /** By template: what its holes are called, in the order in which they are written. */
-  readonly names: readonly (readonly string[])[];
-  /** By template: from it come `at` and `until` of `Matcher`. */
-  readonly holesMax: number;
+  /** By template: 1 when it may be meant where there is no instance. */
+  readonly withoutInstance: Uint8Array;
 }
 
 /** Of two templates the one that is told by its first letters is tried first, and of those the one with more letters of its own. */
 const KEY_LENGTH = 4;
-
-const TEMPLATE_INTS = 8;
-/** Bytes of the text before the first hole. */
-const HEAD = 0;
-/** Fewest bytes a message of this shape has; exactly so many when it has neither gap nor number. */
-const LEAST = 1;
-const IS_LITERAL = 2;
-/** The literal at the end: its place in `text` and its length; 0 when it ends in a hole. */
-const TAIL = 3;
-const TAIL_LENGTH = 4;
-const PROGRAM = 5;
-const GAPS = 6;
-/** How many pieces follow the head in the first chunk. */
-const FIRST_PIECES = 7;
-
-/** Program: pieces of three integers; before the pieces of each chunk but the first, its gap: [at least, hole or -1, pieces]. */
-const LITERAL = 0;
-const NUMBER = 1;
-const STEP = 3;
 
 interface TreeNode {
   label: Uint8Array;
@@ -62,13 +58,16 @@ interface TreeNode {
 }
 
 /** @throws Error when a template cannot be matched without ambiguity */
-export function compileAutomaton(sources: readonly string[]): Automaton {
+export function compileAutomaton(
+  sources: readonly string[],
+  withoutInstance = new Uint8Array(sources.length).fill(1),
+): Automaton {
   const templates = sources.map(parseTemplate);
   const text = new TextPool();
   const program: number[] = [];
   const table = new Int32Array(templates.length * TEMPLATE_INTS);
-  const names = templates.map((template, i) =>
-    writeTemplate(template, table.subarray(i * TEMPLATE_INTS), program, text),
+  templates.forEach((template, i) =>
+    writeTemplate(template, table.subarray(i * TEMPLATE_INTS, (i + 1) * TEMPLATE_INTS), program, text),
   );
   const nodes = tree(templates.map(({ head }) => encode(head)));
   const classOf = new Uint8Array(256);
@@ -115,8 +114,7 @@ export function compileAutomaton(sources: readonly string[]): Automaton {
     text: text.bytes(),
     templates: table,
     program: Int32Array.from(program),
-    names,
-    holesMax: Math.max(1, ...names.map((list) => list.length)),
+    withoutInstance,
   };
 }
 
@@ -156,9 +154,11 @@ class TextPool {
   }
 }
 
-/** @returns the names of its holes */
-function writeTemplate({ chunks, gaps }: Template, row: Int32Array, program: number[], text: TextPool): string[] {
-  const names: string[] = [];
+/** What must not be taken for what a hole holds without a look at the whole line. */
+const TELLING = /Line |password|auth_pass/i;
+
+function writeTemplate({ chunks, gaps }: Template, row: Int32Array, program: number[], text: TextPool): void {
+  let holes = 0;
   let least = 0;
   const write = (piece: Piece): void => {
     if ("literal" in piece) {
@@ -166,7 +166,7 @@ function writeTemplate({ chunks, gaps }: Template, row: Int32Array, program: num
       program.push(LITERAL, at, length);
       least += length;
     } else {
-      program.push(NUMBER, names.push(piece.number) - 1, 0);
+      program.push(NUMBER, holes++, 0);
       least += 1;
     }
   };
@@ -179,7 +179,7 @@ function writeTemplate({ chunks, gaps }: Template, row: Int32Array, program: num
   pieces.forEach(write);
   others.forEach((chunk, i) => {
     const { name, atLeast = 0 } = gaps[i] ?? {};
-    program.push(atLeast, name === undefined ? -1 : names.push(name) - 1, chunk.length);
+    program.push(atLeast, name === undefined ? -1 : holes++, chunk.length);
     least += atLeast;
     chunk.forEach(write);
   });
@@ -189,8 +189,11 @@ function writeTemplate({ chunks, gaps }: Template, row: Int32Array, program: num
     row.set([at, length], TAIL);
   }
   row[LEAST] = least;
-  row[IS_LITERAL] = names.length === 0 && gaps.length === 0 ? 1 : 0;
-  return names;
+  row[HOLES] = holes;
+  row[IS_LITERAL] = holes === 0 && gaps.length === 0 ? 1 : 0;
+  row[IS_OPEN] =
+    gaps.length > 0 || chunks.flat().some((piece) => "literal" in piece && TELLING.test(piece.literal)) ? 1 : 0;
+  if (holes > HOLES_MAX) throw new Error(`a template has ${holes} holes, of which there may be ${HOLES_MAX}`);
 }
 
 /** @returns the nodes of the radix tree of all heads, the root first; each knows which heads end at it */
@@ -225,40 +228,40 @@ export class Matcher {
   readonly ends: Int32Array;
   /** What the number holes hold. */
   readonly numbers: Float64Array;
-  private readonly automaton: Automaton;
+  readonly automaton: Automaton;
 
   constructor(automaton: Automaton) {
     this.automaton = automaton;
-    this.starts = new Int32Array(automaton.holesMax);
-    this.ends = new Int32Array(automaton.holesMax);
-    this.numbers = new Float64Array(automaton.holesMax);
+    this.starts = new Int32Array(HOLES_MAX);
+    this.ends = new Int32Array(HOLES_MAX);
+    this.numbers = new Float64Array(HOLES_MAX);
   }
 
   /**
-   * @param applies  by template: whether it may be meant here
+   * @param hasInstance  whether the name of an instance stands before it
    * @returns the template that is meant by the bytes from `from` to `end`, or -1
    */
-  match(bytes: Uint8Array, from: number, end: number, applies: Uint8Array): number {
+  match(bytes: Uint8Array, from: number, end: number, hasInstance: boolean): number {
     const node = this.reach(bytes, from, end);
     if (node < 0) return -1;
-    const { lists, order } = this.automaton;
+    const { lists, order, withoutInstance } = this.automaton;
     for (let list = node * 4; list < node * 4 + 4; list += 2) {
       const last = lists[list + 1] as number;
       for (let i = lists[list] as number; i < last; i++) {
         const template = order[i] as number;
-        if (applies[template] !== 0 && this.fits(template, bytes, from, end)) return template;
+        if ((hasInstance || withoutInstance[template] !== 0) && this.fits(template, bytes, from, end)) return template;
       }
     }
     return -1;
   }
 
   /** All templates that fit, the one that is meant first. */
-  all(bytes: Uint8Array, from: number, end: number, applies: Uint8Array): number[] {
+  all(bytes: Uint8Array, from: number, end: number, hasInstance: boolean): number[] {
     const node = this.reach(bytes, from, end);
-    const { lists, order } = this.automaton;
+    const { lists, order, withoutInstance } = this.automaton;
     return [node * 4, node * 4 + 2]
       .flatMap((list) => (node < 0 ? [] : [...order.subarray(lists[list], lists[list + 1])]))
-      .filter((template) => applies[template] !== 0 && this.fits(template, bytes, from, end));
+      .filter((template) => (hasInstance || withoutInstance[template] !== 0) && this.fits(template, bytes, from, end));
   }
 
   /** @returns the deepest node of the heads' tree that the text reaches, or -1 */

@@ -2,7 +2,8 @@ import type { Daemon } from "../events/event.ts";
 import { US_PER_SECOND } from "../core/time.ts";
 import type { GrammarTable } from "./grammar.ts";
 import { Interner } from "./interner.ts";
-import { LINE_MAX_CHARS } from "./text.ts";
+import { INSTANCE_MAX_CHARS, IS_OPEN, LINE_MAX_CHARS, TEMPLATE_INTS } from "./layout.ts";
+import { beginningOf, minuteOf, SPAN_HOLDS_US, type StampOf } from "./span.ts";
 
 /** The line is not keepalived's. */
 export const NOT_OURS = 0;
@@ -11,15 +12,10 @@ export const READ = 1;
 /** The line is not of the common kind: whoever reads its text has to say. */
 export const ASK = 2;
 
-/** The envelope of a line, as its text is read. */
-interface Stamp {
-  readonly ts: number | undefined;
-}
-
 export interface ColumnsOptions {
   readonly table: GrammarTable;
   /** Reads the time of a line in full: columns add but seconds to what it answers. */
-  readonly stampOf: (line: string, reference: number, previous?: number) => Stamp | undefined;
+  readonly stampOf: StampOf;
   /** @returns undefined for a tag that is not keepalived's; else the daemon, which such a tag need not say */
   readonly writerOf: (tag: string) => { readonly daemon: Daemon | undefined } | undefined;
 }
@@ -51,14 +47,8 @@ export class LineColumns {
   private readonly minutes = Array.from({ length: MINUTES }, () => new Minute());
   private readonly tags = new Interner(TAGS_MAX);
   private readonly writers: ({ readonly daemon: Daemon | undefined } | undefined)[] = [];
-  /** By template: 1 when a hole of it may hold any text, 0 when its own words are all there is. */
-  private readonly open: Uint8Array;
-
   constructor(options: ColumnsOptions) {
     this.options = options;
-    this.open = Uint8Array.from(options.table.templates, (template) =>
-      /\{\*\}|\{\w+\}/.test(template) || TELLING.test(template) ? 1 : 0,
-    );
   }
 
   /**
@@ -129,11 +119,13 @@ export class LineColumns {
     this.instanceFrom = this.instanceEnd = -1;
     const words = this.prefix(bytes, from, end);
     if (words < 0) return ASK;
-    const template = this.options.table.match(bytes, words, end, words !== from);
+    const { matcher } = this.options.table;
+    const template = matcher.match(bytes, words, end, words !== from);
     if (template < 0) return ASK;
     this.template = template;
+    const isOpen = matcher.automaton.templates[template * TEMPLATE_INTS + IS_OPEN] === 1;
     // What stands in a hole may be a password, or the end of `(FILE: Line N) `, which only a look at the whole text tells.
-    return tells(bytes, from, this.open[template] === 0 ? words : end) ? ASK : READ;
+    return tells(bytes, from, isOpen ? end : words) ? ASK : READ;
   }
 
   /** `(VI_1) `, `(VI_1): `, `VRRP_Instance(VI_1) `. @returns where the words begin, or -1 when it is not that simple */
@@ -215,17 +207,10 @@ export class LineColumns {
     reference: number,
   ): boolean {
     const text = (start: number, end: number): string => String.fromCharCode(...bytes.subarray(start, end));
-    const at = (second: string, latest: number, previous?: number): number | undefined =>
-      this.options.stampOf(`${text(from, to)}:${second}${text(zoneFrom, zoneEnd)} h Keepalived[1]: x`, latest, previous)
-        ?.ts;
-    const base = at("00", reference);
+    const span = minuteOf(text(from, to), text(zoneFrom, zoneEnd));
+    const base = beginningOf(span, this.options.stampOf, reference);
     if (base === undefined) return false;
-    // In an hour that winter time repeats, the line before has a say in each.
-    if (at("00", reference, base + PREVIOUS_PROBE_US) !== base) return false;
-    const until = reference + MINUTE_HOLDS_US;
-    if (at("59", reference) !== base + 59 * US_PER_SECOND || at("00", until) !== base) return false;
-    if (at("59", until) !== base + 59 * US_PER_SECOND) return false;
-    minute.keep(bytes, from, to, zoneFrom, zoneEnd, base, reference, until);
+    minute.keep(bytes, from, to, zoneFrom, zoneEnd, base, reference, reference + SPAN_HOLDS_US);
     return true;
   }
 }
@@ -268,16 +253,12 @@ class Minute {
 
 /** How many written minutes are remembered, told apart by their last digit: hosts' clocks differ, and merged logs go back and forth. */
 const MINUTES = 16;
-const MINUTE_HOLDS_US = 3600 * US_PER_SECOND;
-/** A line before that shows a later time of day by this much would make of a repeated minute its second pass. */
-const PREVIOUS_PROBE_US = 1800 * US_PER_SECOND;
 const TAGS_MAX = 256;
 /** A time and `h:`; shorter is nothing. */
 const SHORTEST = 24;
 const PID_DIGITS_MAX = 9;
 const FRACTION_DIGITS_MAX = 9;
 const ZONE_MAX_CHARS = 6;
-const INSTANCE_MAX_CHARS = 255;
 const INSTANCE_WORD = new TextEncoder().encode("VRRP_Instance");
 
 const isDigit = (byte: number): boolean => byte >= 0x30 && byte <= 0x39;
@@ -304,8 +285,6 @@ function secondsAt(bytes: Uint8Array, at: number): number {
   return tens >= 0 && tens <= 5 && ones >= 0 && ones <= 9 ? tens * 10 + ones : -1;
 }
 
-/** What `tells` looks for. */
-const TELLING = /Line |password|auth_pass/i;
 const HINTS = Uint8Array.from({ length: 256 }, (_, byte) => ("wW_L".includes(String.fromCharCode(byte)) ? 1 : 0));
 const LINE = new TextEncoder().encode("Line ");
 const lower = (bytes: Uint8Array, at: number): number => (bytes[at] as number) | 0x20;

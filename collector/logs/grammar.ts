@@ -1,8 +1,9 @@
 import type { Details } from "../events/details.ts";
 import type { Daemon, EventBody } from "../events/event.ts";
-import { compileAutomaton, Matcher } from "./automaton.ts";
+import { type Automaton, compileAutomaton, Matcher } from "./automaton.ts";
 import { type DetailHole, detailHoles, withDetails } from "./details.ts";
-import { LINE_MAX_CHARS } from "./text.ts";
+import { LINE_MAX_CHARS } from "./layout.ts";
+import { holesOf } from "./template.ts";
 
 /**
  * What a row sees of a line besides its own words: who wrote it, and what stood in front of the message.
@@ -65,35 +66,43 @@ export interface Meaning {
   readonly row: string;
 }
 
+/** Where the text of each hole begins and ends in the bytes. */
+export type Holes = Pick<Matcher, "starts" | "ends">;
+
 /** All rows, and the way from a message to the one that means it: of several that fit, the one that says more. */
 export class GrammarTable {
-  readonly matcher: Matcher;
   readonly templates: readonly string[];
   /** By template: its row. */
   private readonly rows: readonly LineGrammar[];
-  private readonly names: readonly (readonly string[])[];
-  private readonly details: readonly (readonly DetailHole[])[];
-  private readonly always: Uint8Array;
-  private readonly withoutInstance: Uint8Array;
+  private readonly names: (readonly string[] | undefined)[] = [];
+  private readonly details: (readonly DetailHole[] | undefined)[] = [];
+  private lazyMatcher: Matcher | undefined;
   /** Whether the row asked what a hole holds when it last made an event: without it the event is the same for any words. */
   askedWords = false;
   private scratch = new Uint8Array(SCRATCH_BYTES);
 
-  constructor(rows: readonly LineGrammar[]) {
+  /** @param automaton  of these rows' templates, if it is at hand: it is made when it is needed, which takes a while */
+  constructor(rows: readonly LineGrammar[], automaton?: Automaton) {
     this.templates = rows.flatMap(({ templates }) => templates);
-    const automaton = compileAutomaton(this.templates);
-    this.matcher = new Matcher(automaton);
-    this.names = automaton.names;
-    this.details = automaton.names.map(detailHoles);
     this.rows = rows.flatMap((row) => row.templates.map(() => row));
-    this.always = new Uint8Array(this.rows.length).fill(1);
-    this.withoutInstance = Uint8Array.from(this.rows, (row) => (row.needsInstance ? 0 : 1));
+    if (automaton && automaton.withoutInstance.length !== this.templates.length)
+      throw new Error("the automaton was made of other templates: build keepwatch again");
+    if (automaton) this.lazyMatcher = new Matcher(automaton);
+  }
+
+  get matcher(): Matcher {
+    return (this.lazyMatcher ??= new Matcher(
+      compileAutomaton(
+        this.templates,
+        Uint8Array.from(this.rows, ({ needsInstance }) => (needsInstance ? 0 : 1)),
+      ),
+    ));
   }
 
   /** All rows that fit, each once, the one that is meant first. */
   claims(words: string, context: LineContext): LineGrammar[] {
     const bytes = encoder.encode(words);
-    const fitting = this.matcher.all(bytes, 0, bytes.length, this.applying(context.instance !== undefined));
+    const fitting = this.matcher.all(bytes, 0, bytes.length, context.instance !== undefined);
     return [...new Set(fitting.map((template) => this.rowOf(template)))];
   }
 
@@ -101,33 +110,34 @@ export class GrammarTable {
     if (words.length * 3 > this.scratch.length) this.scratch = new Uint8Array(words.length * 3);
     const bytes = this.scratch;
     const { written } = encoder.encodeInto(words, bytes);
-    const template = this.match(bytes, 0, written, context.instance !== undefined);
+    const template = this.matcher.match(bytes, 0, written, context.instance !== undefined);
     if (this.scratch.length > SCRATCH_BYTES) this.scratch = new Uint8Array(SCRATCH_BYTES);
     if (template < 0) return undefined;
     // Where each byte is one character, places among the bytes are places in the text.
-    const body = this.event(template, written === words.length ? words : undefined, bytes, context);
+    const body = this.event(template, this.matcher, written === words.length ? words : undefined, bytes, context);
     return { body, row: this.rowOf(template).id };
   }
 
-  /** @returns the template that is meant by these bytes, the message after its prefixes, or -1; its holes are in `matcher` */
-  match(bytes: Uint8Array, from: number, end: number, hasInstance: boolean): number {
-    return this.matcher.match(bytes, from, end, this.applying(hasInstance));
-  }
-
   /**
-   * What the message means that was matched last.
+   * What a message means.
    * @param text  the bytes as text, when each of them is one character of it
    */
-  event(template: number, text: string | undefined, bytes: Uint8Array, context: LineContext): EventBody {
-    const { starts, ends } = this.matcher;
-    const names = this.names[template] ?? [];
+  event(
+    template: number,
+    { starts, ends }: Holes,
+    text: string | undefined,
+    bytes: Uint8Array,
+    context: LineContext,
+  ): EventBody {
+    const names = (this.names[template] ??= holesOf(this.templates[template] ?? ""));
     this.askedWords = false;
     const heldBy = (hole: number): string =>
       text?.slice(starts[hole], ends[hole]) ?? decoder.decode(bytes.subarray(starts[hole], ends[hole]));
     const held = (name: string): string | undefined => {
-      this.askedWords = true;
       const hole = names.lastIndexOf(name);
-      return hole < 0 ? undefined : heldBy(hole);
+      if (hole < 0) return undefined;
+      this.askedWords = true;
+      return heldBy(hole);
     };
     const row = this.rowOf(template);
     const body = row.toEvent(
@@ -141,22 +151,13 @@ export class GrammarTable {
       context,
     );
     // Not among what the row asks: they fill fields, and its kind does not depend on them.
-    return withDetails(body, this.details[template] ?? [], heldBy, row, context);
-  }
-
-  /** How many holes of a template have a name. */
-  holesOf(template: number): number {
-    return this.names[template]?.length ?? 0;
+    return withDetails(body, (this.details[template] ??= detailHoles(names)), heldBy, row, context);
   }
 
   rowOf(template: number): LineGrammar {
     const row = this.rows[template];
     if (!row) throw new RangeError(`there is no template ${template}`);
     return row;
-  }
-
-  private applying(hasInstance: boolean): Uint8Array {
-    return hasInstance ? this.always : this.withoutInstance;
   }
 }
 

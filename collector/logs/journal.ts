@@ -1,6 +1,7 @@
 import type { Observation } from "../events/observation.ts";
-import { daemonOf, HOST_MAX_CHARS, isKeepalived, readMessage, repeatedIn } from "./reader.ts";
-import { cut, harmless, LINE_MAX_CHARS } from "./text.ts";
+import { daemonOf, isKeepalived, readMessage, repeatedIn } from "./reader.ts";
+import { HOST_MAX_CHARS, LINE_MAX_CHARS } from "./layout.ts";
+import { cut, harmless } from "./text.ts";
 
 /** Longest cursor shown; journald's own are 150 characters. */
 const CURSOR_MAX_CHARS = 1024;

@@ -1,4 +1,5 @@
 import type { Daemon, EventBody } from "../events/event.ts";
+import type { Automaton } from "./automaton.ts";
 import { LineColumns, NOT_OURS, READ } from "./columns.ts";
 import type { Observation } from "../events/observation.ts";
 import { US_PER_SECOND } from "../core/time.ts";
@@ -13,15 +14,14 @@ import {
   readRepetition,
   withoutConsoleEnvelope,
 } from "./syslog.ts";
-import { cut, harmless, LINE_MAX_CHARS } from "./text.ts";
+import { HOST_MAX_CHARS, LINE_MAX_CHARS } from "./layout.ts";
+import { cut, harmless } from "./text.ts";
 import { ZoneClock } from "./zone.ts";
 
 const table = new GrammarTable(allGrammars);
 
 /** How far off the instant of a keepalived line with an unreadable timestamp may be, in microseconds: it is taken from the line before. */
 export const UNREADABLE_TIME_UNCERTAINTY_US = 3600 * US_PER_SECOND;
-/** Longest host name kept: the event contract's bound on a node's name. */
-export const HOST_MAX_CHARS = 255;
 
 /**
  * Program tags: `Keepalived_vrrp`, `Keepalived_healthcheckers_<namespace>_<instance>`, …; `keepalived` is what a supervisor
@@ -53,9 +53,10 @@ export function daemonOf(tag: string): Daemon | undefined {
  * Reads the message of one keepalived process. What no row claims is `log.unrecognised`, and kept.
  * @param daemon  undefined when it is not known who wrote it
  */
-export const readMessage = (message: string, daemon: Daemon | undefined): EventBody => meaningOf(message, daemon).body;
+export const readMessage = (message: string, daemon: Daemon | undefined): EventBody =>
+  meaningOf(message, daemon, table).body;
 
-function meaningOf(message: string, daemon: Daemon | undefined): Meaning {
+function meaningOf(message: string, daemon: Daemon | undefined, table: GrammarTable): Meaning {
   // rsyslog gathers repeated lines: what was repeated is worth reading once.
   const written = withoutConsoleEnvelope(REPEATED.exec(message)?.[2] ?? message);
   const { words, context } = takePrefixes(written, daemon);
@@ -75,7 +76,7 @@ const unclaimed = (written: string): Meaning =>
 const NO_ROW: Meaning = { body: UNRECOGNISED, row: "log.unrecognised" };
 
 /** Whose a tag is. @returns undefined when it is not keepalived's */
-const writerOf = (tag: string): { daemon: Daemon | undefined } | undefined =>
+export const writerOf = (tag: string): { daemon: Daemon | undefined } | undefined =>
   isKeepalived(tag) ? { daemon: daemonOf(tag) } : undefined;
 
 export interface LogCounts {
@@ -126,23 +127,23 @@ export interface ReadLine extends Pick<Envelope, "ts" | "resolutionUs" | "host" 
 }
 
 /**
- * Reads single lines, the common ones as bytes (`columns`), and any of them as text.
+ * Reads single lines as text.
  * @throws OperatorError when there is no such zone
  */
 export class LineReader {
-  readonly columns: LineColumns;
-  readonly table = table;
+  readonly table: GrammarTable;
   readonly clock: ZoneClock;
   private readonly daemonOfFile: Daemon | undefined;
 
-  constructor({ path, zone }: Pick<LogReaderOptions, "path" | "zone">) {
+  constructor({ path, zone, automaton }: Pick<LogReaderOptions, "path" | "zone"> & { readonly automaton?: Automaton }) {
+    this.table = automaton ? new GrammarTable(allGrammars, automaton) : table;
     this.clock = new ZoneClock(zone);
     this.daemonOfFile = CHILDREN[CHILD_FILE.exec(path)?.[1] ?? ""];
-    this.columns = new LineColumns({
-      table,
-      stampOf: (text, reference, previous) => readEnvelope(text, this.clock, reference, previous),
-      writerOf,
-    });
+  }
+
+  /** The envelope of a line in a time of the usual form. */
+  stampOf(text: string, reference: number, previous?: number): Pick<Envelope, "ts"> | undefined {
+    return readEnvelope(text, this.clock, reference, previous);
   }
 
   /** @returns undefined when the line is not keepalived's */
@@ -151,7 +152,7 @@ export class LineReader {
     if (envelope === undefined || (envelope.tag !== undefined && !isKeepalived(envelope.tag))) return undefined;
     const { ts, resolutionUs, host, pid, tag, message } = envelope;
     const daemon = tag === undefined ? this.daemonOfFile : daemonOf(tag);
-    const meaning = ts === undefined ? NO_ROW : meaningOf(message, daemon);
+    const meaning = ts === undefined ? NO_ROW : meaningOf(message, daemon, this.table);
     return { ts, resolutionUs, host, pid, meaning, repeated: repeatedIn(message) };
   }
 }
@@ -162,7 +163,8 @@ export class LineReader {
  */
 export function createLogReader({ path, fingerprint, zone }: LogReaderOptions): LogReader {
   const reader = new LineReader({ path, zone });
-  const { columns, clock } = reader;
+  const { clock } = reader;
+  const columns = new LineColumns({ table, stampOf: (...line) => reader.stampOf(...line), writerOf });
   const counts = { lines: 0, keepalivedLines: 0, unrecognised: 0, malformed: 0 };
   let lastTs: number | undefined;
   /** What keepalived said in the line before, when that was keepalived's: a line that only counts repetitions is about it. */
@@ -184,7 +186,7 @@ export function createLogReader({ path, fingerprint, zone }: LogReaderOptions): 
   ): Observation | undefined {
     const { messageFrom, end, instanceFrom, instanceEnd, hostFrom, hostEnd, pid, ts, resolutionUs, daemon } = columns;
     if (text.length !== end) return undefined;
-    const body = table.event(columns.template, text, line, {
+    const body = table.event(columns.template, table.matcher, text, line, {
       daemon,
       instance: instanceFrom < 0 ? undefined : text.slice(instanceFrom, instanceEnd),
       file: undefined,

@@ -1,7 +1,8 @@
 import { parseIsoUs, US_PER_MS, US_PER_SECOND } from "../core/time.ts";
 import { containerTextAt, type ContainerLine, takeContainer } from "./container.ts";
 import { monthOf } from "./months.ts";
-import { harmless, LINE_MAX_CHARS } from "./text.ts";
+import { LINE_MAX_CHARS } from "./layout.ts";
+import { harmless } from "./text.ts";
 import type { ZoneClock } from "./zone.ts";
 
 /** What stands around a message. */

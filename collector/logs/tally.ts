@@ -1,7 +1,54 @@
 import type { Daemon, EventBody, VrrpState } from "../events/event.ts";
-import { ASK, NOT_OURS } from "./columns.ts";
-import { Interner } from "./interner.ts";
-import { HOST_MAX_CHARS, LineReader, type ReadLine, textOf } from "./reader.ts";
+import { US_PER_SECOND } from "../core/time.ts";
+import {
+  CONTEXT,
+  CONTEXTS,
+  COUNTED,
+  COUNTED_BYTES,
+  COUNTED_INSTANCE,
+  COUNTED_STATE,
+  DONE,
+  FILLING,
+  HOSTS,
+  HOSTS_MAX,
+  HOST_MAX_CHARS,
+  HOUR,
+  HOUR_BASE,
+  HOUR_END,
+  HOUR_SINCE,
+  HOUR_SLOT,
+  HOUR_TEXT,
+  HOUR_UNTIL,
+  INSTANCES,
+  INSTANCES_MAX,
+  INSTANCE_END,
+  INSTANCE_FROM,
+  KNOWN_FILLINGS,
+  LINE_FROM,
+  LINE_TO,
+  MEANING,
+  MESSAGE_END,
+  MESSAGE_FROM,
+  OF_LINE,
+  SCRATCH,
+  SCRATCH_BYTES,
+  STATES,
+  STATES_MAX,
+  STATES_OF_INSTANCE,
+  STATE_BYTES,
+  TAG,
+  TAG_END,
+  TAG_FROM,
+  TAG_SLOT,
+  TAG_TEXT,
+  TAG_WHOSE,
+  TEMPLATE,
+  ZONE_END,
+  ZONE_FROM,
+} from "./layout.ts";
+import { LogMachine, type MachineParts } from "./machine.ts";
+import { LineReader, type ReadLine, textOf, writerOf } from "./reader.ts";
+import { beginningOf, hourOf, minuteOf, type Span } from "./span.ts";
 import { cut, harmless } from "./text.ts";
 
 /** How often one instance on one host said that it is in one state. */
@@ -31,231 +78,269 @@ export interface Tally {
   readonly statesElsewhere: number;
 }
 
-/** How many hosts and instances are told apart: memory is bounded, whatever a log holds. */
-const HOSTS_MAX = 4_096;
-const INSTANCES_MAX = 16_384;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** How many different fillings of the holes are remembered, and how many bytes they may have. */
-const FILLINGS_MAX = 32_768;
-const FILLING_MAX_BYTES = 256;
-
-const STATES: readonly VrrpState[] = ["MASTER", "BACKUP", "FAULT"];
+/** States by the number they have in the machine. */
+const VRRP_STATES: readonly VrrpState[] = ["MASTER", "BACKUP", "FAULT"];
 const DAEMONS: readonly (Daemon | undefined)[] = [undefined, "parent", "vrrp", "checker", "bfd"];
-/** Contexts of a template: a daemon, with and without an instance. */
-const CONTEXTS = DAEMONS.length * 2;
+const HOUR_SECONDS = 3600;
+const MINUTE_SECONDS = 60;
+/** The tag is nobody's of keepalived's. */
+const NOBODY = -1;
 
-/** What is counted of a message. */
+/** What is counted of a message. How often is in the machine. */
 interface Counted {
   readonly kind: EventBody["kind"];
-  /** Index in STATES, or -1. */
+  /** Index in VRRP_STATES, or -1. */
   readonly state: number;
-  /** The instance that is in it; undefined when it is the one in front of the message. */
-  readonly instance: Uint8Array | undefined;
-  count: number;
+  /** The instance is the one in front of the message. */
+  readonly isOfLine: boolean;
+}
+
+export interface LogTallyOptions {
+  readonly path: string;
+  readonly zone: string;
+  /** The last line was written at or before this, epoch microseconds. */
+  readonly reference: number;
+  readonly parts: MachineParts;
+  /** How many bytes are looked at together. */
+  readonly capacity: number;
 }
 
 /**
- * Counts what keepalived says in a log, without an object or a string a line: a row is asked once what a template of its
- * means, or once for each filling of its holes when it looks at those.
+ * Counts what keepalived says in a log. The machine does it by itself; here it is told what it does not know: a row is
+ * asked once what a template of its means, or once for each filling of its holes when it looks at those.
  */
 export class LogTally {
+  readonly machine: LogMachine;
   private readonly reader: LineReader;
   private readonly reference: number;
   private lines = 0;
   private malformed = 0;
+  /** Of lines that were read as text. */
   private from = Number.POSITIVE_INFINITY;
   private to = Number.NEGATIVE_INFINITY;
-  private readonly counted: Counted[] = [];
-  /** By template and context: 1 + the index in `counted`; 0 when it was not asked yet, -1 when it depends on the holes. */
-  private readonly known: Int32Array;
-  private readonly fillings = new Interner(FILLINGS_MAX);
-  /** By filling: 1 + the index in `counted`. */
-  private readonly knownFillings = new Int32Array(FILLINGS_MAX);
-  private readonly filling = new Uint8Array(FILLING_MAX_BYTES);
-  private readonly byTemplate: Float64Array;
   private readonly rows = new Map<string, number>();
-  private readonly hosts = new Interner(HOSTS_MAX);
-  private readonly instances = new Interner(INSTANCES_MAX);
+  private readonly counted: Counted[] = [];
+  /** By the machine's key, what it has no room for any more. */
   private readonly states = new Map<number, number>();
   private statesElsewhere = 0;
 
-  /**
-   * @param reference  the last line was written at or before this, epoch microseconds
-   * @throws OperatorError when there is no such zone
-   */
-  constructor({ path, zone, reference }: { path: string; zone: string; reference: number }) {
-    this.reader = new LineReader({ path, zone });
+  /** @throws OperatorError when there is no such zone */
+  constructor({ path, zone, reference, parts, capacity }: LogTallyOptions) {
+    this.machine = new LogMachine(parts, capacity);
+    this.reader = new LineReader({ path, zone, automaton: this.machine.automaton });
     this.reference = reference;
-    const templates = this.reader.table.templates.length;
-    this.known = new Int32Array(templates * CONTEXTS);
-    this.byTemplate = new Float64Array(templates);
   }
 
-  /** Lines that need no look at them. */
-  pass(lines: number): void {
-    this.lines += lines;
-  }
-
-  /** A line that names keepalived or begins as its console does. It is not counted among the lines. */
-  add(bytes: Uint8Array, from: number, end: number): void {
-    const { columns } = this.reader;
-    const verdict = columns.read(bytes, from, end, this.reference);
-    if (verdict === NOT_OURS) return;
-    if (verdict === ASK) {
-      const read = this.reader.readText(harmless(textOf(bytes.subarray(from, end))), this.reference);
-      if (read) this.addRead(read);
-      return;
+  /** Whole lines are in the machine, from `start` on; the last of them ends in a newline at `end - 1`. */
+  read(end: number): void {
+    const { machine } = this;
+    const { begin, run, skip, settle, lines } = machine.exports;
+    begin(machine.start, end);
+    for (let why = run(); why !== DONE; why = run()) {
+      if (why === MEANING) settle(this.meaning());
+      else if (why === TAG) this.learnTag();
+      else if (why !== HOUR || !this.learnHour()) {
+        this.readText();
+        skip();
+      }
     }
-    const { template, ts } = columns;
-    if (ts < this.from) this.from = ts;
-    if (ts > this.to) this.to = ts;
-    (this.byTemplate[template] as number) += 1;
-    const context = template * CONTEXTS + DAEMONS.indexOf(columns.daemon) * 2 + (columns.instanceFrom < 0 ? 0 : 1);
-    const known = this.known[context] as number;
-    const counted = this.counted[(known > 0 ? known : this.ask(bytes, context, known)) - 1] as Counted;
-    counted.count += 1;
-    if (counted.state >= 0) this.addState(bytes, counted);
+    this.lines += lines.value;
+    if (machine.exports.statesUsed.value > STATES_MAX / 2) this.takeStates();
   }
 
   tally(): Tally {
+    const { machine } = this;
+    const { firstTs, lastTs, elsewhere } = machine.exports;
+    this.takeStates();
     const kinds = new Map<EventBody["kind"], number>();
-    for (const { kind, count } of this.counted) kinds.set(kind, (kinds.get(kind) ?? 0) + count);
-    const rows = new Map(this.rows);
-    this.byTemplate.forEach((count, template) => {
-      if (count === 0) return;
-      const { id } = this.reader.table.rowOf(template);
-      rows.set(id, (rows.get(id) ?? 0) + count);
+    let keepalivedLines = 0;
+    this.counted.forEach(({ kind }, i) => {
+      const count = machine.floats[countOf(i)] as number;
+      kinds.set(kind, (kinds.get(kind) ?? 0) + count);
+      keepalivedLines += count;
     });
+    const rows = new Map(this.rows);
+    this.reader.table.templates.forEach((_, template) => {
+      const count = machine.floats[machine.byTemplate / 8 + template] as number;
+      if (count > 0) add(rows, this.reader.table.rowOf(template).id, count);
+    });
+    const [from, to] = [Math.min(this.from, firstTs.value), Math.max(this.to, lastTs.value)];
     return {
       lines: this.lines,
-      keepalivedLines: this.counted.reduce((sum, { count }) => sum + count, 0),
+      keepalivedLines,
       unrecognised: kinds.get("log.unrecognised") ?? 0,
       malformed: this.malformed,
-      from: Number.isFinite(this.from) ? this.from : undefined,
-      to: Number.isFinite(this.to) ? this.to : undefined,
+      from: Number.isFinite(from) ? from : undefined,
+      to: Number.isFinite(to) ? to : undefined,
       kinds,
       rows,
       states: [...this.states].map(([key, count]) => this.stateCount(key, count)),
-      statesElsewhere: this.statesElsewhere,
+      statesElsewhere: this.statesElsewhere + elsewhere.value,
     };
   }
 
-  /** What the message in the columns means: asked of its row. @returns 1 + the index in `counted` */
-  private ask(bytes: Uint8Array, context: number, known: number): number {
-    const filling = known < 0 ? this.fillingOf(bytes, context) : -1;
-    const before = filling < 0 ? 0 : (this.knownFillings[filling] as number);
-    if (before > 0) return before;
-    const { columns, table } = this.reader;
-    const text = (from: number, end: number): string => harmless(textOf(bytes.subarray(from, end)));
-    const instance = columns.instanceFrom < 0 ? undefined : text(columns.instanceFrom, columns.instanceEnd);
-    const body = table.event(columns.template, undefined, bytes, {
-      daemon: columns.daemon,
-      instance,
-      file: undefined,
-      line: undefined,
-      message: text(columns.messageFrom, columns.end),
-    });
-    const index = this.indexOf(body, instance, filling >= 0);
-    if (!table.askedWords) this.known[context] = index;
-    else if (known === 0) this.known[context] = -1;
-    if (filling >= 0) this.knownFillings[filling] = index;
-    return index;
+  /** The hour that the machine is at, or the minute, when a clock is changed in that hour. @returns false when the line's time is to be read in full */
+  private learnHour(): boolean {
+    const { machine } = this;
+    const { bytes, ints, floats } = machine;
+    const [from, end, slot] = [machine.register(LINE_FROM), machine.register(HOUR_END), machine.register(HOUR_SLOT)];
+    const [zoneFrom, zoneEnd] = [machine.register(ZONE_FROM), machine.register(ZONE_END)];
+    const zone = latin1(bytes, zoneFrom, zoneEnd);
+    const instant = (span: Span): number | undefined =>
+      beginningOf(span, (...line) => this.reader.stampOf(...line), this.reference);
+    let since = 0;
+    let until = HOUR_SECONDS - 1;
+    let base = instant(hourOf(latin1(bytes, from, end), zone));
+    if (base === undefined) {
+      const minute = instant(minuteOf(latin1(bytes, from, end + 3), zone));
+      if (minute === undefined) return false;
+      since = Number(latin1(bytes, end + 1, end + 3)) * MINUTE_SECONDS;
+      until = since + MINUTE_SECONDS - 1;
+      base = minute - since * US_PER_SECOND;
+    }
+    bytes.copyWithin(slot + HOUR_TEXT, from, end);
+    bytes.copyWithin(slot + HOUR_TEXT + end - from, zoneFrom, zoneEnd);
+    ints[slot / 4] = end - from + zone.length;
+    ints[(slot + HOUR_SINCE) / 4] = since;
+    ints[(slot + HOUR_UNTIL) / 4] = until;
+    floats[(slot + HOUR_BASE) / 8] = base;
+    return true;
   }
 
-  /** The number of what fills the holes of the message in the columns; -1 when it is too long, or one too many. */
-  private fillingOf(bytes: Uint8Array, context: number): number {
-    const { table, columns } = this.reader;
-    const { starts, ends } = table.matcher;
-    const { filling } = this;
-    filling[0] = context;
-    filling[1] = context >>> 8;
-    filling[2] = context >>> 16;
-    let length = 3;
-    for (let hole = table.holesOf(columns.template) - 1; hole >= 0; hole--) {
-      const end = ends[hole] as number;
-      let at = starts[hole] as number;
-      if (length + end - at >= FILLING_MAX_BYTES) return -1;
-      for (; at < end; at++) filling[length++] = bytes[at] as number;
-      // No byte of a line: what is written on both sides of it is told apart.
-      filling[length++] = 0x0a;
-    }
-    return this.fillings.get(filling, 0, length);
+  private learnTag(): void {
+    const { machine } = this;
+    const { bytes, ints } = machine;
+    const [from, end, slot] = [machine.register(TAG_FROM), machine.register(TAG_END), machine.register(TAG_SLOT)];
+    const writer = writerOf(latin1(bytes, from, end));
+    bytes.copyWithin(slot + TAG_TEXT, from, end);
+    ints[(slot + TAG_WHOSE) / 4] = writer ? DAEMONS.indexOf(writer.daemon) : NOBODY;
+    ints[slot / 4] = end - from;
+  }
+
+  private readText(): void {
+    const { machine } = this;
+    const line = machine.bytes.subarray(machine.register(LINE_FROM), machine.register(LINE_TO));
+    const read = this.reader.readText(harmless(textOf(line)), this.reference);
+    if (read) this.addRead(read);
+  }
+
+  /** What the message means that the machine is at: asked of its row. @returns 1 + the index in `counted` */
+  private meaning(): number {
+    const { machine } = this;
+    const { bytes, ints } = machine;
+    const [template, context, filling] = [
+      machine.register(TEMPLATE),
+      machine.register(CONTEXT),
+      machine.register(FILLING),
+    ];
+    const [from, end] = [machine.register(MESSAGE_FROM), machine.register(MESSAGE_END)];
+    const [instanceFrom, instanceEnd] = [machine.register(INSTANCE_FROM) - from, machine.register(INSTANCE_END) - from];
+    const { table } = this.reader;
+    const message = harmless(textOf(bytes.subarray(from, end)));
+    // Nothing that is written in front of a message holds anything but ASCII.
+    const instance = instanceFrom < 0 ? undefined : message.slice(instanceFrom, instanceEnd);
+    const body = table.event(
+      template,
+      machine.holes(from),
+      // Where each byte is one character, places among the bytes are places in the text.
+      message.length === end - from ? message : undefined,
+      bytes.subarray(from, end),
+      { daemon: DAEMONS[(context % CONTEXTS) >> 1], instance, file: undefined, line: undefined, message },
+    );
+    const what = this.indexOf(body, instance, filling >= 0);
+    const known = machine.known / 4 + context;
+    if (!table.askedWords) ints[known] = what;
+    else if (ints[known] === 0) ints[known] = -1;
+    if (filling >= 0) ints[KNOWN_FILLINGS / 4 + filling] = what;
+    return what;
   }
 
   /** @param remembered  the answer is asked for once; without that an instance of its own has no place to be kept */
   private indexOf(body: EventBody, instance: string | undefined, remembered: boolean): number {
     const own = body.kind === "vrrp.state" && body.instance !== instance ? body.instance : undefined;
-    const state = body.kind === "vrrp.state" && (own === undefined || remembered) ? STATES.indexOf(body.state) : -1;
+    const state =
+      body.kind === "vrrp.state" && (own === undefined || remembered) ? VRRP_STATES.indexOf(body.state) : -1;
     if (own !== undefined && !remembered) this.statesElsewhere += 1;
     if (own === undefined || !remembered) {
       const same = this.counted.findIndex(
-        (counted) => counted.kind === body.kind && counted.state === state && counted.instance === undefined,
+        (counted) => counted.kind === body.kind && counted.state === state && counted.isOfLine,
       );
       if (same >= 0) return same + 1;
     }
-    return this.counted.push({
-      kind: body.kind,
-      state,
-      instance: state < 0 || own === undefined ? undefined : encoder.encode(own),
-      count: 0,
-    });
+    const isOfLine = state < 0 || own === undefined;
+    const at = (COUNTED + this.counted.length * COUNTED_BYTES) / 4;
+    this.machine.ints[at + COUNTED_STATE / 4] = state;
+    this.machine.ints[at + COUNTED_INSTANCE / 4] = isOfLine ? OF_LINE : this.instance(own);
+    return this.counted.push({ kind: body.kind, state, isOfLine });
   }
 
   /** A line that was read as text. */
-  addRead({ ts, host, meaning: { body, row } }: ReadLine): void {
+  private addRead({ ts, host, meaning: { body, row } }: ReadLine): void {
     if (ts === undefined) this.malformed += 1;
     else {
       this.from = Math.min(this.from, ts);
       this.to = Math.max(this.to, ts);
     }
-    this.rows.set(row, (this.rows.get(row) ?? 0) + 1);
+    add(this.rows, row, 1);
     const instance = body.kind === "vrrp.state" ? body.instance : undefined;
-    const counted = this.counted[this.indexOf(body, instance, false) - 1] as Counted;
-    counted.count += 1;
-    if (counted.state < 0 || instance === undefined) return;
-    this.countState(
-      host === undefined ? HOSTS_MAX : this.numberOf(this.hosts, cut(host, HOST_MAX_CHARS)),
-      this.numberOf(this.instances, instance),
-      counted.state,
-    );
+    const index = this.indexOf(body, instance, false) - 1;
+    (this.machine.floats[countOf(index)] as number) += 1;
+    const state = this.counted[index]?.state ?? -1;
+    if (state >= 0 && instance !== undefined) this.countState(host, instance, state);
   }
 
-  private numberOf(names: Interner, name: string): number {
-    const bytes = encoder.encode(name);
-    return names.get(bytes, 0, bytes.length);
+  private countState(host: string | undefined, name: string, state: number): void {
+    const { numberOfHost, addState } = this.machine.exports;
+    const instance = this.instance(name);
+    const named = host === undefined ? HOSTS_MAX : numberOfHost(this.write(cut(host, HOST_MAX_CHARS)));
+    if (named < 0 || instance < 0) this.statesElsewhere += 1;
+    else addState((named * INSTANCES_MAX + instance) * STATES_OF_INSTANCE + state, 1);
   }
 
-  private addState(bytes: Uint8Array, { state, instance }: Counted): void {
-    const { hostFrom, hostEnd, instanceFrom, instanceEnd } = this.reader.columns;
-    const host = this.hosts.get(bytes, hostFrom, Math.min(hostEnd, hostFrom + HOST_MAX_CHARS));
-    const named =
-      instance === undefined
-        ? this.instances.get(bytes, instanceFrom, instanceEnd)
-        : this.instances.get(instance, 0, instance.length);
-    this.countState(host, named, state);
+  private instance(name: string): number {
+    return this.machine.exports.numberOfInstance(this.write(name));
   }
 
-  private countState(host: number, instance: number, state: number): void {
-    if (host < 0 || instance < 0) {
-      this.statesElsewhere += 1;
-      return;
+  /** Puts a name where the machine reads it. @returns how many bytes it has */
+  private write(name: string): number {
+    return encoder.encodeInto(name, this.machine.bytes.subarray(SCRATCH, SCRATCH + SCRATCH_BYTES)).written;
+  }
+
+  /** Takes the counts of states out of the machine, whose room for them is limited. */
+  private takeStates(): void {
+    const { ints, floats, exports } = this.machine;
+    if (exports.statesUsed.value === 0) return;
+    for (let at = STATES; at < STATES + STATES_MAX * STATE_BYTES; at += STATE_BYTES) {
+      const key = (ints[at / 4] as number) - 1;
+      if (key >= 0) add(this.states, key, floats[at / 8 + 1] as number);
     }
-    const key = (host * INSTANCES_MAX + instance) * STATES.length + state;
-    this.states.set(key, (this.states.get(key) ?? 0) + 1);
+    exports.clearStates();
   }
 
   private stateCount(key: number, count: number): StateCount {
-    const place = Math.floor(key / STATES.length);
+    const place = Math.floor(key / STATES_OF_INSTANCE);
     const host = Math.floor(place / INSTANCES_MAX);
+    const { machine } = this;
     return {
-      host: host === HOSTS_MAX ? undefined : decoder.decode(this.hosts.nameOf(host)),
-      instance: decoder.decode(this.instances.nameOf(place % INSTANCES_MAX)),
-      state: STATES[key % STATES.length] as VrrpState,
+      host: host === HOSTS_MAX ? undefined : decoder.decode(machine.nameOf(HOSTS, HOSTS_MAX, host)),
+      instance: decoder.decode(machine.nameOf(INSTANCES, INSTANCES_MAX, place % INSTANCES_MAX)),
+      state: VRRP_STATES[key % STATES_OF_INSTANCE] as VrrpState,
       count,
     };
   }
+}
+
+/** Where the machine has the count of what is counted, as a place among its floats. */
+const countOf = (index: number): number => (COUNTED + index * COUNTED_BYTES) / 8;
+
+const latin1 = (bytes: Uint8Array, from: number, end: number): string =>
+  String.fromCharCode(...bytes.subarray(from, end));
+
+function add<Name>(counts: Map<Name, number>, name: Name, count: number): void {
+  counts.set(name, (counts.get(name) ?? 0) + count);
 }
 
 /** What two parts of a log hold together. */
@@ -281,6 +366,6 @@ export function addTallies(a: Tally, b: Tally): Tally {
 
 function addCounts<Name>(a: ReadonlyMap<Name, number>, b: ReadonlyMap<Name, number>): ReadonlyMap<Name, number> {
   const sum = new Map(a);
-  for (const [name, count] of b) sum.set(name, (sum.get(name) ?? 0) + count);
+  for (const [name, count] of b) add(sum, name, count);
   return sum;
 }

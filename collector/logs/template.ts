@@ -62,3 +62,14 @@ function split(template: string): Pick<Template, "chunks" | "gaps"> {
   }
   return { chunks, gaps };
 }
+
+/** What the holes of a template are called, in the order in which they are written. */
+export function holesOf(template: string): string[] {
+  const { chunks, gaps } = parseTemplate(template);
+  return chunks
+    .flatMap((chunk, i) => [
+      ...(i === 0 ? [] : [gaps[i - 1]?.name]),
+      ...chunk.map((piece) => ("number" in piece ? piece.number : undefined)),
+    ])
+    .filter((name) => name !== undefined);
+}

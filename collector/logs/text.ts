@@ -1,8 +1,5 @@
 /** What a log line may carry that must not travel on: control characters, halves of characters, passwords. */
 
-/** Longest part of a line that is read, in characters; what is kept of it is shorter still (RAW_MAX_CHARS). keepalived's own lines are a tenth of it. */
-export const LINE_MAX_CHARS = 8192;
-
 /** C0, DEL and C1 controls, and surrogates without their other half. */
 const HARMFUL = /[\p{Cc}\p{Cs}]/gu;
 

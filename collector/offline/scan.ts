@@ -1,6 +1,6 @@
-import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { closeSync, openSync, readFileSync, readSync, statSync } from "node:fs";
 import { OperatorError } from "../core/errors.ts";
-import { LineFinder, START } from "../logs/line-finder.ts";
+import type { MachineParts } from "../logs/machine.ts";
 import { LogTally, type Tally } from "../logs/tally.ts";
 
 /** How much of a log is in memory at a time, bytes. */
@@ -19,36 +19,47 @@ export interface ScanOptions {
   readonly reference: number;
 }
 
+/** The machine's parts, as they are built with keepwatch. */
+export const machineParts = (): MachineParts => ({
+  code: readPart("machine.wasm"),
+  tables: readPart("tables.bin"),
+});
+
+function readPart(name: string): Uint8Array<ArrayBuffer> {
+  // A buffer of its own: what is cut from Node's pool need not begin at a multiple of four.
+  return new Uint8Array(readFileSync(new URL(`../logs/${name}`, import.meta.url)));
+}
+
 /** Counts what keepalived says in a stream of bytes, of which no more than a chunk is in memory. */
 export class LogScanner {
   private readonly log: LogTally;
-  private readonly finder = new LineFinder(CHUNK_BYTES);
   /** Bytes of an unfinished line, at the start of the chunk. */
   private have = 0;
   /** In the middle of a line longer than a chunk, whose beginning has been read: the rest says nothing more. */
   private passing = false;
 
-  constructor(options: ScanOptions) {
-    this.log = new LogTally(options);
+  constructor(options: ScanOptions, parts: MachineParts) {
+    this.log = new LogTally({ ...options, parts, capacity: CHUNK_BYTES });
   }
 
   /** Where the next bytes are put, before they are told by `filled`. Never empty. */
   room(): Uint8Array {
-    return this.finder.bytes.subarray(START + this.have, START + this.finder.capacity);
+    const { bytes, start } = this.log.machine;
+    return bytes.subarray(start + this.have, start + CHUNK_BYTES);
   }
 
   /** So many bytes have been put into `room()`. */
   filled(count: number): void {
-    const { bytes, capacity } = this.finder;
-    let end = START + this.have + count;
+    const { bytes, start } = this.log.machine;
+    let end = start + this.have + count;
     if (this.passing) end = this.pass(end);
-    const last = bytes.subarray(START, end).lastIndexOf(NEWLINE);
-    if (last >= 0) this.find(START + last + 1, end);
+    const last = bytes.subarray(start, end).lastIndexOf(NEWLINE);
+    if (last >= 0) this.read(start + last + 1, end);
     else {
-      this.have = end - START;
-      if (this.have < capacity) return;
+      this.have = end - start;
+      if (this.have < CHUNK_BYTES) return;
       bytes[end - 1] = NEWLINE;
-      this.find(end, end);
+      this.read(end, end);
       this.passing = true;
     }
   }
@@ -66,30 +77,29 @@ export class LogScanner {
   /** A last line without a newline is a line. */
   end(): Tally {
     if (this.have > 0) {
-      const end = START + this.have;
-      this.finder.bytes[end] = NEWLINE;
-      this.find(end + 1, end + 1);
+      const { bytes, start } = this.log.machine;
+      const end = start + this.have;
+      bytes[end] = NEWLINE;
+      this.read(end + 1, end + 1);
     }
     return this.log.tally();
   }
 
   /** Takes the rest of a long line away. @returns where the bytes end now */
   private pass(end: number): number {
-    const { bytes } = this.finder;
-    const newline = bytes.subarray(START, end).indexOf(NEWLINE);
-    if (newline < 0) return START;
+    const { bytes, start } = this.log.machine;
+    const newline = bytes.subarray(start, end).indexOf(NEWLINE);
+    if (newline < 0) return start;
     this.passing = false;
-    bytes.copyWithin(START, START + newline + 1, end);
+    bytes.copyWithin(start, start + newline + 1, end);
     return end - newline - 1;
   }
 
   /** Reads the lines up to `to` and keeps what is behind them. */
-  private find(to: number, end: number): void {
-    const { finder, log } = this;
-    const found = finder.find(to);
-    log.pass(finder.lines());
-    for (let i = 0; i < found; i++) log.add(finder.bytes, finder.startOf(i), finder.endOf(i));
-    finder.bytes.copyWithin(START, to, end);
+  private read(to: number, end: number): void {
+    const { machine } = this.log;
+    this.log.read(to);
+    machine.bytes.copyWithin(machine.start, to, end);
     this.have = end - to;
   }
 }
@@ -103,7 +113,7 @@ export const newTurns = (): Turns => new Int32Array(new SharedArrayBuffer(4));
  * @throws OperatorError when the file cannot be read
  */
 export function scanSegments(options: ScanOptions, turns: Turns): Tally {
-  const scanner = new LogScanner(options);
+  const scanner = new LogScanner(options, machineParts());
   try {
     const file = openSync(options.path, "r");
     try {

@@ -6,7 +6,7 @@ import { isZone, ZONE_WANTED } from "../../collector/logs/zone.ts";
 import { addTallies, type Tally } from "../../collector/logs/tally.ts";
 import { bytesOf, readHead } from "../../collector/offline/bytes.ts";
 import { compressionOf } from "../../collector/offline/identify.ts";
-import { LogScanner, newTurns, type ScanOptions, scanSegments } from "../../collector/offline/scan.ts";
+import { LogScanner, machineParts, newTurns, type ScanOptions, scanSegments } from "../../collector/offline/scan.ts";
 import { COUNT_BY, printScan, type ScannedFile } from "../scan/print.ts";
 import type { ScanJob } from "../scan/worker.ts";
 
@@ -63,7 +63,7 @@ const referenceOf = (writtenUs: number, year: number | undefined): number =>
   year === undefined ? writtenUs : Date.UTC(year + 1, 0, 1) * 1000 - 1;
 
 async function scanStream(chunks: AsyncIterable<Uint8Array>, options: ScanOptions): Promise<Tally> {
-  const scanner = new LogScanner(options);
+  const scanner = new LogScanner(options, machineParts());
   for await (const chunk of chunks) scanner.push(chunk);
   return scanner.end();
 }

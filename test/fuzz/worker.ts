@@ -12,7 +12,7 @@ import type { Release } from "../../collector/conf/version.ts";
 import { allGrammars } from "../../collector/logs/grammars/all.ts";
 import { readJournalEntry } from "../../collector/logs/journal.ts";
 import { createLogReader } from "../../collector/logs/reader.ts";
-import { LogScanner } from "../../collector/offline/scan.ts";
+import { LogScanner, machineParts } from "../../collector/offline/scan.ts";
 import { seededRandom } from "../bench/generate.ts";
 import { captures, readCapture } from "./captures.ts";
 import { CHECK_CORPUS, CHECK_TARGETS } from "./checks.ts";
@@ -40,6 +40,7 @@ const RELEASES: readonly Release[] = [
   [2, 2, 7],
   [2, 4, 3],
 ];
+const machine = machineParts();
 const REFERENCE = Date.UTC(2026, 10, 24) * 1000;
 
 /** What an input is given to, as the release that would read it does. @throws on whatever must not be */
@@ -60,7 +61,7 @@ const TARGETS: Readonly<Record<string, (input: Uint8Array, release: Release) => 
       lines += 1;
       from = end + 1;
     }
-    const scanner = new LogScanner({ path: "messages", zone: "Europe/Berlin", reference: REFERENCE });
+    const scanner = new LogScanner({ path: "messages", zone: "Europe/Berlin", reference: REFERENCE }, machine);
     scanner.push(input);
     if (scanner.end().lines !== lines) throw new Error(`counted ${scanner.end().lines} lines of ${lines}`);
   },

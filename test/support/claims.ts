@@ -14,11 +14,8 @@ const encoder = new TextEncoder();
 /** The rows that fit a message without its prefixes, each once, the one that is meant first. */
 export function claimsIn(table: GrammarTable, words: string, hasInstance: boolean): Claim[] {
   const bytes = encoder.encode(words);
-  const applies = Uint8Array.from(table.templates, (_template, i) =>
-    hasInstance || !table.rowOf(i).needsInstance ? 1 : 0,
-  );
   const claims = new Map<string, number>();
-  for (const i of table.matcher.all(bytes, 0, bytes.length, applies)) {
+  for (const i of table.matcher.all(bytes, 0, bytes.length, hasInstance)) {
     const { id } = table.rowOf(i);
     claims.set(id, Math.max(claims.get(id) ?? 0, lettersOf(table.templates[i] ?? "")));
   }

@@ -2,13 +2,13 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { compileAutomaton, Matcher } from "../../../collector/logs/automaton.ts";
 import { allGrammars } from "../../../collector/logs/grammars/all.ts";
+import { packTables, unpackTables } from "../../../collector/logs/tables.ts";
+import { holesOf } from "../../../collector/logs/template.ts";
 import { filled, mutated } from "../../support/log-lines.ts";
 import { oracle } from "../../support/template-oracle.ts";
 
 const templates = allGrammars.flatMap((row) => row.templates);
-const automaton = compileAutomaton(templates);
-const matcher = new Matcher(automaton);
-const always = new Uint8Array(templates.length).fill(1);
+const matcher = new Matcher(compileAutomaton(templates));
 const expected = oracle(templates);
 
 describe("the automaton of all templates", () => {
@@ -17,11 +17,11 @@ describe("the automaton of all templates", () => {
       fc.property(fc.oneof(filled, mutated), (text) => {
         const bytes = Buffer.from(`{${text}}`);
         const fitting = expected(text);
-        expect(matcher.all(bytes, 1, bytes.length - 1, always)).toEqual(fitting.map(({ template }) => template));
-        const found = matcher.match(bytes, 1, bytes.length - 1, always);
+        expect(matcher.all(bytes, 1, bytes.length - 1, true)).toEqual(fitting.map(({ template }) => template));
+        const found = matcher.match(bytes, 1, bytes.length - 1, true);
         expect(found).toBe(fitting[0]?.template ?? -1);
         if (found < 0) return;
-        const names = automaton.names[found] ?? [];
+        const names = holesOf(templates[found] ?? "");
         const words = names.map(
           (name, i) => [name, bytes.toString("utf8", matcher.starts[i], matcher.ends[i])] as const,
         );
@@ -33,13 +33,28 @@ describe("the automaton of all templates", () => {
     );
   });
 
+  test("is the same when it has been packed", () => {
+    const automaton = compileAutomaton(
+      templates,
+      Uint8Array.from(templates, (_, i) => i % 2),
+    );
+    expect(unpackTables(packTables(automaton))).toEqual(automaton);
+  });
+
+  test("holds nothing that ends a line, so that no literal is found beyond one", () => {
+    expect(matcher.automaton.text.filter((byte) => byte === 0x0a || byte === 0x0d)).toHaveLength(0);
+  });
+
   test("a template that does not apply gives way to the next one that fits", () => {
     const both = ["Stopped - used {*}", "Stopped{*}"];
-    const own = new Matcher(compileAutomaton(both));
     const bytes = Buffer.from("Stopped - used 1 s");
-    expect(own.match(bytes, 0, bytes.length, Uint8Array.of(1, 1))).toBe(0);
-    expect(own.match(bytes, 0, bytes.length, Uint8Array.of(0, 1))).toBe(1);
-    expect(own.match(bytes, 0, bytes.length, Uint8Array.of(0, 0))).toBe(-1);
+    const found = (first: number, second: number): readonly number[] => {
+      const own = new Matcher(compileAutomaton(both, Uint8Array.of(first, second)));
+      return [true, false].map((hasInstance) => own.match(bytes, 0, bytes.length, hasInstance));
+    };
+    expect(found(1, 1)).toEqual([0, 0]);
+    expect(found(0, 1)).toEqual([0, 1]);
+    expect(found(0, 0)).toEqual([0, -1]);
   });
 
   /** Steps are looks at a byte of the message: time would be the machine's. Where each template is linear, all of them are. */
@@ -66,6 +81,6 @@ function looksAt(own: Matcher, text: string): number {
       return target[key as keyof Buffer];
     },
   });
-  own.match(bytes, 0, Buffer.byteLength(text), Uint8Array.of(1));
+  own.match(bytes, 0, Buffer.byteLength(text), true);
   return looks;
 }

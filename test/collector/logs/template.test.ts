@@ -1,14 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { compileAutomaton, Matcher } from "../../../collector/logs/automaton.ts";
+import { holesOf } from "../../../collector/logs/template.ts";
 
 const held = (template: string, text: string): Record<string, string> | undefined => {
-  const automaton = compileAutomaton([template]);
-  const matcher = new Matcher(automaton);
+  const matcher = new Matcher(compileAutomaton([template]));
   const bytes = Buffer.from(`«${text}»`);
   const [from, end] = [2, bytes.length - 2];
-  if (matcher.match(bytes, from, end, new Uint8Array([1])) < 0) return undefined;
-  const names = automaton.names[0] ?? [];
+  if (matcher.match(bytes, from, end, true) < 0) return undefined;
+  const names = holesOf(template);
   return Object.fromEntries(names.map((name, i) => [name, bytes.toString("utf8", matcher.starts[i], matcher.ends[i])]));
 };
 

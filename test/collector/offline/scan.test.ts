@@ -1,70 +1,182 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { parseIsoUs } from "../../../collector/core/time.ts";
-import { createLogReader } from "../../../collector/logs/reader.ts";
+import { parseIsoUs, US_PER_SECOND } from "../../../collector/core/time.ts";
+import { allGrammars } from "../../../collector/logs/grammars/all.ts";
+import { LineReader, textOf } from "../../../collector/logs/reader.ts";
+import { looksLikeConsole } from "../../../collector/logs/syslog.ts";
+import { harmless } from "../../../collector/logs/text.ts";
 import { LogScanner } from "../../../collector/offline/scan.ts";
 import { logLine } from "../../support/log-lines.ts";
+import { machineParts } from "../../support/machine.ts";
 
-const reference = parseIsoUs("2026-11-24T10:53:30Z") ?? 0;
+const REFERENCE = parseIsoUs("2026-11-24T10:53:30Z") ?? 0;
+const parts = machineParts();
 
-/** What the reader that makes an event of every line would count. */
-function readOneByOne(lines: readonly string[]) {
-  const reader = createLogReader({ path: "messages", fingerprint: "f", zone: "UTC" });
-  const kinds: Record<string, number> = {};
-  const states: Record<string, number> = {};
-  for (const [i, line] of lines.entries()) {
-    const seen = reader.read(Buffer.from(line), { offset: i }, reference);
-    if (!seen) continue;
-    kinds[seen.body.kind] = (kinds[seen.body.kind] ?? 0) + 1;
-    if (seen.body.kind !== "vrrp.state") continue;
-    const key = `${seen.host} ${seen.body.instance} ${seen.body.state}`;
-    states[key] = (states[key] ?? 0) + 1;
-  }
-  const { keepalivedLines, unrecognised, malformed } = reader.counts();
-  return { lines: lines.length, keepalivedLines, unrecognised, malformed, kinds, states };
+interface Counts {
+  lines: number;
+  keepalivedLines: number;
+  unrecognised: number;
+  malformed: number;
+  from: number | undefined;
+  to: number | undefined;
+  kinds: Record<string, number>;
+  rows: Record<string, number>;
+  states: Record<string, number>;
 }
 
-function scan(bytes: Buffer, cuts: readonly number[]) {
-  const scanner = new LogScanner({ path: "messages", zone: "UTC", reference });
+const sorted = (counts: Record<string, number>): Record<string, number> =>
+  Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0));
+
+/** What is counted when each line is read by itself, as text. */
+function readOneByOne(lines: readonly Buffer[], zone: string, reference: number): Counts {
+  const reader = new LineReader({ path: "messages", zone });
+  const counts: Counts = {
+    lines: lines.length,
+    keepalivedLines: 0,
+    unrecognised: 0,
+    malformed: 0,
+    from: undefined,
+    to: undefined,
+    kinds: {},
+    rows: {},
+    states: {},
+  };
+  const add = (of: Record<string, number>, name: string): void => void (of[name] = (of[name] ?? 0) + 1);
+  for (const line of lines) {
+    const read =
+      line.includes("eepalived") || looksLikeConsole(line)
+        ? reader.readText(harmless(textOf(line)), reference)
+        : undefined;
+    if (!read) continue;
+    const { ts, host, meaning } = read;
+    counts.keepalivedLines += 1;
+    if (meaning.body.kind === "log.unrecognised") counts.unrecognised += 1;
+    if (ts === undefined) counts.malformed += 1;
+    else {
+      counts.from = Math.min(counts.from ?? ts, ts);
+      counts.to = Math.max(counts.to ?? ts, ts);
+    }
+    add(counts.kinds, meaning.body.kind);
+    add(counts.rows, meaning.row);
+    if (meaning.body.kind === "vrrp.state")
+      add(counts.states, `${host?.slice(0, 255)} ${meaning.body.instance} ${meaning.body.state}`);
+  }
+  return counts;
+}
+
+/** @param cuts  how many bytes come at a time; the rest comes at once */
+function scan(bytes: Buffer, cuts: readonly number[] = [], zone = "UTC", reference = REFERENCE): Counts {
+  const scanner = new LogScanner({ path: "messages", zone, reference }, parts);
   let at = 0;
   for (const cut of cuts) {
     scanner.push(bytes.subarray(at, at + cut));
     at += cut;
   }
   scanner.push(bytes.subarray(at));
-  const { lines, keepalivedLines, unrecognised, malformed, kinds, states } = scanner.end();
+  const { statesElsewhere, kinds, rows, states, ...counts } = scanner.end();
+  expect(statesElsewhere).toBe(0);
   return {
-    lines,
-    keepalivedLines,
-    unrecognised,
-    malformed,
-    kinds: Object.fromEntries(kinds),
-    states: Object.fromEntries(
-      states.map(({ host, instance, state, count }) => [`${host} ${instance} ${state}`, count]),
+    ...counts,
+    kinds: sorted(Object.fromEntries(kinds)),
+    rows: sorted(Object.fromEntries(rows)),
+    states: sorted(
+      Object.fromEntries(states.map(({ host, instance, state, count }) => [`${host} ${instance} ${state}`, count])),
     ),
   };
 }
 
+const joined = (lines: readonly Buffer[]): Buffer => Buffer.concat(lines.flatMap((line) => [line, Buffer.from("\n")]));
+const linesOf = (bytes: Buffer): Buffer[] =>
+  bytes
+    .toString("latin1")
+    .replace(/\n$/, "")
+    .split("\n")
+    .map((line) => Buffer.from(line, "latin1"));
+
+const GOLDEN = join(import.meta.dirname, "../../golden/logs/fixtures");
+const golden = readdirSync(GOLDEN).map((name) => [name, readFileSync(join(GOLDEN, name))] as const);
+
 describe("a scan", () => {
-  test("counts what the reader of single lines reads, wherever the bytes are cut", () => {
+  test("counts what each line means as text, wherever the bytes are cut, whatever the machine knows by then", () => {
+    const line = fc
+      .oneof(
+        { arbitrary: logLine, weight: 9 },
+        {
+          arbitrary: fc.constantFrom("", "Mar  4 h sshd[1]: x", "Nov 24 10:53:23 lb1 sshd[1]: keepalived x"),
+          weight: 1,
+        },
+      )
+      .map((text) => Buffer.from(text.replaceAll("\n", " ")));
     fc.assert(
       fc.property(
-        fc.array(fc.oneof(logLine, fc.constantFrom("", "Mar  4 h sshd[1]: x")), { minLength: 1, maxLength: 30 }),
+        fc.array(line, { minLength: 1, maxLength: 12 }),
+        // Each line again and again: asked about, then known, then known by heart.
+        fc.array(fc.nat(11), { maxLength: 40 }),
         fc.array(fc.nat(400), { maxLength: 5 }),
-        (drawn, cuts) => {
-          // A scan takes each piece of a container's line by itself.
-          const lines = drawn.map((line) => line.replaceAll("\n", " ").replace(/ (stdout|stderr) P/g, " $1 F"));
-          expect(scan(Buffer.from(`${lines.join("\n")}\n`), cuts)).toEqual(readOneByOne(lines));
+        fc.constantFrom("UTC", "Europe/Berlin", "+05:30", "Australia/Lord_Howe"),
+        fc.constantFrom(REFERENCE, REFERENCE - 86_400 * US_PER_SECOND),
+        (drawn, again, cuts, zone, reference) => {
+          const lines = [...drawn, ...again.map((i) => drawn[i % drawn.length] as Buffer)];
+          expect(scan(joined(lines), cuts, zone, reference)).toEqual(readOneByOne(lines, zone, reference));
         },
       ),
       { numRuns: 500 },
     );
   });
 
+  test.each(golden)("counts what each line of %s means as text, and of its every mutation", (_name, bytes) => {
+    expect(scan(bytes)).toEqual(readOneByOne(linesOf(bytes), "UTC", REFERENCE));
+    const piece = bytes.subarray(0, 4_000);
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.nat(piece.length - 1), fc.nat(255)), { minLength: 1, maxLength: 12 }),
+        fc.nat(piece.length),
+        (changes, from) => {
+          const mutated = Buffer.from(piece);
+          for (const [at, byte] of changes) mutated[at] = byte;
+          const twice = Buffer.concat([mutated.subarray(from), Buffer.from("\n"), mutated, Buffer.from("\n"), mutated]);
+          expect(scan(twice)).toEqual(readOneByOne(linesOf(twice), "UTC", REFERENCE));
+        },
+      ),
+      { numRuns: 20 },
+    );
+  });
+
+  test("counts each sample of each row as it means as text, from every daemon, with every cut", () => {
+    const lines = allGrammars.flatMap(({ samples }) =>
+      samples.flatMap((sample, i) =>
+        ["Keepalived", "Keepalived_vrrp", "Keepalived_healthcheckers", "keepalived"].map((tag) =>
+          Buffer.from(`Nov 24 10:53:${String(i % 60).padStart(2, "0")} lb${1 + (i % 3)} ${tag}[815]: ${sample}`),
+        ),
+      ),
+    );
+    expect(scan(joined([...lines, ...lines, ...lines]))).toEqual(
+      readOneByOne([...lines, ...lines, ...lines], "UTC", REFERENCE),
+    );
+    const few = lines.slice(0, 4);
+    const bytes = joined(few);
+    const expected = readOneByOne(few, "UTC", REFERENCE);
+    for (let cut = 0; cut <= bytes.length; cut++) expect(scan(bytes, [cut])).toEqual(expected);
+  });
+
+  test("tells all hours and minutes, those of a change of the clock as well", () => {
+    const lines = ["Mar 28", "Mar 29", "Oct 24", "Oct 25", "Apr  5", "Nov 24", "Nov 25"].flatMap((day) =>
+      Array.from({ length: 24 * 12 }, (_, i) => {
+        const time = [Math.floor(i / 12), (i % 12) * 5, i % 60].map((n) => String(n).padStart(2, "0")).join(":");
+        return Buffer.from(`${day} ${time} lb1 Keepalived_vrrp[15]: (VI_1) Entering MASTER STATE`);
+      }),
+    );
+    for (const zone of ["UTC", "Europe/Berlin", "Australia/Lord_Howe"])
+      for (const some of [lines, lines.toReversed(), ...lines.filter((_, i) => i % 97 === 0).map((line) => [line])])
+        expect(scan(joined(some), [], zone)).toEqual(readOneByOne(some, zone, REFERENCE));
+  });
+
   test("counts a line that is longer than its memory once, by its beginning, and a last one without a newline", () => {
     const state = "Nov 24 10:53:23 lb1 Keepalived_vrrp[15]: (VI_1) Entering MASTER STATE";
     const long = `Nov 24 10:53:23 lb1 Keepalived_vrrp[15]: ${"Keepalived ".repeat(100_000)}`;
-    const { lines, keepalivedLines, states } = scan(Buffer.from([state, long, state].join("\n")), []);
+    const { lines, keepalivedLines, states } = scan(Buffer.from([state, long, state].join("\n")));
     expect({ lines, keepalivedLines, states }).toEqual({
       lines: 3,
       keepalivedLines: 3,

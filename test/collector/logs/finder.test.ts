@@ -1,28 +1,35 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { LineFinder, START } from "../../../collector/logs/line-finder.ts";
+import { DONE, LINE_FROM, LINE_TO } from "../../../collector/logs/layout.ts";
+import { LogMachine } from "../../../collector/logs/machine.ts";
+import { machineParts } from "../../support/machine.ts";
 
-const finder = new LineFinder(4096);
+const machine = new LogMachine(machineParts(), 4096);
+const { bytes, start } = machine;
 
 function find(text: string): { lines: number; found: string[] } {
-  const bytes = Buffer.from(text, "latin1");
+  const log = Buffer.from(text, "latin1");
   // What stood there before, and what stands behind the end, must not matter.
-  finder.bytes.fill(0x0a, START);
-  finder.bytes.set(Buffer.from("\nTue Mar  5 10:00:00 2024: \nKeepalived\n".repeat(4)), START + bytes.length);
-  finder.bytes.set(bytes, START);
-  const count = finder.find(START + bytes.length);
-  const found = Array.from({ length: count }, (_, i) =>
-    Buffer.from(finder.bytes.subarray(finder.startOf(i), finder.endOf(i))).toString("latin1"),
-  );
-  return { lines: finder.lines(), found };
+  bytes.fill(0x0a, start, start + 4096);
+  bytes.set(Buffer.from("\nTue Mar  5 10:00:00 2024: \nKeepalived\n".repeat(2)), start + log.length);
+  bytes.set(log, start);
+  const found: string[] = [];
+  const { begin, run, skip, lines } = machine.exports;
+  begin(start, start + log.length);
+  // It is told nothing, and stops at each line that it finds.
+  while (run() !== DONE) {
+    found.push(Buffer.from(bytes.subarray(machine.register(LINE_FROM), machine.register(LINE_TO))).toString("latin1"));
+    skip();
+  }
+  return { lines: lines.value, found };
 }
 
-/** Whether the finder has to find a line; of others it may find those that with what follows them begin nearly as a console's. */
+/** Whether a line has to be found; of others those may be that with what follows them begin nearly as a console's. */
 const named = (line: string): boolean => line.includes("eepalived");
 const consoleLike = (line: string): boolean =>
   line[3] === " " && line[7] === " " && line[13] === ":" && line[16] === ":";
 
-describe("the line finder", () => {
+describe("of the lines of a log", () => {
   test.each([
     ["nothing", "", 0, []],
     ["an empty line", "\n", 1, []],
@@ -31,11 +38,11 @@ describe("the line finder", () => {
     ["a console's line", "Tue Mar  5 10:00:00 2024: x\n", 1, ["Tue Mar  5 10:00:00 2024: x"]],
     ["a line that says it twice, once", "keepalived Keepalived\n", 1, ["keepalived Keepalived"]],
     ["no half of it", "Keepalive\nd\neepal ived\n", 3, []],
-  ])("finds %s", (_name, text, lines, found) => {
+  ])("the machine finds %s", (_name, text, lines, found) => {
     expect(find(text)).toEqual({ lines, found });
   });
 
-  test("finds the lines that a plain search finds, wherever they stand", () => {
+  test("the machine finds those that a plain search finds, wherever they stand", () => {
     const part = fc.oneof(
       fc.constantFrom(
         "Keepalived",
