@@ -5,7 +5,6 @@ export default defineConfig({
     // Patterns are relative to the folder, which `npm run differential` narrows.
     dir: "test",
     include: ["**/*.test.ts", "**/*.test.tsx"],
-    globalSetup: ["./test/support/machine.ts"],
     reporters: ["default", "./test/support/count-reporter.ts"],
     pool: "forks",
     // Two cores: files that start daemons or browsers must not starve each other into timeouts.

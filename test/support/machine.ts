@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
-import { readdirSync, readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, readdirSync, readFileSync, renameSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { GrammarTable } from "../../collector/logs/grammar.ts";
 import { allGrammars } from "../../collector/logs/grammars/all.ts";
 import type { MachineParts } from "../../collector/logs/machine.ts";
@@ -10,16 +10,25 @@ const root = join(import.meta.dirname, "../..");
 const COMPILED = join(root, "dist/collector/logs/machine.wasm");
 const logs = join(root, "collector/logs");
 
-/** Before any test: the machine is compiled when its source is newer. */
-export default function setup(): void {
-  const sources = [...readdirSync(join(logs, "assembly")).map((name) => `assembly/${name}`), "layout.ts"];
-  const changed = Math.max(...sources.map((name) => statSync(join(logs, name)).mtimeMs));
-  if ((statSync(COMPILED, { throwIfNoEntry: false })?.mtimeMs ?? 0) > changed) return;
-  execFileSync("npm", ["run", "--silent", "build:machine"], { cwd: root, stdio: "inherit" });
+/** The machine, compiled again when its source is newer, with the grammar as its source has it. */
+export function machineParts(): MachineParts {
+  if (isStale()) compile();
+  return {
+    code: new Uint8Array(readFileSync(COMPILED)),
+    tables: packTables(new GrammarTable(allGrammars).matcher.automaton),
+  };
 }
 
-/** The machine, with the grammar as its source has it. */
-export const machineParts = (): MachineParts => ({
-  code: new Uint8Array(readFileSync(COMPILED)),
-  tables: packTables(new GrammarTable(allGrammars).matcher.automaton),
-});
+function isStale(): boolean {
+  const sources = [...readdirSync(join(logs, "assembly")).map((name) => `assembly/${name}`), "layout.ts"];
+  const changed = Math.max(...sources.map((name) => statSync(join(logs, name)).mtimeMs));
+  return (statSync(COMPILED, { throwIfNoEntry: false })?.mtimeMs ?? 0) < changed;
+}
+
+/** Test files run side by side: none sees half of what another one writes. */
+function compile(): void {
+  const own = `${COMPILED}.${process.pid}`;
+  mkdirSync(dirname(COMPILED), { recursive: true });
+  execFileSync("npm", ["run", "--silent", "build:machine", "--", "--outFile", own], { cwd: root, stdio: "inherit" });
+  renameSync(own, COMPILED);
+}
