@@ -1,7 +1,7 @@
 import { US_PER_SECOND } from "../../collector/core/time.ts";
 import type { Event, EventOf, Source } from "../../collector/events/event.ts";
 import type { Edge, LogSpan, NodeEvidence, Span, WireSpan } from "./evidence.ts";
-import { SAME_EDGE_SLACK_US, SILENT_AFTER_US, WIRE_GONE_MARGIN_US } from "./options.ts";
+import { EDGE_LAG_US, SAME_EDGE_SLACK_US, SILENT_AFTER_US, WIRE_GONE_MARGIN_US } from "./options.ts";
 import { indexWhere } from "./order.ts";
 import { withEnds } from "./ends.ts";
 import type { Identity, RouterIdentity } from "./routers.ts";
@@ -342,9 +342,10 @@ function withoutDenials(member: Member, denied: readonly Denial[]): readonly Mem
   const parts: Member[] = [];
   let rest = member;
   for (const { from, to } of denied) {
-    if (rest.from.ts >= from.ts || endOf(rest) <= to.ts) continue;
+    // A last advert in the middle of a denial is one that was sent all the same.
+    if (rest.from.ts >= from.ts || endOf(rest) < to.ts - EDGE_LAG_US) continue;
     parts.push({ ...rest, to: from, certainTo: from.ts });
-    rest = { ...rest, from: to };
+    rest = { ...rest, from: to, to: rest.to && endOf(rest) < to.ts ? { ...rest.to, ts: to.ts } : rest.to };
   }
   return [...parts, rest];
 }

@@ -1,6 +1,6 @@
 import type { Event } from "../../collector/events/event.ts";
 import { LIFE_SIGN_GAP_US, SAME_BOOT_US } from "./options.ts";
-import { firstAtOrAfter, indexWhere } from "./order.ts";
+import { eventsBetween, firstAtOrAfter, indexWhere } from "./order.ts";
 
 /** The newest sign of life of a node before an instant, epoch microseconds. */
 export type LifeSign = (ts: number) => number | undefined;
@@ -83,7 +83,13 @@ export function lifeSigns(events: readonly Event[], heartbeats: Pick<LifeSigns, 
     return beat === undefined ? event.ts : Math.max(event.ts, beat);
   };
   return (ts) => {
-    const start = starts[firstAtOrAfter(starts, ts - SAME_BOOT_US)];
-    return before(start !== undefined && start.ts <= ts ? start.ts : ts);
+    // Of several starts the one after the longest silence was the boot.
+    let [silence, newest] = [-1, before(ts)];
+    for (const start of eventsBetween(starts, ts - SAME_BOOT_US, ts)) {
+      const last = before(start.ts);
+      if (last === undefined || start.ts - last < silence) continue;
+      [silence, newest] = [start.ts - last, last];
+    }
+    return newest;
   };
 }

@@ -214,7 +214,8 @@ export function identify(cluster: string, facts: IdentityFacts): Identity {
   joinBare(sets);
   joinNamed(sets, facts, spans);
 
-  const nodeOfAddress = (address: string): string => ownerOf(facts, address) ?? address;
+  const guessed = addressesOfBlindNodes(sets, facts, spans);
+  const nodeOfAddress = (address: string): string => ownerOf(facts, address) ?? guessed.get(address) ?? address;
   const groups = collectGroups(sets, facts, spans, nodeOfAddress);
   const ids = nameGroups(cluster, groups);
   const routers = new Map(
@@ -376,6 +377,39 @@ function joinLeftOvers(sets: UnionFind): void {
 function ownerOf(facts: IdentityFacts, address: string): string | undefined {
   const ranks = [...(facts.owners.get(address) ?? [])].sort(([a, p], [b, q]) => q - p || (a < b ? -1 : 1));
   return ranks[0]?.[0];
+}
+
+/**
+ * A collector that may neither capture nor list addresses tells nothing of its node's address. A sender that is no known node
+ * is that node, when it is the only one of the router without an address, and sends the priority that it is configured with.
+ */
+function addressesOfBlindNodes(sets: UnionFind, facts: IdentityFacts, spans: ConfigSpans): ReadonlyMap<string, string> {
+  const seeing = new Set([...facts.owners.values()].flatMap((ranks) => [...ranks.keys()]));
+  const blind = new Map<string, Map<string, number | undefined>>();
+  const note = (key: string, node: string, priority?: number): void => {
+    if (seeing.has(node)) return;
+    const root = sets.find(key);
+    const nodes = blind.get(root) ?? new Map<string, number | undefined>();
+    blind.set(root, nodes.set(node, priority ?? nodes.get(node)));
+  };
+  for (const [key, list] of spans)
+    for (const span of list) note(span.key, key.slice(0, key.indexOf("|")), span.instance.priority);
+  for (const { node, name } of looseNames(facts, spans)) note(element.named(node, name), node);
+  const strangers = new Map<string, Map<string, number>>();
+  for (const { family, vrid, vips, peer, priority } of facts.senders.values()) {
+    if (ownerOf(facts, peer) !== undefined) continue;
+    const [vip] = vips;
+    const root = sets.find(vip === undefined ? element.bare(family, vrid) : element.advertised(family, vrid, vip));
+    strangers.set(root, (strangers.get(root) ?? new Map<string, number>()).set(peer, priority));
+  }
+  const guessed = new Map<string, string>();
+  for (const [root, nodes] of blind) {
+    const [stranger, ...others] = strangers.get(root) ?? [];
+    const [node, ...more] = nodes;
+    if (!stranger || !node || others.length + more.length > 0) continue;
+    if (node[1] === undefined || node[1] === stranger[1]) guessed.set(stranger[0], node[0]);
+  }
+  return guessed;
 }
 
 function collectGroups(

@@ -95,3 +95,25 @@ test("clusters do not mix", () => {
   expect(found.map(({ id }) => id)).toEqual(["east/VI_1", "west/VI_1"]);
   expect(incidents).toEqual([]);
 });
+
+describe("a node whose collector sees neither adverts nor addresses", () => {
+  const BLIND = `
+    at 0 lb1 config
+    at 0 lb2 config
+    at 0 lb2 kernel = 10.99.0.12
+    at 3 lb1 log MASTER
+    at 3 lb2 wire lb1 seen`;
+  const members = (text: string): readonly string[] =>
+    detectAll(scenario(text)).routers.flatMap(({ instances }) => instances.map(({ node }) => node));
+
+  test("is the sender that is no other node, when it is the only one without an address", () => {
+    expect(members(BLIND)).toEqual(["lb1", "lb2"]);
+    expect(detectAll(scenario(`${BLIND}\nwatch lb1 lb2 to 40`)).incidents).toEqual([]);
+  });
+
+  test("is none of two senders, nor one with another priority than it is configured with", () => {
+    expect(members(`${BLIND}\nat 4 lb2 wire 10.99.0.77 seen`)).toEqual(["10.99.0.11", "10.99.0.77", "lb1", "lb2"]);
+    const other = BLIND.replace("wire lb1 seen", "wire 10.99.0.77 seen");
+    expect(members(other)).toEqual(["10.99.0.77", "lb1", "lb2"]);
+  });
+});

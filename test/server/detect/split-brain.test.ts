@@ -208,6 +208,13 @@ describe("what one node alone can see", () => {
     expect(splitBrains(`${PARTITION}\n watch lb1 to 20${REBOOT}`)).toEqual([]);
   });
 
+  test("nor was one whose collector had been started shortly before, too", () => {
+    const incidents = splitBrains(`${PARTITION}
+      at 0 lb1 collector started
+      watch lb1 to 20${REBOOT}`);
+    expect(incidents).toEqual([]);
+  });
+
   test("one that lived on after its adverts were no longer heard was, until its last sign of life at least", () => {
     const incidents = splitBrains(`${PARTITION}\n watch lb1 to 60${REBOOT}`);
     expect(incidents.map(inShort)).toMatchObject([{ certainty: "confirmed", from: 23.82, to: 60 }]);
@@ -279,6 +286,30 @@ test("a capture that bridges two masterships of a node is cut where its log and 
     at 24.9 lb1 kernel -10.99.0.100
     at 24.9 lb2 journal MASTER
     at 24.9 lb2 kernel +10.99.0.100
+    watch lb1 lb2 to 40`);
+  expect(incidents).toEqual([]);
+});
+
+test("a second mastership of one advert, too", () => {
+  const incidents = splitBrains(`
+    at 0 lb1 config
+    at 0 lb2 config
+    at 3 lb2 journal MASTER
+    at 3 lb2 kernel +10.99.0.100
+    at 3.01 lb2 wire out seen
+    at 20.9 lb2 journal BACKUP
+    at 20.9 lb2 kernel -10.99.0.100
+    at 20.9 lb1 journal MASTER
+    at 20.9 lb1 kernel +10.99.0.100
+    at 24.36 lb2 journal MASTER
+    at 24.36 lb2 kernel +10.99.0.100
+    at 24.35 lb2 wire out gone silent
+    at 24.37 lb1 journal BACKUP
+    at 24.37 lb1 kernel -10.99.0.100
+    at 24.9 lb2 journal BACKUP
+    at 24.9 lb2 kernel -10.99.0.100
+    at 24.9 lb1 journal MASTER
+    at 24.9 lb1 kernel +10.99.0.100
     watch lb1 lb2 to 40`);
   expect(incidents).toEqual([]);
 });
