@@ -299,7 +299,13 @@ export class Cluster {
       if (id !== undefined) changed.routers.add(id);
     }
     this.advertised.clear();
-    return { ...changed, routers: [...changed.routers] };
+    // What was concluded and taken back in between was never told.
+    const gone = new Set(changed.gone);
+    return {
+      gone: changed.gone,
+      fresh: changed.fresh.filter((draft) => !gone.has(draft)),
+      routers: [...changed.routers],
+    };
   }
 
   /** Concludes all but the newest stretch, and forgets the events of the oldest where there are too many. */

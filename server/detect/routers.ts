@@ -35,10 +35,16 @@ export class IdentityFacts {
   >();
   readonly senders = new Map<string, SenderFact>();
   readonly owners = new Map<string, Map<string, number>>();
+  /** Addresses of others that events speak of. */
+  readonly peers = new Set<string>();
   /** Raised with every fact that was not known before. */
   version = 0;
 
   learn(event: Event): void {
+    if ("peer" in event && event.peer !== undefined && !this.peers.has(event.peer)) {
+      this.peers.add(event.peer);
+      this.version += 1;
+    }
     switch (event.kind) {
       case "config.loaded":
         this.learnConfig(event);
@@ -229,7 +235,7 @@ export function identify(cluster: string, facts: IdentityFacts): Identity {
       .all()
       .map((key) => [key, idOf(key)])
       .sort(compareJson),
-    [...facts.senders.values()].map(({ peer }) => [peer, nodeOfAddress(peer)]).sort(compareJson),
+    [...facts.peers].map((peer) => [peer, nodeOfAddress(peer)]).sort(compareJson),
   ]);
   return {
     sign,

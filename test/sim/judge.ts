@@ -89,7 +89,7 @@ export function judge(scenario: Scenario): Verdict {
     summary: incident.summary,
   });
   const live = liveOf(run, reportOf);
-  const reports = whole.incidents.map(reportOf);
+  const reports = whole.incidents.filter(isJudged).map(reportOf);
   const truths = new Map(TRUTHS.map((truth) => [truth.kind, truth.of(run)] as const));
   const faults: Fault[] = [];
   const difference = differenceOf(live.incidents, whole.incidents);
@@ -109,6 +109,9 @@ export function judge(scenario: Scenario): Verdict {
   );
   return { run, truths, reports, tellings: live.tellings, scores, faults };
 }
+
+/** The truth is of whole routers: what flaps on one node alone is told beside it. */
+const isJudged = ({ kind, subject }: IncidentDraft): boolean => kind !== "flapping" || subject.instance === undefined;
 
 /** Of a router that a later look no longer knows: its id ends in the VRID. */
 const vridIn = (id: string): number | undefined => Number(/\/(\d+)(?:[^\d].*)?$/.exec(id)?.[1]) || undefined;
@@ -134,7 +137,7 @@ function liveOf(
       continue;
     }
     for (const { type, incident } of engine.add(waiting).changes)
-      tellings.push({ at, change: type, report: reportOf(incident) });
+      if (isJudged(incident)) tellings.push({ at, change: type, report: reportOf(incident) });
     waiting = [];
     waited = false;
   }
