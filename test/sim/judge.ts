@@ -148,7 +148,9 @@ function liveOf(
 function differenceOf(live: readonly Incident[], whole: readonly IncidentDraft[]): string | undefined {
   const texts = (incidents: readonly IncidentDraft[]): string[] =>
     incidents
-      .map((incident) => JSON.stringify({ ...incident, id: undefined, revision: undefined, status: undefined }))
+      .map((incident) =>
+        JSON.stringify({ ...incident, id: undefined, revision: undefined, status: undefined, revisions: undefined }),
+      )
       .sort();
   const [a, b] = [texts(live), texts(whole)];
   const onlyLive = a.filter((text) => !b.includes(text));
