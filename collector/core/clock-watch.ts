@@ -126,8 +126,8 @@ export class ClockWatch {
       this.repeats = undefined;
       return false;
     }
-    // What was seen at an instant that is still to come was seen the first time.
-    return ts + tsUncertaintyUs >= from && ts <= Math.min(to, now);
+    // What was seen at an instant that is still to come was seen the first time; the clock is read in whole milliseconds.
+    return ts + tsUncertaintyUs >= from && ts <= Math.min(to, now + RESOLUTION_US);
   }
 
   /** So that what is told holds for a while, its bound is twice what was measured. */

@@ -181,6 +181,8 @@ describe("a step", () => {
     machine.read();
     const now = machine.reading().epoch;
     expect(machine.watch.isSecondPass(now, 0, now)).toBe(true);
+    // Dated by the kernel, within the millisecond in which it is read.
+    expect(machine.watch.isSecondPass(now + 500, 0, now)).toBe(true);
     // Not shown again yet: it was written before the step, and is read only now.
     expect(machine.watch.isSecondPass(epoch - S, 0, now)).toBe(false);
     expect(machine.watch.isSecondPass(from, 0, now)).toBe(false);
