@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { Clock, EpochUs } from "../../collector/core/time.ts";
 import type { MailSettings } from "../../collector/events/event.ts";
 import type { Delivery } from "../api/types.ts";
-import { type Incident, type IncidentChange, SEVERITIES } from "../detect/incident.ts";
+import { type Incident, type IncidentChange, SEVERITIES, type Severity } from "../detect/incident.ts";
 import type { Store } from "../store/store.ts";
 import type { AlertSettings, WebhookSettings } from "./config.ts";
 import { describe } from "./message.ts";
@@ -163,7 +163,8 @@ export function createAlerter(deps: AlerterDeps): Alerter {
     for (const webhook of config.webhooks) {
       if (wants(webhook, incident)) take(webhookName(webhook), shown(webhook.url));
     }
-    for (const mail of mailReceiversOf(incident.cluster)) take(mailName(mail), mail.target);
+    if (isSevere(incident, config.mailMinSeverity))
+      for (const mail of mailReceiversOf(incident.cluster)) take(mailName(mail), mail.target);
     if (type !== "resolved" && type !== "withdrawn") return [...found.values()];
     for (const { receiver, target } of rows) {
       if (!found.has(receiver) && isReachable(receiver)) take(receiver, target);
@@ -284,8 +285,11 @@ function newsFor(type: IncidentChange["type"], { status }: Incident, wasTold: bo
 function wants({ clusters, kinds, minSeverity }: WebhookSettings, incident: Incident): boolean {
   if (clusters && !clusters.includes(incident.cluster)) return false;
   if (kinds && !kinds.includes(incident.kind)) return false;
-  return SEVERITIES.indexOf(incident.severity) >= SEVERITIES.indexOf(minSeverity);
+  return isSevere(incident, minSeverity);
 }
+
+const isSevere = ({ severity }: Incident, least: Severity): boolean =>
+  SEVERITIES.indexOf(severity) >= SEVERITIES.indexOf(least);
 
 const webhookName = ({ name }: WebhookSettings): string => `webhook:${name}`;
 const mailName = ({ key }: MailReceiver): string => `mail:${key}`;

@@ -53,6 +53,8 @@ const WebhookTable = Type.Object(
 /** The `[alerts]` table of the server's TOML file, as it is written. {@link parseAlertConfig} makes the settings of it. */
 export const AlertConfig = Type.Object(
   {
+    /** `warning` when left out. */
+    mail_min_severity: Type.Optional(oneOf(SEVERITIES)),
     mail_from_keepalived_conf: Type.Boolean({
       default: true,
       description:
@@ -115,6 +117,7 @@ export interface WebhookSettings {
 
 export interface AlertSettings {
   readonly mailFromKeepalivedConf: boolean;
+  readonly mailMinSeverity: Severity;
   readonly webhooks: readonly WebhookSettings[];
   /** Delay before each attempt after the first, in milliseconds. */
   readonly retryScheduleMs: readonly number[];
@@ -135,6 +138,7 @@ export function parseAlertConfig(table: unknown = {}): AlertSettings {
   refuseTwins(filled.webhooks.map(({ name }) => name));
   return {
     mailFromKeepalivedConf: filled.mail_from_keepalived_conf,
+    mailMinSeverity: filled.mail_min_severity ?? "warning",
     webhooks: filled.webhooks.map(webhookSettings),
     retryScheduleMs: filled.retry_schedule_seconds.map((seconds) => seconds * 1000),
     webhookTimeoutMs: filled.webhook_timeout_seconds * 1000,

@@ -1,7 +1,7 @@
 import { US_PER_SECOND } from "../../collector/core/time.ts";
 import type { Event, EventOf, Source } from "../../collector/events/event.ts";
 import type { Edge, LogSpan, NodeEvidence, Span, WireSpan } from "./evidence.ts";
-import { EDGE_LAG_US, SAME_EDGE_SLACK_US, SILENT_AFTER_US, WIRE_GONE_MARGIN_US } from "./options.ts";
+import { DENIAL_LAG_US, EDGE_LAG_US, SAME_EDGE_SLACK_US, SILENT_AFTER_US, WIRE_GONE_MARGIN_US } from "./options.ts";
 import { indexWhere } from "./order.ts";
 import { withEnds } from "./ends.ts";
 import type { Identity, RouterIdentity } from "./routers.ts";
@@ -321,18 +321,16 @@ interface Denial {
   readonly to: Edge;
 }
 
-/** Stretches between two masterships of a node by its own log, and by its kernel where that tells of any. */
+/** Stretches that were certainly between two masterships of a node by its own log, and by its kernel where that tells of any. */
 function denials(members: readonly Member[], log: readonly LogSpan[]): readonly Denial[] {
   const kernel = members.filter(({ rank }) => rank === "kernel");
   const masters = log.filter(({ state }) => state === "MASTER").sort(bySpan);
   return masters.flatMap(({ to: from }, index) => {
     const to = masters[index + 1]?.from;
-    if (!from || !to || to.ts - latestEnd(from) <= 2 * SAME_EDGE_SLACK_US || from.uncertaintyUs > US_PER_SECOND)
-      return [];
-    const isHeld = kernel.some(
-      (span) => span.from.ts < to.ts - SAME_EDGE_SLACK_US && endOf(span) > latestEnd(from) + SAME_EDGE_SLACK_US,
-    );
-    return isHeld ? [] : [{ from, to }];
+    if (!from || !to || from.uncertaintyUs > US_PER_SECOND) return [];
+    const [begin, end] = [latestEnd(from) + DENIAL_LAG_US, to.ts - DENIAL_LAG_US];
+    const isHeld = kernel.some((span) => span.from.ts < end && endOf(span) > begin);
+    return begin >= end || isHeld ? [] : [{ from, to }];
   });
 }
 
@@ -343,8 +341,9 @@ function withoutDenials(member: Member, denied: readonly Denial[]): readonly Mem
   let rest = member;
   for (const { from, to } of denied) {
     // A last advert in the middle of a denial is one that was sent all the same.
-    if (rest.from.ts >= from.ts || endOf(rest) < to.ts - EDGE_LAG_US) continue;
-    parts.push({ ...rest, to: from, certainTo: from.ts });
+    if (rest.from.ts > latestEnd(from) || endOf(rest) < to.ts - EDGE_LAG_US) continue;
+    const end = { ...from, ts: Math.max(from.ts, rest.from.ts) };
+    parts.push({ ...rest, to: end, certainTo: end.ts });
     rest = { ...rest, from: to, to: rest.to && endOf(rest) < to.ts ? { ...rest.to, ts: to.ts } : rest.to };
   }
   return [...parts, rest];

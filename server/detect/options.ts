@@ -14,6 +14,8 @@ export const OVERLAP_INTERVALS = 1.5;
 export const SAME_EDGE_SLACK_US = 1_500 * US_PER_MS;
 /** Sources tell of one edge a few milliseconds after another: what an overlap may seem longer by. */
 export const EDGE_LAG_US = 50 * US_PER_MS;
+/** A node's kernel follows its log by less than this when a mastership begins or ends. */
+export const DENIAL_LAG_US = 250 * US_PER_MS;
 /** A node not seen for this long after another one took over counts as one that cannot be seen. */
 export const SILENT_AFTER_US = 10 * US_PER_SECOND;
 /**

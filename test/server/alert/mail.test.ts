@@ -161,6 +161,16 @@ describe("zero set-up mail", () => {
     await encrypting.close();
   });
 
+  test.each([
+    ["nothing below a warning", {}, "info", 0],
+    ["a warning", {}, "warning", 1],
+    ["everything, when the operator says so", { mail_min_severity: "info" }, "info", 1],
+  ] as const)("mails %s", async (_, alerts, severity, mails) => {
+    const { alerter, store } = rig({ alerts, mail: [settings()] });
+    await alerter.notify(change("opened", { ...splitBrain, severity }));
+    expect(store.rows.size).toBe(mails);
+  });
+
   test("is off when the operator turns it off", async () => {
     const { alerter, store, logged } = rig({ alerts: { mail_from_keepalived_conf: false }, mail: [settings()] });
     await alerter.notify(change("opened", splitBrain));

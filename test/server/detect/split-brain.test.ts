@@ -313,3 +313,17 @@ test("a second mastership of one advert, too", () => {
     watch lb1 lb2 to 40`);
   expect(incidents).toEqual([]);
 });
+
+test("a backup that takes over for an instant every few seconds, because its master falls silent, is no second master for long", () => {
+  const instants = Array.from({ length: 8 }, (_, index) => 10.2 + index * 3.61);
+  const incidents = splitBrains(`
+    at 0 lb1 config
+    at 0 lb2 config
+    at 3 lb1 log MASTER
+    at 3 lb1 kernel +10.99.0.100
+    at 10.2 lb2 wire out seen
+    ${instants.map((ts) => `at ${ts} lb2 log MASTER\nat ${ts + 0.001} lb2 kernel +10.99.0.100\nat ${ts + 0.01} lb2 log BACKUP\nat ${ts + 0.011} lb2 kernel -10.99.0.100`).join("\n")}
+    at ${instants.at(-1)} lb2 wire out gone silent
+    watch lb1 lb2 to 60`);
+  expect(incidents).toEqual([]);
+});
