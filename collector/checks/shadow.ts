@@ -337,6 +337,7 @@ function poolEvents(cell: PoolCell, effect: PoolEffect): EventBody[] {
 function quorumEvents(cell: PoolCell, { up, weight, initial }: Extract<PoolEffect, { kind: "quorum" }>): EventBody[] {
   cell.toldQuorum = true;
   const { quorum, hysteresis } = cell.plan.settings;
-  const fields = { virtualServer: cell.plan.name, quorum, hysteresis, weight };
+  const threshold = Math.max(0, up ? quorum + hysteresis : quorum - hysteresis);
+  const fields = { virtualServer: cell.plan.name, quorum, hysteresis, threshold, weight };
   return up ? [{ kind: "check.quorum-gained", ...fields }] : [{ kind: "check.quorum-lost", ...fields, initial }];
 }

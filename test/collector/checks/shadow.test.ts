@@ -60,7 +60,14 @@ describe("what the shadow says of a server is comparable with what the log says"
     expect(claims(probe(shadow, 0, {}))).toEqual([
       { kind: "check.server-up", virtualServer: "[10.99.0.100]:80", realServer: "[10.99.0.11]:80", action: "added" },
       { kind: "check.server-up", virtualServer: "[10.99.0.100]:80", realServer: "[10.99.0.12]:80", action: "enabled" },
-      { kind: "check.quorum-gained", virtualServer: "[10.99.0.100]:80", quorum: 2, hysteresis: 0, weight: 2 },
+      {
+        kind: "check.quorum-gained",
+        virtualServer: "[10.99.0.100]:80",
+        quorum: 2,
+        hysteresis: 0,
+        threshold: 2,
+        weight: 2,
+      },
     ]);
     expect(claims(probe(shadow, 10, { "[10.99.0.12]:80": false }))).toEqual([]);
     const lost = probe(shadow, 11, { "[10.99.0.12]:80": false });
