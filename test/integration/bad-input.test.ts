@@ -84,7 +84,7 @@ describe("keepwatch analyze", () => {
       .map((event) => `${Reflect.get(event, "line")} ${Reflect.get(event, "code")}`);
     // An id without a value is told twice: the word that is missing, and that the instance is lost for it.
     expect(told.sort()).toEqual(["1 missing_brace_close", "3 missing_parameter", "3 no_vrid", "5 vip_no_prefix"]);
-    expect(kinds(analysis)).toEqual(["split-brain"]);
+    expect(kinds(analysis)).toEqual(["config-error", "split-brain"]);
   });
 
   test("reads classic lines in a zone that is an offset", async () => {

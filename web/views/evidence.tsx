@@ -119,6 +119,17 @@ function IncidentEvidence({
         <dd>{cause ? cause.text : "not known"}</dd>
       </dl>
       {incident.story !== undefined && <p class="story">{incident.story}</p>}
+      <h3>Evidence</h3>
+      <ol class="evidence">
+        {incident.evidence.map(({ eventId, node, source, ts, line, text }) => (
+          <li key={`${eventId} ${source} ${ts} ${text}`}>
+            <span class="when">{formatMicros(ts, zone)}</span> <strong>{node}</strong>{" "}
+            <span class={`source ${source}`}>{source}</span> {line && <span class="where">{line}</span>}
+            <code>{text}</code>
+          </li>
+        ))}
+      </ol>
+      <Adverts router={router} around={start} zone={zone} />
       {(incident.revisions ?? []).length > 1 && (
         <details>
           <summary>Revisions</summary>
@@ -131,17 +142,6 @@ function IncidentEvidence({
           </ol>
         </details>
       )}
-      <h3>Evidence</h3>
-      <ol class="evidence">
-        {incident.evidence.map(({ eventId, node, source, ts, line, text }) => (
-          <li key={`${eventId} ${source} ${ts} ${text}`}>
-            <span class="when">{formatMicros(ts, zone)}</span> <strong>{node}</strong>{" "}
-            <span class={`source ${source}`}>{source}</span> {line && <span class="where">{line}</span>}
-            <code>{text}</code>
-          </li>
-        ))}
-      </ol>
-      <Adverts router={router} around={start} zone={zone} />
       <h3>Who was told</h3>
       <Deliveries deliveries={deliveries.value} trouble={deliveries.trouble} zone={zone} />
     </>

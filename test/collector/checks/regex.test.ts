@@ -94,8 +94,10 @@ describe.skipIf(!isInstalled("pcre2test"))("PCRE2 itself finds the same", () => 
     const cases = fc.sample(fc.record({ pattern, subject, options }), 4_000);
     const hex = (text: string): string => Buffer.from(text, "latin1").toString("hex");
     const escaped = (text: string): string => hex(text).replace(/../g, "\\x$&");
+    // Without it PCRE2 10.42 finds no `A` in "A" by /(?=a)((?:\b )|(?!(?:\S$\s+)))\x41/i, which is a fault of its start optimisation.
     const input = cases.map(
-      (one) => `/${hex(one.pattern)}/${["hex", ...one.options].join(",")}\n    ${escaped(one.subject)}\n\n`,
+      (one) =>
+        `/${hex(one.pattern)}/${["hex", "no_start_optimize", ...one.options].join(",")}\n    ${escaped(one.subject)}\n\n`,
     );
     const output = execFileSync("pcre2test", ["-q"], { input: input.join(""), encoding: "latin1", maxBuffer: 1 << 26 });
     const answers = output
