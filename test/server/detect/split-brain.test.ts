@@ -215,6 +215,15 @@ describe("what one node alone can see", () => {
     expect(incidents).toEqual([]);
   });
 
+  test("nor was one whose collector is started once more after the boot", () => {
+    const again = REBOOT.replace(
+      "at 81 lb1 daemon starting",
+      "at 80.5 lb1 collector started\n at 81 lb1 daemon starting",
+    );
+    expect(again).not.toBe(REBOOT);
+    expect(splitBrains(`${PARTITION}\n watch lb1 to 20${again}`)).toEqual([]);
+  });
+
   test("one that lived on after its adverts were no longer heard was, until its last sign of life at least", () => {
     const incidents = splitBrains(`${PARTITION}\n watch lb1 to 60${REBOOT}`);
     expect(incidents.map(inShort)).toMatchObject([{ certainty: "confirmed", from: 23.82, to: 60 }]);
