@@ -1,7 +1,7 @@
 import { US_PER_SECOND } from "../../collector/core/time.ts";
 import type { Event, EventOf, Source } from "../../collector/events/event.ts";
-import type { Edge, LogSpan, NodeEvidence, Span, WireSpan } from "./evidence.ts";
-import { DENIAL_LAG_US, EDGE_LAG_US, SAME_EDGE_SLACK_US, SILENT_AFTER_US, WIRE_GONE_MARGIN_US } from "./options.ts";
+import { type Edge, goneDelayUs, type LogSpan, type NodeEvidence, type Span, type WireSpan } from "./evidence.ts";
+import { DENIAL_LAG_US, EDGE_LAG_US, SAME_EDGE_SLACK_US, SILENT_AFTER_US } from "./options.ts";
 import { indexWhere } from "./order.ts";
 import { withEnds } from "./ends.ts";
 import type { Identity, RouterIdentity } from "./routers.ts";
@@ -146,7 +146,7 @@ function viewNode(
   const kernel = input ? presenceOf(router.vips, input.evidence) : [];
   const own = wire.filter(({ sender, hearer }) => sender === node && hearer.node === node);
   const others = wire.filter(({ sender, hearer }) => sender === node && hearer.node !== node);
-  const goneDelay = 4 * router.advertIntervalUs + WIRE_GONE_MARGIN_US;
+  const goneDelay = goneDelayUs(router.advertIntervalUs);
   const heardTo = ({ hearer, span }: Heard): number =>
     span.to?.ts ?? Math.max(span.from.ts, hearer.watchedTo - goneDelay);
   const members: Omit<Member, "seen">[] = [

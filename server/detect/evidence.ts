@@ -1,5 +1,6 @@
 import type { Event, EventKind, Family } from "../../collector/events/event.ts";
 import type { LifeSign } from "./life-signs.ts";
+import { WIRE_GONE_MARGIN_US } from "./options.ts";
 import { readServices, type ServiceSpan } from "./services.ts";
 import type { InstanceState } from "./view.ts";
 
@@ -283,13 +284,22 @@ function readWire(events: readonly Event[], lifeSign: LifeSign): WireSpan[] {
       }
     } else if (event.kind === "collector.started") {
       // The capture before this one is gone without a word.
-      for (const span of open.values())
-        spans.push({ ...span, to: { ...unseenEnd(span.from, event, lifeSign), known: false } });
+      for (const span of open.values()) spans.push({ ...span, to: captureEnd(span, event, lifeSign) });
       open.clear();
     }
   }
   return [...spans, ...open.values()];
 }
+
+/** A capture that ends without a word had not told yet of those that had just fallen silent. */
+function captureEnd({ from, advertIntervalUs }: WireSpan, event: Event, lifeSign: LifeSign): Edge {
+  const { ts, uncertaintyUs } = unseenEnd(from, event, lifeSign);
+  const heardTo = Math.max(from.ts, ts - goneDelayUs(advertIntervalUs));
+  return { ts: heardTo, uncertaintyUs: uncertaintyUs + ts - heardTo, event, known: false };
+}
+
+/** Until so long after a sender's last advert its silence may not be told. */
+export const goneDelayUs = (advertIntervalUs: number): number => 4 * advertIntervalUs + WIRE_GONE_MARGIN_US;
 
 /** A silent sender was a master until its last advert at least, and until the next one would have been due at most. */
 function wireEnd(event: Extract<Event, { kind: "wire.master-gone" }>, advertIntervalUs: number): Edge {

@@ -1,8 +1,7 @@
 import { isKind, type Event } from "../../../collector/events/event.ts";
 import type { NodeView } from "../claims.ts";
 import type { RouterView } from "../detector.ts";
-import type { WireSpan } from "../evidence.ts";
-import { WIRE_GONE_MARGIN_US } from "../options.ts";
+import { goneDelayUs, type WireSpan } from "../evidence.ts";
 import { eventsBetween } from "../order.ts";
 
 /** Who heard whom, by captures and by what keepalived logged. A capture sees packets before a firewall of the host drops them. */
@@ -26,7 +25,7 @@ export interface Ear {
 
 export function earsOf(nodes: readonly NodeView[], window: Window, view: RouterView): Ear[] {
   const names = nodes.map(({ node }) => node);
-  const goneDelayUs = 4 * view.router.advertIntervalUs + WIRE_GONE_MARGIN_US;
+  const openTo = (node: NodeView): number => node.watchedTo - goneDelayUs(view.router.advertIntervalUs);
   return nodes
     .filter(({ real }) => real)
     .map((node) => {
@@ -35,7 +34,7 @@ export function earsOf(nodes: readonly NodeView[], window: Window, view: RouterV
           sender !== node.node &&
           names.includes(sender) &&
           span.from.ts < window.to &&
-          lastsTo(span, node.watchedTo - goneDelayUs) > window.from,
+          heardTo(span, openTo(node)) > window.from,
       );
       const lines = loggedLines(node, names, window, view);
       return {
@@ -49,11 +48,12 @@ export function earsOf(nodes: readonly NodeView[], window: Window, view: RouterV
     });
 }
 
-/** An open span says nothing about the time in which a capture cannot yet know of a silence. */
-const lastsTo = (span: WireSpan, openTo: number): number => span.to?.ts ?? openTo;
+/** Beyond its first advert an open span says nothing about the time in which a capture cannot yet know of a silence. */
+const heardTo = (span: WireSpan, openTo: number): number => span.to?.ts ?? Math.max(span.from.ts, openTo);
 
 function loggedLines({ events, node }: NodeView, names: readonly string[], window: Window, view: RouterView): Event[] {
   return eventsBetween(events, window.from, window.to).filter((event) => {
+    if (event.ts + event.tsUncertaintyUs > window.to) return false;
     if (!isKind(event, "vrrp.advert-lower-priority", "vrrp.advert-higher-priority") || !view.isAbout(event))
       return false;
     const sender = event.peer === undefined ? undefined : view.nodeOfAddress(event.peer);

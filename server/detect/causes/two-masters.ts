@@ -378,8 +378,8 @@ const silent: Finder<Scene> = ({ view, incumbents, claims, start, to }) =>
 const hearing: Finder<Scene> = (scene) => {
   const { view, facts, start, end, newcomers } = scene;
   const interval = view.router.advertIntervalUs;
-  // What is heard at the very end is the end: the lines that resolve it are no sign of hearing before.
-  const window = { from: start + interval, to: end === null ? view.horizon : end - 2 * interval };
+  // What is heard at the very end is the end: the first advert that gets through makes one of them give way.
+  const window = { from: start, to: end === null ? view.horizon : end - interval / 2 };
   const nodes = facts.map((one) => one.view);
   const ears = earsOf(nodes, window, view);
   const isNew = ({ node }: { node: { node: string } }): number => Number(newcomers.includes(node.node));
@@ -416,6 +416,8 @@ const hearing: Finder<Scene> = (scene) => {
         ],
       },
     ];
+  // Nothing is missing before an advert is due.
+  if (window.to - window.from < interval) return [];
   if (ears.length < nodes.length || !ears.every(({ able }) => able) || hearers.length > 0) return [];
   const names = ears.map(({ node }) => node.node).sort();
   return [
