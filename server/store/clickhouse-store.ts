@@ -6,9 +6,9 @@ import type { Log } from "../../collector/core/log.ts";
 import type { AdvertBucket, Delivery } from "../api/types.ts";
 import type { ServerConfig } from "../config.ts";
 import type { Incident } from "../detect/incident.ts";
-import { US_PER_SECOND } from "../../collector/core/time.ts";
 import { openEngine } from "./engine.ts";
 import { migrate } from "./migrate.ts";
+import { type CountEvents, pagesOf } from "./pages.ts";
 import { type AdvertQuery, type EventQuery, type Store, StoreRefusal } from "./store.ts";
 
 const DATABASE = "keepwatch";
@@ -18,28 +18,6 @@ const LINGER_MS = 40;
 const INSERT_EVENTS_MAX = 20_000;
 /** Batch ids that are remembered, so that a repetition is answered without work. After a restart, or when it is older, a batch is stored again: it has the same keys, and is seen once all the same. */
 const BATCHES_REMEMBERED = 100_000;
-/** Events read at once when detection is rebuilt, and the stretch of time that is read at least. */
-const PAGE_EVENTS = 20_000;
-const PAGE_BUCKET_US = 60 * US_PER_SECOND;
-
-/** Joins minutes that have few events. */
-function* pagesOf(
-  minutes: readonly { readonly minute: string; readonly events: string }[],
-): Generator<{ readonly from: number; readonly to: number }> {
-  let page: { from: number; to: number; events: number } | undefined;
-  for (const { minute, events } of minutes) {
-    const from = Number(minute) * PAGE_BUCKET_US;
-    const to = from + PAGE_BUCKET_US;
-    if (page && page.events + Number(events) <= PAGE_EVENTS)
-      page = { from: page.from, to, events: page.events + Number(events) };
-    else {
-      if (page) yield page;
-      page = { from, to, events: Number(events) };
-    }
-  }
-  if (page) yield page;
-}
-
 /** The server's own batching would acknowledge before it is durable. */
 const INSERT_SETTINGS = { async_insert: 0 } as const;
 /** Longest that a query for a person may take, seconds. */
@@ -118,15 +96,19 @@ class ClickHouseStore implements Store {
   }
 
   async *detectionEvents(): AsyncGenerator<readonly Event[]> {
-    const minutes = await this.rows<{ minute: string; events: string }>(
-      `SELECT toString(intDiv(ts, ${PAGE_BUCKET_US})) AS minute, toString(count()) AS events FROM ${this.database}.events
-       GROUP BY intDiv(ts, ${PAGE_BUCKET_US}) ORDER BY intDiv(ts, ${PAGE_BUCKET_US})`,
-      {},
-    );
-    for (const { from, to } of pagesOf(minutes)) {
+    const count: CountEvents = async (step, within) => {
+      const rows = await this.rows<{ bucket: string; events: string }>(
+        `SELECT toString(intDiv(ts, {step:Int64})) AS bucket, toString(count()) AS events FROM ${this.database}.events
+         ${within ? "WHERE ts >= {from:Int64} AND ts < {to:Int64}" : ""} GROUP BY intDiv(ts, {step:Int64}) ORDER BY intDiv(ts, {step:Int64})`,
+        { step: String(step), ...(within ? { from: String(within.from), to: String(within.to) } : {}) },
+      );
+      return rows.map(({ bucket, events }) => ({ bucket: Number(bucket), events: Number(events) }));
+    };
+    for await (const { from, to, idPrefix } of pagesOf(count)) {
       const rows = await this.rows<{ event: string }>(
-        `SELECT event FROM ${this.database}.events FINAL WHERE ts >= {from:Int64} AND ts < {to:Int64} ORDER BY ts, node, id`,
-        { from: String(from), to: String(to) },
+        `SELECT event FROM ${this.database}.events FINAL WHERE ts >= {from:Int64} AND ts < {to:Int64}
+         ${idPrefix === "" ? "" : "AND startsWith(toString(id), {idPrefix:String})"} ORDER BY ts, node, id`,
+        { from: String(from), to: String(to), ...(idPrefix === "" ? {} : { idPrefix }) },
       );
       yield rows.map(({ event }) => JSON.parse(event) as Event);
     }

@@ -8,6 +8,7 @@ import { eventId } from "../../../collector/events/id.ts";
 import type { Event } from "../../../collector/events/event.ts";
 import { parseServerConfig } from "../../../server/config.ts";
 import type { Delivery, Incident } from "../../../server/api/types.ts";
+import { PAGE_EVENTS } from "../../../server/store/pages.ts";
 import { openStore } from "../../../server/store/clickhouse-store.ts";
 import { openEngine } from "../../../server/store/engine.ts";
 import { type Store, StoreRefusal } from "../../../server/store/store.ts";
@@ -209,6 +210,19 @@ describe.each(ENGINES)("the store on the %s engine", (engine) => {
     expect(new Set(all.map(({ node, ts, id }) => `${node} ${ts} ${id}`)).size).toBe(all.length);
     const times = all.map(({ ts }) => ts);
     expect(times).toEqual([...times].sort((a, b) => a - b));
+  });
+
+  test("gives back a log storm in pages, though all of it is of one second", async () => {
+    const ts = T0 + 7_777_000_000;
+    const storm = Array.from({ length: 45_000 }, (_, i) => stateAt(ts, `storm ${i}`));
+    for (let at = 0; at < storm.length; at += 5_000)
+      await store.insertBatch(batch(`storm ${at}`, storm.slice(at, at + 5_000)));
+    const found = new Set<string>();
+    for await (const page of store.detectionEvents()) {
+      expect(page.length).toBeLessThanOrEqual(PAGE_EVENTS);
+      for (const event of page) if (event.ts === ts) found.add(event.id);
+    }
+    expect(found).toEqual(new Set(storm.map(({ id }) => id)));
   });
 
   test("tells a value that it can never hold from a fault that may pass, and keeps nobody else out", async () => {
