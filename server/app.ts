@@ -68,7 +68,7 @@ async function serve(
   const metrics = createMetrics({
     routers: () => engine.routers(),
     incidents: () => engine.incidents(),
-    alerts: () => alerter?.counts() ?? { sent: 0, failed: 0, refused: 0, waiting: 0 },
+    alerts: () => alerter?.counts() ?? NOTHING_SENT,
     storeErrors: () => store.errors(),
     liveClients: () => live.clientCount,
   });
@@ -122,6 +122,7 @@ async function serve(
       config: config.alerts,
       store,
       incident: (id) => known.get(id),
+      incidents: () => known.values(),
       clock,
       timers: systemTimers,
       random: Math.random,
@@ -153,6 +154,8 @@ async function serve(
     await store.close();
   }
 }
+
+const NOTHING_SENT = { sent: 0, failed: 0, refused: 0, waiting: 0, inhibited: 0, silenced: 0 };
 
 /** How often is looked whether a collector has fallen silent, milliseconds. */
 const SILENCE_LOOK_MS = 5_000;

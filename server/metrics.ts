@@ -11,6 +11,8 @@ export interface MetricsView {
     readonly failed: number;
     readonly refused: number;
     readonly waiting: number;
+    readonly inhibited: number;
+    readonly silenced: number;
   };
   readonly storeErrors: () => { readonly read: number; readonly write: number };
   readonly liveClients: () => number;
@@ -81,10 +83,12 @@ export function createMetrics(view: MetricsView): Metrics {
     },
   );
   counter("keepwatch_deliveries_total", "Alert deliveries that ended, by outcome", ["outcome"], (add) => {
-    const { sent, failed, refused: unheard } = view.alerts();
+    const { sent, failed, refused: unheard, inhibited, silenced } = view.alerts();
     add({ outcome: "sent" }, sent);
     add({ outcome: "failed" }, failed);
     add({ outcome: "refused" }, unheard);
+    add({ outcome: "inhibited" }, inhibited);
+    add({ outcome: "silenced" }, silenced);
   });
   gauge("keepwatch_deliveries_waiting", "Alert deliveries that are still to be sent", [], (add) =>
     add({}, view.alerts().waiting),

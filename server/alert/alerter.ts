@@ -1,11 +1,14 @@
 import { createHash } from "node:crypto";
-import type { Clock, EpochUs } from "../../collector/core/time.ts";
+import { messageOf } from "../../collector/core/errors.ts";
+import { type Clock, type EpochUs, US_PER_MS } from "../../collector/core/time.ts";
 import type { MailSettings } from "../../collector/events/event.ts";
 import type { Delivery } from "../api/types.ts";
 import { type Incident, type IncidentChange, SEVERITIES, type Severity } from "../detect/incident.ts";
 import type { Store } from "../store/store.ts";
 import type { AlertSettings, WebhookSettings } from "./config.ts";
-import { describe } from "./message.ts";
+import { HELD_MAX, HeldBack, type Verdict } from "./held.ts";
+import { inhibitionOf, isTarget } from "./inhibit.ts";
+import { describe, nameOf } from "./message.ts";
 import { type MailReceiver, mailReceiver, sendMail } from "./notifiers/mail.ts";
 import type { Attempt, Outcome } from "./notifiers/notifier.ts";
 import { sendWebhook } from "./notifiers/webhook.ts";
@@ -26,6 +29,8 @@ export interface AlerterDeps {
   readonly store: Pick<Store, "saveDelivery" | "deliveries">;
   /** Newest revision: what a delivery left over from before a restart is about. */
   readonly incident: (id: string) => Incident | undefined;
+  /** All that are known, each as it is now: what inhibits is among them. */
+  readonly incidents: () => Iterable<Incident>;
   readonly clock: Clock;
   readonly timers: Timers;
   /** 0 inclusive to 1 exclusive. */
@@ -90,6 +95,25 @@ export function createAlerter(deps: AlerterDeps): Alerter {
     retryScheduleMs: config.retryScheduleMs,
     save: (delivery) => store.saveDelivery(delivery),
     attempt,
+    onHeld: (delivery) => {
+      held.note(delivery);
+      // What held it back may have gone while it was recorded.
+      later(() => held.look(delivery));
+    },
+  });
+  const held = new HeldBack({
+    clock,
+    timers: deps.timers,
+    incident: deps.incident,
+    verdict,
+    later,
+    rewrite: (delivery) => store.saveDelivery(delivery),
+    release: async (row) => {
+      const { by: _by, ...rest } = row;
+      const delivery: Delivery = { ...rest, status: "pending", nextAttemptTs: clock.epoch(), lastError: null };
+      await store.saveDelivery(delivery);
+      outbox.revive(delivery);
+    },
   });
 
   function inOrder(task: () => Promise<void>): Promise<void> {
@@ -98,13 +122,25 @@ export function createAlerter(deps: AlerterDeps): Alerter {
     return done;
   }
 
+  function later(task: () => Promise<void>): void {
+    inOrder(task).catch((error: unknown) =>
+      log("error", `what was held back could not be looked at again: ${messageOf(error)}`),
+    );
+  }
+
   async function resume(): Promise<void> {
+    for (const status of ["inhibited", "silenced"] as const) {
+      const rows = await store.deliveries({ status, newestFirst: true, limit: HELD_MAX });
+      for (const row of oldestFirst(rows)) held.note(row);
+    }
+    await held.reconsider();
     const pending = await store.deliveries({ status: "pending", limit: WAITING_MAX });
     for (const delivery of oldestFirst(pending)) outbox.add(delivery);
     if (pending.length > 0) log("info", `${pending.length} notifications were still to be sent`);
   }
 
   async function record({ type, incident }: IncidentChange): Promise<void> {
+    await held.reconsider(new Set([incident.id]));
     if (type === "revised") return;
     const rows = await store.deliveries({ incidentId: incident.id, limit: INCIDENT_DELIVERIES_MAX });
     // Recorded, but not known here: the store took it and its answer was lost.
@@ -132,7 +168,44 @@ export function createAlerter(deps: AlerterDeps): Alerter {
       return;
     }
     await store.saveDelivery(delivery);
-    outbox.add(delivery, describe(incident, delivery.event, delivery.createdTs as EpochUs, publicUrl));
+    const isWaiting = delivery.nextAttemptTs > clock.epoch();
+    // What waits says what is known when it goes.
+    outbox.add(
+      delivery,
+      isWaiting ? undefined : describe(incident, delivery.event, delivery.createdTs as EpochUs, publicUrl),
+    );
+  }
+
+  /** What may turn out to be explained by something else waits a moment for that to be found. */
+  function waitUs(news: News, incident: Incident): number {
+    if (news === "resolved" || news === "withdrawn" || incident.severity === "critical") return 0;
+    return isTarget(incident, config.inhibitRules) ? config.inhibitWaitMs * US_PER_MS : 0;
+  }
+
+  /** Whether a receiver is not to be told of an incident now. */
+  function verdict(incident: Incident, receiver: string): Verdict | undefined {
+    if (config.inhibitRules.length === 0) return undefined;
+    // One who does not hear of the cause hears of the effect.
+    const hears = (other: Incident) => recipients("opened", other, []).some((one) => one.receiver === receiver);
+    const inhibition = inhibitionOf(incident, deps.incidents(), config.inhibitRules, clock.epoch(), hears);
+    if (!inhibition) return undefined;
+    const { by, reason, until } = inhibition;
+    return { status: "inhibited", by: by.id, why: `inhibited by ${nameOf(by)} (${by.id}): ${reason}`, until };
+  }
+
+  /** Asked once, before the first attempt: what was tried has begun to be told. */
+  function holdBack(delivery: Delivery, incident: Incident): Outcome | undefined {
+    const opening = held.openingOf(delivery);
+    if (opening?.by !== undefined)
+      return {
+        kind: "held",
+        status: opening.status === "silenced" ? "silenced" : "inhibited",
+        by: opening.by,
+        error: `its opening was not told: ${opening.lastError}`,
+      };
+    if (delivery.event === "resolved") return undefined;
+    const found = verdict(incident, delivery.receiver);
+    return found && { kind: "held", status: found.status, by: found.by, error: found.why };
   }
 
   function deliveryOf(news: News, incident: Incident, { receiver, target }: Recipient, createdTs: number): Delivery {
@@ -147,7 +220,7 @@ export function createAlerter(deps: AlerterDeps): Alerter {
       status: "pending",
       attempts: 0,
       createdTs,
-      nextAttemptTs: clock.epoch(),
+      nextAttemptTs: clock.epoch() + waitUs(news, incident),
       lastError: null,
     };
   }
@@ -205,8 +278,11 @@ export function createAlerter(deps: AlerterDeps): Alerter {
     const { delivery } = item;
     const disabled = gone.get(delivery.receiver);
     if (disabled !== undefined) return { kind: "refused", error: disabled };
-    const incident = item.message === undefined ? deps.incident(delivery.incidentId) : undefined;
-    if (incident) item.message = describe(incident, delivery.event, delivery.createdTs as EpochUs, publicUrl);
+    const incident = deps.incident(delivery.incidentId);
+    const reasonNot = delivery.attempts === 0 && incident ? holdBack(delivery, incident) : undefined;
+    if (reasonNot) return reasonNot;
+    if (incident && item.message === undefined)
+      item.message = describe(incident, delivery.event, delivery.createdTs as EpochUs, publicUrl);
     if (!item.message) return { kind: "retry", error: `incident ${delivery.incidentId} is not known` };
     const common = { message: item.message, deliveryId: delivery.id, now: clock.epoch(), signal };
     const outcome = delivery.receiver.startsWith("webhook:")
@@ -259,6 +335,7 @@ export function createAlerter(deps: AlerterDeps): Alerter {
     start: () => inOrder(resume),
     notify: (change) => inOrder(() => record(change)),
     stop: async () => {
+      held.stop();
       await recording;
       await outbox.stop();
     },

@@ -3,10 +3,15 @@ import Type, { type Static, type TUnsafe } from "typebox";
 import { Compile } from "typebox/compile";
 import { Value } from "typebox/value";
 import { OperatorError } from "../../collector/core/errors.ts";
+import { US_PER_SECOND } from "../../collector/core/time.ts";
+import { BUILT_IN_RULES, type InhibitRule, SHARED } from "./inhibit.ts";
+import { type Matcher, parseMatcher } from "./matchers.ts";
 import { INCIDENT_KINDS, type IncidentKind, SEVERITIES, type Severity } from "../detect/incident.ts";
 
 /** Most `[[alerts.webhooks]]` tables. */
 export const WEBHOOKS_MAX = 64;
+/** Most `[[alerts.inhibit]]` tables. */
+const RULES_MAX = 64;
 /** Most delays in a retry schedule. */
 const RETRIES_MAX = 32;
 const WEEK_SECONDS = 7 * 24 * 3600;
@@ -50,6 +55,23 @@ const WebhookTable = Type.Object(
   { additionalProperties: false },
 );
 
+const Matchers = Type.Array(Type.String({ minLength: 1, maxLength: 1200 }), {
+  minItems: 1,
+  maxItems: 32,
+  description: 'label="value", with =, !=, =~ or !~: all must fit',
+});
+
+const InhibitTable = Type.Object(
+  {
+    source: Matchers,
+    target: Matchers,
+    same: Type.Optional(oneOf(SHARED)),
+    tell_after_seconds: Type.Optional(Type.Integer({ minimum: 0, maximum: WEEK_SECONDS })),
+    reason: Type.String({ minLength: 1, maxLength: 200, description: "For people, in the delivery log" }),
+  },
+  { additionalProperties: false },
+);
+
 /** The `[alerts]` table of the server's TOML file, as it is written. {@link parseAlertConfig} makes the settings of it. */
 export const AlertConfig = Type.Object(
   {
@@ -61,6 +83,15 @@ export const AlertConfig = Type.Object(
         "Mail incidents to the notification_email addresses of the cluster's own keepalived.conf, through its smtp_server",
     }),
     webhooks: Type.Array(WebhookTable, { default: [], maxItems: WEBHOOKS_MAX }),
+    inhibit: Type.Array(InhibitTable, { default: [], maxItems: RULES_MAX }),
+    inhibit_built_in: Type.Boolean({ default: true, description: "The rules that keepwatch brings" }),
+    inhibit_wait_seconds: Type.Integer({
+      // Two masters are told of 1.5 s after the second one; a collector sends once a second.
+      default: 5,
+      minimum: 0,
+      maximum: 300,
+      description: "How long what may be inhibited, and is not critical, waits for what may explain it",
+    }),
     retry_schedule_seconds: Type.Array(Type.Integer({ minimum: 1, maximum: WEEK_SECONDS }), {
       // The example schedule of the Standard Webhooks specification: ten attempts over 75 hours.
       default: [5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400],
@@ -119,6 +150,8 @@ export interface AlertSettings {
   readonly mailFromKeepalivedConf: boolean;
   readonly mailMinSeverity: Severity;
   readonly webhooks: readonly WebhookSettings[];
+  readonly inhibitRules: readonly InhibitRule[];
+  readonly inhibitWaitMs: number;
   /** Delay before each attempt after the first, in milliseconds. */
   readonly retryScheduleMs: readonly number[];
   readonly webhookTimeoutMs: number;
@@ -140,6 +173,11 @@ export function parseAlertConfig(table: unknown = {}): AlertSettings {
     mailFromKeepalivedConf: filled.mail_from_keepalived_conf,
     mailMinSeverity: filled.mail_min_severity ?? "warning",
     webhooks: filled.webhooks.map(webhookSettings),
+    inhibitRules: [
+      ...filled.inhibit.map((rule, index) => inhibitRule(rule, `alerts.inhibit[${index}]`)),
+      ...(filled.inhibit_built_in ? BUILT_IN_RULES : []),
+    ],
+    inhibitWaitMs: filled.inhibit_wait_seconds * 1000,
     retryScheduleMs: filled.retry_schedule_seconds.map((seconds) => seconds * 1000),
     webhookTimeoutMs: filled.webhook_timeout_seconds * 1000,
     mailTimeoutMs: filled.mail_timeout_seconds * 1000,
@@ -156,6 +194,26 @@ function webhookSettings(table: AlertConfig["webhooks"][number], index: number):
     kinds: table.kinds,
     minSeverity: table.min_severity ?? "info",
   };
+}
+
+function inhibitRule(table: AlertConfig["inhibit"][number], field: string): InhibitRule {
+  const { tell_after_seconds: tellAfter } = table;
+  return {
+    reason: table.reason,
+    source: matchers(table.source, `${field}.source`),
+    target: matchers(table.target, `${field}.target`),
+    same: table.same ?? "router",
+    tellAfterUs: tellAfter === undefined ? undefined : tellAfter * US_PER_SECOND,
+  };
+}
+
+function matchers(written: readonly string[], field: string): readonly Matcher[] {
+  return written.map((text, index) => {
+    const matcher = parseMatcher(text);
+    if (typeof matcher === "string")
+      throw fault(`${field}[${index}]`, matcher, "Write it as in 'kind=~\"split-brain|no-master\"'");
+    return matcher;
+  });
 }
 
 function webhookUrl(text: string, field: string): URL {

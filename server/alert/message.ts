@@ -135,6 +135,9 @@ function subjectOf({ subject, cluster }: Incident): string {
   return oneLine(parts.join("/"), 100);
 }
 
+/** `split-brain of default/ipv4/51`: one incident among others, in a sentence. */
+export const nameOf = (incident: Incident): string => `${incident.kind} of ${subjectOf(incident)}`;
+
 function whenText(start: EpochUs, end: EpochUs | null): string {
   if (end === null) return `since ${formatEpochUs(start)}`;
   return `${formatEpochUs(start)} to ${formatEpochUs(end)} (${((end - start) / US_PER_SECOND).toFixed(3)} s)`;

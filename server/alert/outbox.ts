@@ -33,6 +33,9 @@ export interface OutboxCounts {
   readonly sent: number;
   readonly failed: number;
   readonly retried: number;
+  /** Recorded and not sent: see the deliveries of these names. */
+  readonly inhibited: number;
+  readonly silenced: number;
   /** Outcomes that the store did not take: such a delivery may be sent again after a restart. */
   readonly unsaved: number;
 }
@@ -46,6 +49,8 @@ export interface Item {
 export interface OutboxDeps {
   readonly save: (delivery: Delivery) => Promise<void>;
   readonly attempt: (item: Item, signal: AbortSignal) => Promise<Outcome>;
+  /** Recorded as one that is not sent now. {@link Outbox.revive} takes it up again. */
+  readonly onHeld: (delivery: Delivery) => void;
   /** Delay before each attempt after the first. */
   readonly retryScheduleMs: readonly number[];
   readonly clock: Clock;
@@ -69,7 +74,7 @@ export class Outbox {
   readonly #sending = new Map<Item, Promise<void>>();
   readonly #stopping = new AbortController();
   #stopped = false;
-  readonly #counts = { sent: 0, failed: 0, retried: 0, unsaved: 0 };
+  readonly #counts = { sent: 0, failed: 0, retried: 0, unsaved: 0, inhibited: 0, silenced: 0 };
 
   constructor(deps: OutboxDeps) {
     this.#deps = deps;
@@ -102,6 +107,12 @@ export class Outbox {
     }
     this.#lanes.set(key, [item]);
     this.#schedule(item);
+  }
+
+  /** Takes up one that was held back, once the store has it as pending again. */
+  revive(delivery: Delivery): void {
+    this.#ended.delete(delivery.id);
+    this.add(delivery);
   }
 
   /** Lets running attempts end, for a while; then gives them up. What is not settled stays pending in the store. */
@@ -159,6 +170,7 @@ export class Outbox {
     if (givenUp) return;
     if (item.delivery.status === "pending") this.#schedule(item);
     else this.#leaveLane(item);
+    if (isHeld(item.delivery)) this.#deps.onHeld(item.delivery);
     this.#sendDue();
   }
 
@@ -181,7 +193,8 @@ export class Outbox {
         "error",
         `${receiver} was not told (${target}) after ${attempts === 1 ? "1 attempt" : `${attempts} attempts`}: ${lastError}`,
       );
-    else if (lastError !== null) this.#deps.log("warn", `${receiver} (${target}): ${lastError}`);
+    else if (lastError !== null && !isHeld(item.delivery))
+      this.#deps.log("warn", `${receiver} (${target}): ${lastError}`);
     try {
       await this.#deps.save(item.delivery);
     } catch (error) {
@@ -191,6 +204,8 @@ export class Outbox {
   }
 
   #after(delivery: Delivery, outcome: Outcome): Delivery {
+    if (outcome.kind === "held")
+      return { ...delivery, status: outcome.status, by: outcome.by, lastError: outcome.error };
     const attempts = delivery.attempts + 1;
     switch (outcome.kind) {
       case "sent":
@@ -232,5 +247,8 @@ export class Outbox {
     this.#schedule(next);
   }
 }
+
+/** Recorded, and not sent for now. */
+export const isHeld = ({ status }: Delivery): boolean => status === "inhibited" || status === "silenced";
 
 const laneKey = ({ incidentId, receiver }: Delivery): string => `${incidentId} ${receiver}`;

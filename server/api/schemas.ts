@@ -201,11 +201,12 @@ const DeliveryT = Type.Object(
     event: oneOf(["opened", "certainty-raised", "resolved"]),
     receiver: Type.String(),
     target: Type.String(),
-    status: oneOf(["pending", "sent", "failed"]),
+    status: oneOf(["pending", "sent", "failed", "inhibited", "silenced"]),
     attempts: Count,
     createdTs: Instant,
     nextAttemptTs: Instant,
     lastError: orNull(Type.String()),
+    by: Type.Optional(Type.String({ description: "id of the incident or silence that holds it back" })),
   },
   closed,
 );

@@ -70,11 +70,15 @@ export interface Delivery {
   readonly event: "opened" | "certainty-raised" | "resolved";
   readonly receiver: string;
   readonly target: string;
-  readonly status: "pending" | "sent" | "failed";
+  /** `inhibited` and `silenced` are recorded and not sent, for as long as what holds them back is there. */
+  readonly status: "pending" | "sent" | "failed" | "inhibited" | "silenced";
   readonly attempts: number;
   readonly createdTs: number;
   readonly nextAttemptTs: number;
+  /** Why it was not sent, or what went less than well. */
   readonly lastError: string | null;
+  /** Id of the incident or silence that holds it back. */
+  readonly by?: string;
 }
 
 /** RFC 9457: every error answer. */

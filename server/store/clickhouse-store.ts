@@ -9,7 +9,7 @@ import type { Incident } from "../detect/incident.ts";
 import { openEngine } from "./engine.ts";
 import { migrate } from "./migrate.ts";
 import { type CountEvents, pagesOf } from "./pages.ts";
-import { type AdvertQuery, type EventQuery, type Store, StoreRefusal } from "./store.ts";
+import { type AdvertQuery, type DeliveryQuery, type EventQuery, type Store, StoreRefusal } from "./store.ts";
 
 const DATABASE = "keepwatch";
 /** How long a batch waits for others to share an insert with, milliseconds: each insert costs tens of milliseconds, however few rows it has. */
@@ -210,19 +210,15 @@ class ClickHouseStore implements Store {
     );
   }
 
-  async deliveries(query: {
-    readonly status?: Delivery["status"];
-    readonly incidentId?: string;
-    readonly limit: number;
-  }): Promise<readonly Delivery[]> {
+  async deliveries({ newestFirst = false, ...query }: DeliveryQuery): Promise<readonly Delivery[]> {
     const conditions = [
       "1",
       ...(query.status === undefined ? [] : ["status = {status:String}"]),
       ...(query.incidentId === undefined ? [] : ["incidentId = {incidentId:String}"]),
     ];
     const rows = await this.rows<{ delivery: string }>(
-      `SELECT delivery FROM ${this.database}.deliveries FINAL WHERE ${conditions.join(" AND ")} ORDER BY createdTs, id LIMIT {limit:UInt32}`,
-      query,
+      `SELECT delivery FROM ${this.database}.deliveries FINAL WHERE ${conditions.join(" AND ")} ORDER BY createdTs ${newestFirst ? "DESC" : ""}, id LIMIT {limit:UInt32}`,
+      { ...query },
     );
     return rows.map(({ delivery }) => JSON.parse(delivery) as Delivery);
   }

@@ -22,6 +22,14 @@ export interface AdvertQuery {
   readonly to: number;
 }
 
+export interface DeliveryQuery {
+  readonly status?: Delivery["status"];
+  readonly incidentId?: string;
+  /** Newest first, instead of in the order in which they were recorded. */
+  readonly newestFirst?: boolean;
+  readonly limit: number;
+}
+
 /** The store works, but not for this request: asked again, it fails again. */
 export class StoreRefusal extends Error {
   override readonly name = "StoreRefusal";
@@ -45,11 +53,7 @@ export interface Store {
   /** Newest revision of each. */
   incidents(): Promise<readonly Incident[]>;
   saveDelivery(delivery: Delivery): Promise<void>;
-  deliveries(query: {
-    readonly status?: Delivery["status"];
-    readonly incidentId?: string;
-    readonly limit: number;
-  }): Promise<readonly Delivery[]>;
+  deliveries(query: DeliveryQuery): Promise<readonly Delivery[]>;
   /** It answers now. */
   isReady(): Promise<boolean>;
   /** Requests that failed since the start. */

@@ -403,8 +403,8 @@ function Deliveries({
     <ul class="deliveries">
       {deliveries.map(({ id, event, receiver, target, status, attempts, createdTs, lastError }) => (
         <li key={id}>
-          {formatDateTime(createdTs, zone)} {event} to {receiver} ({target}): <strong>{status}</strong> after {attempts}{" "}
-          attempt{attempts === 1 ? "" : "s"}
+          {formatDateTime(createdTs, zone)} {event} to {receiver} ({target}): <strong>{status}</strong>
+          {attempts > 0 && ` after ${attempts} attempt${attempts === 1 ? "" : "s"}`}
           {lastError && `: ${lastError}`}
         </li>
       ))}

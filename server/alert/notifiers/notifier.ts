@@ -15,6 +15,13 @@ export type Outcome =
     }
   /** The same message would be refused again. */
   | { readonly kind: "refused"; readonly error: string }
+  /** Not sent, and recorded so: something else explains it, or somebody asked for silence. */
+  | {
+      readonly kind: "held";
+      readonly status: "inhibited" | "silenced";
+      readonly by: string;
+      readonly error: string;
+    }
   /** The receiver wants no messages any more. */
   | { readonly kind: "gone"; readonly error: string };
 

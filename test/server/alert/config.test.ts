@@ -98,6 +98,22 @@ describe("the alerts table", () => {
     ],
     ["an empty schedule", { retry_schedule_seconds: [] }, "alerts.retry_schedule_seconds must not have fewer"],
     ["a delay of nothing", { retry_schedule_seconds: [0] }, "alerts.retry_schedule_seconds[0] must be"],
+    ["a rule without a reason", { inhibit: [{ source: ["kind=a"], target: ["kind=b"] }] }, "alerts.inhibit[0]"],
+    [
+      "a matcher of a label that there is not",
+      { inhibit: [{ source: ["color=red"], target: ["kind=b"], reason: "r" }] },
+      'alerts.inhibit[0].source[0] asks for the label "color"',
+    ],
+    [
+      "a pattern that is none",
+      { inhibit: [{ source: ["kind=a"], target: ["kind=b", 'node=~"("'], reason: "r" }] },
+      "alerts.inhibit[0].target[1] has a pattern that RE2 does not read: missing closing )",
+    ],
+    [
+      "two incidents that are to share something unknown",
+      { inhibit: [{ source: ["kind=a"], target: ["kind=b"], reason: "r", same: "rack" }] },
+      "alerts.inhibit[0].same must be one of router, node, service, cluster",
+    ],
     ["no table at all", 7, "alerts must be object"],
   ])("%s is refused and named", (_, table, sentence) => {
     const refuse = () => parseAlertConfig(table);

@@ -7,7 +7,7 @@ import type { Incident, IncidentChange } from "../../../server/detect/incident.t
 import { ManualTime, MemoryStore, type Rig, resolved, rig, settle, splitBrain, webhookTable } from "./support.ts";
 
 /** What happens to an attempt. `crash`: the receiver has it, and the server dies before it can note that. */
-type Fate = Outcome["kind"] | "throw" | "crash";
+type Fate = Exclude<Outcome["kind"], "held"> | "throw" | "crash";
 
 type Step =
   | {

@@ -58,15 +58,15 @@ export class MemoryStore implements Pick<Store, "saveDelivery" | "deliveries"> {
   }
 
   async deliveries(query: Parameters<Store["deliveries"]>[0]): Promise<readonly Delivery[]> {
-    const { status, incidentId, limit } = query;
+    const { status, incidentId, limit, newestFirst = true } = query;
     // Newest first: an order the outbox must not rely on.
-    const found = [...this.rows.values()]
-      .filter((row) => (status ?? row.status) === row.status && (incidentId ?? row.incidentId) === row.incidentId)
-      .reverse()
-      .slice(0, limit);
+    const found = [...this.rows.values()].filter(
+      (row) => (status ?? row.status) === row.status && (incidentId ?? row.incidentId) === row.incidentId,
+    );
+    if (newestFirst) found.reverse();
     // As in a real store, much may happen between the reading and the answer.
     await settle();
-    return found;
+    return found.slice(0, limit);
   }
 
   /** `opened webhook:ops sent`, one a row, in the order in which they were recorded. */
@@ -156,6 +156,7 @@ export function rig(
     config: parseAlertConfig(alerts),
     store,
     incident: () => undefined,
+    incidents: () => [],
     clock: time,
     timers: time,
     random: () => 0,
