@@ -2,7 +2,7 @@ import type { Details } from "../events/details.ts";
 import type { Daemon, EventBody } from "../events/event.ts";
 import { type Automaton, compileAutomaton, Matcher } from "./automaton.ts";
 import { type DetailHole, detailHoles, withDetails } from "./details.ts";
-import { LINE_MAX_CHARS } from "./layout.ts";
+import { INT_MAX, LINE_MAX_CHARS } from "./layout.ts";
 import { holesOf } from "./template.ts";
 
 /**
@@ -23,12 +23,26 @@ export interface LineContext {
 /** What a row answers when the words are its own and what they hold makes no sense: the line is kept as it is. */
 export const UNRECOGNISED: EventBody = { kind: "log.unrecognised" };
 
+/** What a hole may have to hold, and how it is read. */
+export interface Check<T> {
+  /** How the machine tells it by itself, CHECK_…, and between which bounds, for a number. */
+  readonly how: number;
+  readonly min: number;
+  readonly max: number;
+  /** @returns undefined for a text that is no such thing */
+  readonly read: (text: string) => T | undefined;
+  /** One that is. */
+  readonly example: T;
+}
+
 /** What a template's holes hold. */
 export interface Words {
   /** The text; empty when the hole is not in this wording. */
   text(name: string): string;
   /** The number, or undefined when it is not in this wording or more than keepalived's own int can hold. */
   number(name: string): number | undefined;
+  /** What a hole holds when it holds such a thing; undefined as well when it is not in this wording. What the line means may depend on it. */
+  as<T>(name: string, check: Check<T>): T | undefined;
 }
 
 /** What `(NAME)` may be in front of a message: mostly an instance. */
@@ -56,7 +70,9 @@ export interface LineGrammar {
   /** What the message says in its own words, which no hole holds. */
   readonly says?: (message: string) => Details;
   readonly templates: readonly string[];
-  /** The event's kind depends on nothing but what the named holes hold, the daemon, and whether there is an instance. */
+  /** The kind of event depends on what the holes' texts say as well. */
+  readonly wordsDecide?: true;
+  /** The event's kind depends on nothing but whether a hole can be read `as` something, the daemon, and whether there is an instance. */
   readonly toEvent: (words: Words, context: LineContext) => EventBody;
 }
 
@@ -147,6 +163,10 @@ export class GrammarTable {
           const value = Number(held(name) ?? Number.NaN);
           return Math.abs(value) <= INT_MAX ? value : undefined;
         },
+        as: (name, { read }) => {
+          const text = held(name);
+          return text === undefined ? undefined : read(text);
+        },
       },
       context,
     );
@@ -161,7 +181,6 @@ export class GrammarTable {
   }
 }
 
-const INT_MAX = 2 ** 31 - 1;
 /** Holds any line of the longest kind that is read. */
 const SCRATCH_BYTES = 3 * LINE_MAX_CHARS;
 const encoder = new TextEncoder();

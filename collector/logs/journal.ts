@@ -1,5 +1,6 @@
 import type { Observation } from "../events/observation.ts";
-import { daemonOf, isKeepalived, readMessage, repeatedIn } from "./reader.ts";
+import { readMessage, repeatedIn } from "./reader.ts";
+import { daemonOf, isKeepalived } from "./tags.ts";
 import { HOST_MAX_CHARS, LINE_MAX_CHARS } from "./layout.ts";
 import { cut, harmless } from "./text.ts";
 

@@ -5,6 +5,8 @@ export const LINE_MAX_CHARS = 8192;
 /** Longest host name kept: the event contract's bound on a node's name. */
 export const HOST_MAX_CHARS = 255;
 export const INSTANCE_MAX_CHARS = 255;
+/** keepalived's numbers are ints. */
+export const INT_MAX = 2_147_483_647;
 
 /** Integers of a template in an automaton. */
 export const TEMPLATE_INTS = 10;
@@ -29,6 +31,21 @@ export const IS_OPEN = 9;
 export const LITERAL = 0;
 export const NUMBER = 1;
 export const STEP = 3;
+
+/** What a hole may have to hold, as far as the machine tells by itself: a number between bounds, an address, … */
+export const CHECK_NUMBER = 1;
+export const CHECK_ADDRESS = 2;
+/** … an address with or without the length of its prefix, a virtual or real server, a number of seconds. */
+export const CHECK_PREFIXED = 3;
+export const CHECK_SERVICE = 4;
+export const CHECK_DURATION = 5;
+
+/**
+ * By template and context, what it means: 1 + the number of what is counted; 0 for what is to be asked, -1 for what
+ * depends on the words; -2 and less, -(2 + the place of a decision): how many checks, each of them (hole, CHECK_…, least, most), and
+ * the meaning for each set of those that hold, the first check lowest.
+ */
+export const DECISION_CHECK = 4;
 
 // Where everything stands in the machine's memory. What depends on the size of the grammar is placed by its owner.
 

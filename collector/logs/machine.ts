@@ -1,13 +1,12 @@
-import type { Automaton } from "./automaton.ts";
 import type { Holes } from "./grammar.ts";
-import { CONTEXTS, ENDS, ENTRY_BYTES, FREE, HEADER_BYTES, HOLES_MAX, REGISTERS, STARTS } from "./layout.ts";
-import { unpackTables } from "./tables.ts";
+import { ENDS, ENTRY_BYTES, FREE, HEADER_BYTES, HOLES_MAX, REGISTERS, STARTS } from "./layout.ts";
+import { type Tables, unpackTables } from "./tables.ts";
 
 /** What the machine is made of; both are built with keepwatch. */
 export interface MachineParts {
-  /** assembly/, compiled. */
-  readonly code: Uint8Array<ArrayBuffer>;
-  /** `packTables` of the grammar's automaton. */
+  /** assembly/, compiled: threads may share it. */
+  readonly code: Code;
+  /** `packTables` of the grammar's automaton, and what its templates mean. */
   readonly tables: Uint8Array<ArrayBuffer>;
 }
 
@@ -19,7 +18,7 @@ interface Register {
 /** What assembly/index.ts exports, and says what it means. */
 interface MachineExports {
   readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
-  readonly place: (tables: number, known: number, byTemplate: number) => void;
+  readonly place: (tables: number, byTemplate: number) => void;
   readonly begin: (from: number, end: number) => void;
   readonly run: () => number;
   readonly settle: (what: number) => void;
@@ -35,33 +34,34 @@ interface MachineExports {
   readonly statesUsed: Register;
 }
 
-/** What this project uses of WebAssembly, which neither this TypeScript library nor Node's types declare. */
+/** A module of WebAssembly, which neither this TypeScript library nor Node's types declare. */
+export type Code = object & { readonly isCode?: never };
+
 declare const WebAssembly: {
-  readonly Module: new (bytes: Uint8Array<ArrayBuffer>) => object;
-  readonly Instance: new (module: object) => { readonly exports: object };
+  readonly Module: new (bytes: Uint8Array<ArrayBuffer>) => Code;
+  readonly Instance: new (module: Code) => { readonly exports: object };
 };
+
+export const compile = (bytes: Uint8Array<ArrayBuffer>): Code => new WebAssembly.Module(bytes);
 
 /** The machine of assembly/ with its memory, in which there is room for a chunk of a log. */
 export class LogMachine {
   readonly exports: MachineExports;
-  readonly automaton: Automaton;
+  readonly tables: Tables;
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly ints: Int32Array;
   readonly floats: Float64Array;
   /** Where the f64 of each template are. */
   readonly byTemplate: number;
-  /** Where the i32 of each context are. */
-  readonly known: number;
   /** Bytes are put here, at most `capacity` of them. */
   readonly start: number;
   readonly capacity: number;
 
   constructor({ code, tables }: MachineParts, capacity: number) {
-    this.exports = new WebAssembly.Instance(new WebAssembly.Module(code)).exports as MachineExports;
+    this.exports = new WebAssembly.Instance(code).exports as MachineExports;
     const { memory, place } = this.exports;
     const templates = unpackTables(tables).withoutInstance.length;
-    this.known = aligned(FREE + tables.length);
-    this.byTemplate = aligned(this.known + templates * CONTEXTS * 4);
+    this.byTemplate = aligned(FREE + tables.length);
     this.start = aligned(this.byTemplate + templates * 8) + BEFORE;
     this.capacity = capacity;
     memory.grow(Math.ceil((this.start + capacity + BEHIND) / PAGE));
@@ -70,8 +70,8 @@ export class LogMachine {
     this.floats = new Float64Array(memory.buffer);
     this.bytes.set(tables, FREE);
     this.bytes[this.start - 1] = NEWLINE;
-    this.automaton = unpackTables(this.bytes.subarray(FREE));
-    place(FREE, this.known, this.byTemplate);
+    this.tables = unpackTables(this.bytes.subarray(FREE));
+    place(FREE, this.byTemplate);
   }
 
   /** What it tells of the place where it stopped. */

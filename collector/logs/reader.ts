@@ -5,7 +5,7 @@ import type { Observation } from "../events/observation.ts";
 import { US_PER_SECOND } from "../core/time.ts";
 import { GrammarTable, type Meaning, takePrefixes, UNRECOGNISED } from "./grammar.ts";
 import { allGrammars } from "./grammars/all.ts";
-import { CONTAINER_LINE_MAX_CHARS, takeContainer } from "./container.ts";
+import { takeContainer } from "./container.ts";
 import {
   type Envelope,
   isConsole,
@@ -15,7 +15,8 @@ import {
   withoutConsoleEnvelope,
 } from "./syslog.ts";
 import { HOST_MAX_CHARS, LINE_MAX_CHARS } from "./layout.ts";
-import { cut, harmless } from "./text.ts";
+import { CHILDREN, daemonOf, isKeepalived, writerOf } from "./tags.ts";
+import { cut, harmless, textOf } from "./text.ts";
 import { ZoneClock } from "./zone.ts";
 
 const table = new GrammarTable(allGrammars);
@@ -23,31 +24,10 @@ const table = new GrammarTable(allGrammars);
 /** How far off the instant of a keepalived line with an unreadable timestamp may be, in microseconds: it is taken from the line before. */
 export const UNREADABLE_TIME_UNCERTAINTY_US = 3600 * US_PER_SECOND;
 
-/**
- * Program tags: `Keepalived_vrrp`, `Keepalived_healthcheckers_<namespace>_<instance>`, …; `keepalived` is what a supervisor
- * calls it whose journal or pipe takes keepalived's console, all processes in one.
- */
-const TAG = /^(?:Keepalived(?:_(vrrp|healthcheckers|bfd))?(?:_.*)?|keepalived(?:_(vrrp|healthcheckers|bfd)(?:_.*)?)?)$/;
-const CHILDREN: Readonly<Record<string, Daemon>> = {
-  vrrp: "vrrp",
-  healthcheckers: "checker",
-  check: "checker",
-  bfd: "bfd",
-};
 /** keepalived's own log files (`-g FILE`): one a process, `_vrrp`, `_check` or `_bfd` before the extension. */
 const CHILD_FILE = /_(vrrp|check|bfd)(?:_[^/]*)?(?:\.[^/]*)?$/;
 /** rsyslog's line for several of the same; what it says how often is the rest of them, as the first was written before. */
 const REPEATED = /^message repeated (\d{1,9}) times: \[ ?(.*)\]$/s;
-
-/** Whether a program tag is one of keepalived's. */
-export const isKeepalived = (tag: string): boolean => TAG.test(tag);
-
-/** The process that writes under a tag of keepalived's; undefined when the tag does not say. */
-export function daemonOf(tag: string): Daemon | undefined {
-  const match = TAG.exec(tag);
-  if (!match || tag === "keepalived") return undefined;
-  return CHILDREN[match[1] ?? match[2] ?? ""] ?? "parent";
-}
 
 /**
  * Reads the message of one keepalived process. What no row claims is `log.unrecognised`, and kept.
@@ -74,10 +54,6 @@ const unclaimed = (written: string): Meaning =>
   /^\s+\S/.test(written) ? { body: { kind: "log.notice", code: "indented" }, row: "log.notice.indented" } : NO_ROW;
 
 const NO_ROW: Meaning = { body: UNRECOGNISED, row: "log.unrecognised" };
-
-/** Whose a tag is. @returns undefined when it is not keepalived's */
-export const writerOf = (tag: string): { daemon: Daemon | undefined } | undefined =>
-  isKeepalived(tag) ? { daemon: daemonOf(tag) } : undefined;
 
 export interface LogCounts {
   readonly lines: number;
@@ -117,7 +93,6 @@ const NEEDLE_TEXT = "eepalived";
 const NEEDLE = new TextEncoder().encode(NEEDLE_TEXT);
 const REPETITION_TEXT = "ast message ";
 const STREAMS: readonly string[] = ["stdout", "stderr"];
-const decoder = new TextDecoder("utf-8");
 
 /** A line of keepalived's, read as text. */
 export interface ReadLine extends Pick<Envelope, "ts" | "resolutionUs" | "host" | "pid"> {
@@ -287,25 +262,6 @@ export function createLogReader({ path, fingerprint, zone }: LogReaderOptions): 
     counts: () => ({ ...counts }),
   };
 }
-
-/** What is read of a line. A file cut short under its writer (copytruncate) goes on after a hole, which reads as NULs. */
-export function textOf(line: Uint8Array | string): string {
-  if (typeof line === "string") {
-    const text = line.replace(/^\0+/, "");
-    return text.slice(0, charsMax(text.charCodeAt(0))).replace(/\r$/, "");
-  }
-  const start =
-    line[0] === 0
-      ? Math.max(
-          0,
-          line.findIndex((byte) => byte !== 0),
-        )
-      : 0;
-  return decoder.decode(line.subarray(start, start + charsMax(line[start]))).replace(/\r$/, "");
-}
-
-/** What docker keeps is JSON: it cannot be read when it is cut. @param first  the line's first character */
-const charsMax = (first: number | undefined): number => (first === 0x7b ? CONTAINER_LINE_MAX_CHARS : LINE_MAX_CHARS);
 
 /** Most lines of a system's log are not keepalived's: they are told apart before they are decoded. */
 function includesNeedle(line: Uint8Array): boolean {

@@ -1,4 +1,4 @@
-import type { Daemon, EventBody, VrrpState } from "../events/event.ts";
+import type { EventBody, VrrpState } from "../events/event.ts";
 import { US_PER_SECOND } from "../core/time.ts";
 import {
   CONTEXT,
@@ -47,9 +47,14 @@ import {
   ZONE_FROM,
 } from "./layout.ts";
 import { LogMachine, type MachineParts } from "./machine.ts";
-import { LineReader, type ReadLine, textOf, writerOf } from "./reader.ts";
+import { DAEMONS, type Names, VRRP_STATES } from "./meanings.ts";
+import type { LineReader, ReadLine } from "./reader.ts";
 import { beginningOf, hourOf, minuteOf, type Span } from "./span.ts";
-import { cut, harmless } from "./text.ts";
+import { readEnvelope } from "./syslog.ts";
+import { namesIn } from "./tables.ts";
+import { writerOf } from "./tags.ts";
+import { cut, harmless, textOf } from "./text.ts";
+import { ZoneClock } from "./zone.ts";
 
 /** How often one instance on one host said that it is in one state. */
 export interface StateCount {
@@ -81,9 +86,6 @@ export interface Tally {
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** States by the number they have in the machine. */
-const VRRP_STATES: readonly VrrpState[] = ["MASTER", "BACKUP", "FAULT"];
-const DAEMONS: readonly (Daemon | undefined)[] = [undefined, "parent", "vrrp", "checker", "bfd"];
 const HOUR_SECONDS = 3600;
 const MINUTE_SECONDS = 60;
 /** The tag is nobody's of keepalived's. */
@@ -110,12 +112,17 @@ export interface LogTallyOptions {
 
 /**
  * Counts what keepalived says in a log. The machine does it by itself; here it is told what it does not know: a row is
- * asked once what a template of its means, or once for each filling of its holes when it looks at those.
+ * asked once what a template of its means, or once for each filling of its holes when it looks at those. The rows are
+ * loaded when the first is asked, which few logs come to.
  */
 export class LogTally {
   readonly machine: LogMachine;
-  private readonly reader: LineReader;
+  private readonly path: string;
+  private readonly zone: string;
+  private readonly clock: ZoneClock;
   private readonly reference: number;
+  private reader: LineReader | undefined;
+  private readonly names: Names;
   private lines = 0;
   private malformed = 0;
   /** Of lines that were read as text. */
@@ -130,21 +137,28 @@ export class LogTally {
   /** @throws OperatorError when there is no such zone */
   constructor({ path, zone, reference, parts, capacity }: LogTallyOptions) {
     this.machine = new LogMachine(parts, capacity);
-    this.reader = new LineReader({ path, zone, automaton: this.machine.automaton });
+    this.path = path;
+    this.zone = zone;
+    this.clock = new ZoneClock(zone);
     this.reference = reference;
+    this.names = namesIn(this.machine.tables);
+    for (const { kind, state } of this.names.counted) this.newlyCounted({ kind, state, isOfLine: true }, OF_LINE);
   }
 
   /** Whole lines are in the machine, from `start` on; the last of them ends in a newline at `end - 1`. */
-  read(end: number): void {
+  async read(end: number): Promise<void> {
     const { machine } = this;
     const { begin, run, skip, settle, lines } = machine.exports;
     begin(machine.start, end);
     for (let why = run(); why !== DONE; why = run()) {
-      if (why === MEANING) settle(this.meaning());
-      else if (why === TAG) this.learnTag();
+      if (why === TAG) this.learnTag();
       else if (why !== HOUR || !this.learnHour()) {
-        this.readText();
-        skip();
+        this.reader ??= await this.loadReader();
+        if (why === MEANING) settle(this.meaning(this.reader));
+        else {
+          this.readText(this.reader);
+          skip();
+        }
       }
     }
     this.lines += lines.value;
@@ -163,9 +177,9 @@ export class LogTally {
       keepalivedLines += count;
     });
     const rows = new Map(this.rows);
-    this.reader.table.templates.forEach((_, template) => {
+    this.names.rowOf.forEach((row, template) => {
       const count = machine.floats[machine.byTemplate / 8 + template] as number;
-      if (count > 0) add(rows, this.reader.table.rowOf(template).id, count);
+      if (count > 0) add(rows, this.names.rows[row] as string, count);
     });
     const [from, to] = [Math.min(this.from, firstTs.value), Math.max(this.to, lastTs.value)];
     return {
@@ -182,6 +196,11 @@ export class LogTally {
     };
   }
 
+  private async loadReader(): Promise<LineReader> {
+    const { LineReader } = await import("./reader.ts");
+    return new LineReader({ path: this.path, zone: this.zone, automaton: this.machine.tables });
+  }
+
   /** The hour that the machine is at, or the minute, when a clock is changed in that hour. @returns false when the line's time is to be read in full */
   private learnHour(): boolean {
     const { machine } = this;
@@ -190,7 +209,11 @@ export class LogTally {
     const [zoneFrom, zoneEnd] = [machine.register(ZONE_FROM), machine.register(ZONE_END)];
     const zone = latin1(bytes, zoneFrom, zoneEnd);
     const instant = (span: Span): number | undefined =>
-      beginningOf(span, (...line) => this.reader.stampOf(...line), this.reference);
+      beginningOf(
+        span,
+        (line, reference, previous) => readEnvelope(line, this.clock, reference, previous),
+        this.reference,
+      );
     let since = 0;
     let until = HOUR_SECONDS - 1;
     let base = instant(hourOf(latin1(bytes, from, end), zone));
@@ -220,15 +243,15 @@ export class LogTally {
     ints[slot / 4] = end - from;
   }
 
-  private readText(): void {
+  private readText(reader: LineReader): void {
     const { machine } = this;
     const line = machine.bytes.subarray(machine.register(LINE_FROM), machine.register(LINE_TO));
-    const read = this.reader.readText(harmless(textOf(line)), this.reference);
+    const read = reader.readText(harmless(textOf(line)), this.reference);
     if (read) this.addRead(read);
   }
 
   /** What the message means that the machine is at: asked of its row. @returns 1 + the index in `counted` */
-  private meaning(): number {
+  private meaning({ table }: LineReader): number {
     const { machine } = this;
     const { bytes, ints } = machine;
     const [template, context, filling] = [
@@ -238,7 +261,6 @@ export class LogTally {
     ];
     const [from, end] = [machine.register(MESSAGE_FROM), machine.register(MESSAGE_END)];
     const [instanceFrom, instanceEnd] = [machine.register(INSTANCE_FROM) - from, machine.register(INSTANCE_END) - from];
-    const { table } = this.reader;
     const message = harmless(textOf(bytes.subarray(from, end)));
     // Nothing that is written in front of a message holds anything but ASCII.
     const instance = instanceFrom < 0 ? undefined : message.slice(instanceFrom, instanceEnd);
@@ -251,9 +273,9 @@ export class LogTally {
       { daemon: DAEMONS[(context % CONTEXTS) >> 1], instance, file: undefined, line: undefined, message },
     );
     const what = this.indexOf(body, instance, filling >= 0);
-    const known = machine.known / 4 + context;
-    if (!table.askedWords) ints[known] = what;
-    else if (ints[known] === 0) ints[known] = -1;
+    const { known } = machine.tables;
+    if (!table.askedWords) known[context] = what;
+    else if (known[context] === 0) known[context] = -1;
     if (filling >= 0) ints[KNOWN_FILLINGS / 4 + filling] = what;
     return what;
   }
@@ -271,10 +293,15 @@ export class LogTally {
       if (same >= 0) return same + 1;
     }
     const isOfLine = state < 0 || own === undefined;
+    return this.newlyCounted({ kind: body.kind, state, isOfLine }, isOfLine ? OF_LINE : this.instance(own));
+  }
+
+  /** @returns 1 + its number */
+  private newlyCounted(counted: Counted, instance: number): number {
     const at = (COUNTED + this.counted.length * COUNTED_BYTES) / 4;
-    this.machine.ints[at + COUNTED_STATE / 4] = state;
-    this.machine.ints[at + COUNTED_INSTANCE / 4] = isOfLine ? OF_LINE : this.instance(own);
-    return this.counted.push({ kind: body.kind, state, isOfLine });
+    this.machine.ints[at + COUNTED_STATE / 4] = counted.state;
+    this.machine.ints[at + COUNTED_INSTANCE / 4] = instance;
+    return this.counted.push(counted);
   }
 
   /** A line that was read as text. */

@@ -1,4 +1,9 @@
+import { CONTAINER_LINE_MAX_CHARS } from "./container.ts";
+import { LINE_MAX_CHARS } from "./layout.ts";
+
 /** What a log line may carry that must not travel on: control characters, halves of characters, passwords. */
+
+const decoder = new TextDecoder("utf-8");
 
 /** C0, DEL and C1 controls, and surrogates without their other half. */
 const HARMFUL = /[\p{Cc}\p{Cs}]/gu;
@@ -26,3 +31,22 @@ export function cut(text: string, max: number): string {
   const last = text.charCodeAt(max - 1);
   return text.slice(0, last >= 0xd800 && last <= 0xdbff ? max - 1 : max);
 }
+
+/** What is read of a line. A file cut short under its writer (copytruncate) goes on after a hole, which reads as NULs. */
+export function textOf(line: Uint8Array | string): string {
+  if (typeof line === "string") {
+    const text = line.replace(/^\0+/, "");
+    return text.slice(0, charsMax(text.charCodeAt(0))).replace(/\r$/, "");
+  }
+  const start =
+    line[0] === 0
+      ? Math.max(
+          0,
+          line.findIndex((byte) => byte !== 0),
+        )
+      : 0;
+  return decoder.decode(line.subarray(start, start + charsMax(line[start]))).replace(/\r$/, "");
+}
+
+/** What docker keeps is JSON: it cannot be read when it is cut. @param first  the line's first character */
+const charsMax = (first: number | undefined): number => (first === 0x7b ? CONTAINER_LINE_MAX_CHARS : LINE_MAX_CHARS);

@@ -1,6 +1,6 @@
 import type { Daemon } from "../events/event.ts";
 import type { Observation } from "../events/observation.ts";
-import { daemonOf } from "../logs/reader.ts";
+import { daemonOf } from "../logs/tags.ts";
 
 /** keepalived's processes from one start to its end, as far as a log ties them together. */
 interface Run {

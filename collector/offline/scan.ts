@@ -1,6 +1,6 @@
 import { closeSync, openSync, readFileSync, readSync, statSync } from "node:fs";
 import { OperatorError } from "../core/errors.ts";
-import type { MachineParts } from "../logs/machine.ts";
+import { compile, type MachineParts } from "../logs/machine.ts";
 import { LogTally, type Tally } from "../logs/tally.ts";
 
 /** How much of a log is in memory at a time, bytes. */
@@ -21,7 +21,7 @@ export interface ScanOptions {
 
 /** The machine's parts, as they are built with keepwatch. */
 export const machineParts = (): MachineParts => ({
-  code: readPart("machine.wasm"),
+  code: compile(readPart("machine.wasm")),
   tables: readPart("tables.bin"),
 });
 
@@ -49,38 +49,38 @@ export class LogScanner {
   }
 
   /** So many bytes have been put into `room()`. */
-  filled(count: number): void {
+  async filled(count: number): Promise<void> {
     const { bytes, start } = this.log.machine;
     let end = start + this.have + count;
     if (this.passing) end = this.pass(end);
     const last = bytes.subarray(start, end).lastIndexOf(NEWLINE);
-    if (last >= 0) this.read(start + last + 1, end);
+    if (last >= 0) await this.read(start + last + 1, end);
     else {
       this.have = end - start;
       if (this.have < CHUNK_BYTES) return;
       bytes[end - 1] = NEWLINE;
-      this.read(end, end);
+      await this.read(end, end);
       this.passing = true;
     }
   }
 
-  push(chunk: Uint8Array): void {
+  async push(chunk: Uint8Array): Promise<void> {
     for (let at = 0; at < chunk.length; ) {
       const room = this.room();
       const part = chunk.subarray(at, at + room.length);
       room.set(part);
-      this.filled(part.length);
+      await this.filled(part.length);
       at += part.length;
     }
   }
 
   /** A last line without a newline is a line. */
-  end(): Tally {
+  async end(): Promise<Tally> {
     if (this.have > 0) {
       const { bytes, start } = this.log.machine;
       const end = start + this.have;
       bytes[end] = NEWLINE;
-      this.read(end + 1, end + 1);
+      await this.read(end + 1, end + 1);
     }
     return this.log.tally();
   }
@@ -96,9 +96,9 @@ export class LogScanner {
   }
 
   /** Reads the lines up to `to` and keeps what is behind them. */
-  private read(to: number, end: number): void {
+  private async read(to: number, end: number): Promise<void> {
     const { machine } = this.log;
-    this.log.read(to);
+    await this.log.read(to);
     machine.bytes.copyWithin(machine.start, to, end);
     this.have = end - to;
   }
@@ -112,31 +112,31 @@ export const newTurns = (): Turns => new Int32Array(new SharedArrayBuffer(4));
  * Reads the segments of a plain file that are nobody's yet, until there are none.
  * @throws OperatorError when the file cannot be read
  */
-export function scanSegments(options: ScanOptions, turns: Turns): Tally {
-  const scanner = new LogScanner(options, machineParts());
+export async function scanSegments(options: ScanOptions, turns: Turns, parts: MachineParts): Promise<Tally> {
+  const scanner = new LogScanner(options, parts);
   try {
     const file = openSync(options.path, "r");
     try {
       const { size } = statSync(options.path);
       for (let from = nextSegment(turns); from < size; from = nextSegment(turns))
-        readRange(file, scanner, lineStart(file, from), lineStart(file, from + SEGMENT_BYTES));
+        await readRange(file, scanner, lineStart(file, from), lineStart(file, from + SEGMENT_BYTES));
     } finally {
       closeSync(file);
     }
   } catch (cause) {
     throw new OperatorError("INPUT_UNREADABLE", `${options.path} cannot be read`, { cause });
   }
-  return scanner.end();
+  return await scanner.end();
 }
 
 const nextSegment = (turns: Turns): number => Atomics.add(turns, 0, 1) * SEGMENT_BYTES;
 
-function readRange(file: number, scanner: LogScanner, from: number, to: number): void {
+async function readRange(file: number, scanner: LogScanner, from: number, to: number): Promise<void> {
   for (let at = from; at < to; ) {
     const room = scanner.room();
     const count = readSync(file, room, 0, Math.min(room.length, to - at), at);
     if (count === 0) return;
-    scanner.filled(count);
+    await scanner.filled(count);
     at += count;
   }
 }

@@ -53,8 +53,9 @@ async function scan(path: string, zone: string, { year, workers }: ScanVerbOptio
   // A pipe has no segments that could be shared out.
   if (compression !== "none" || !statSync(path).isFile()) return await scanStream(bytesOf(path), options);
   const turns = newTurns();
-  const helpers = Array.from({ length: workers - 1 }, () => inWorker({ options, turns }));
-  const own = scanSegments(options, turns);
+  const parts = machineParts();
+  const helpers = Array.from({ length: workers - 1 }, () => inWorker({ options, turns, parts }));
+  const own = await scanSegments(options, turns, parts);
   return [own, ...(await Promise.all(helpers))].reduce(addTallies);
 }
 
@@ -64,8 +65,8 @@ const referenceOf = (writtenUs: number, year: number | undefined): number =>
 
 async function scanStream(chunks: AsyncIterable<Uint8Array>, options: ScanOptions): Promise<Tally> {
   const scanner = new LogScanner(options, machineParts());
-  for await (const chunk of chunks) scanner.push(chunk);
-  return scanner.end();
+  for await (const chunk of chunks) await scanner.push(chunk);
+  return await scanner.end();
 }
 
 function inWorker(job: ScanJob): Promise<Tally> {

@@ -3,7 +3,8 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, statSync } from "node
 import { dirname, join } from "node:path";
 import { GrammarTable } from "../../collector/logs/grammar.ts";
 import { allGrammars } from "../../collector/logs/grammars/all.ts";
-import type { MachineParts } from "../../collector/logs/machine.ts";
+import { compile as compiled, type MachineParts } from "../../collector/logs/machine.ts";
+import { meaningsOf } from "../../collector/logs/meanings.ts";
 import { packTables } from "../../collector/logs/tables.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -13,9 +14,10 @@ const logs = join(root, "collector/logs");
 /** The machine, compiled again when its source is newer, with the grammar as its source has it. */
 export function machineParts(): MachineParts {
   if (isStale()) compile();
+  const table = new GrammarTable(allGrammars);
   return {
-    code: new Uint8Array(readFileSync(COMPILED)),
-    tables: packTables(new GrammarTable(allGrammars).matcher.automaton),
+    code: compiled(new Uint8Array(readFileSync(COMPILED))),
+    tables: packTables(table.matcher.automaton, meaningsOf(table)),
   };
 }
 

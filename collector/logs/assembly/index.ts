@@ -19,7 +19,8 @@ import {
   zoneFrom,
 } from "./envelope";
 import { find, foundEnd, foundFrom, lineEnd, passed } from "./finder";
-import { match, placeAutomaton, templates } from "./matcher";
+import { decide } from "./checks";
+import { match, meanings, placeAutomaton, templates } from "./matcher";
 import {
   CONTEXT,
   CONTEXTS,
@@ -107,8 +108,6 @@ export let elsewhere: f64 = 0;
 /** How many places of STATES are taken. */
 export let statesUsed: i32 = 0;
 
-/** By context: 1 + the number of what is counted; 0 when it was not asked yet, -1 when it depends on the filling. */
-let knownAt: i32 = 0;
 /** By template: how many lines. */
 let byTemplate: i32 = 0;
 
@@ -125,11 +124,10 @@ let end: i32 = 0;
 
 /**
  * @param tables  the automaton
- * @param contexts, byTemplateAt  CONTEXTS i32 and one f64 for each template, all 0
+ * @param byTemplateAt  one f64 for each template, all 0
  */
-export function place(tables: i32, contexts: i32, byTemplateAt: i32): void {
+export function place(tables: i32, byTemplateAt: i32): void {
   placeAutomaton(tables);
-  knownAt = contexts;
   byTemplate = byTemplateAt;
   placeNames(HOSTS, HOSTS_MAX);
   placeNames(INSTANCES, INSTANCES_MAX);
@@ -287,8 +285,9 @@ function mean(message: i32, last: i32): i32 {
   // What stands in a hole may be a password, or the end of `(FILE: Line N) `, which only a look at the whole text tells.
   if (tells(message, load<i32>(row, IS_OPEN * 4) !== 0 ? last : words)) return UNUSUAL;
   context = template * CONTEXTS + daemon * 2 + (instanceFrom < 0 ? 0 : 1);
-  let what = load<i32>(knownAt + context * 4);
+  let what = load<i32>(meanings + context * 4);
   filling = -1;
+  if (what < -1) what = decide(-2 - what);
   if (what < 0) {
     filling = numberOfFilling(load<i32>(row, HOLES * 4));
     what = filling < 0 ? 0 : load<i32>(KNOWN_FILLINGS + filling * 4);

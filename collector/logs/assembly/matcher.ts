@@ -25,6 +25,9 @@ let lists: i32 = 0;
 let order: i32 = 0;
 let text: i32 = 0;
 export let templates: i32 = 0;
+/** By context: what it means, see DECISION_CHECK. */
+export let meanings: i32 = 0;
+export let decisions: i32 = 0;
 let program: i32 = 0;
 /** By template: 1 when it may be meant where there is no instance. */
 let withoutInstance: i32 = 0;
@@ -40,7 +43,9 @@ export function placeAutomaton(tables: i32): void {
   templates = tables + load<i32>(tables, 24);
   program = tables + load<i32>(tables, 28);
   withoutInstance = tables + load<i32>(tables, 32);
-  classes = load<i32>(tables, 36);
+  meanings = tables + load<i32>(tables, 36);
+  decisions = tables + load<i32>(tables, 40);
+  classes = load<i32>(tables, 48);
 }
 
 /** @returns the template that is meant by the bytes from `from` to `end`, or -1; where its holes are is in STARTS and ENDS */

@@ -1,12 +1,11 @@
 import { BFD_STATES } from "../../events/vocabulary.ts";
 import { type LineContext, type LineGrammar, UNRECOGNISED, type Words } from "../grammar.ts";
+import { INT_MAX } from "../layout.ts";
 import { cut } from "../text.ts";
 import { address, between, known, NAME_MAX } from "./fields.ts";
 import { problem } from "./rows.ts";
 
 /** BFD sessions. Up to 2.1.5 they are named `BFD_Instance(NAME)`, from 2.2.0 `(NAME)` as VRRP instances are. */
-
-const INT_MAX = 2 ** 31 - 1;
 
 const bfdOf = (words: Words, { instance }: LineContext): string | undefined => {
   const named = words.text("bfd") || instance;

@@ -302,6 +302,7 @@ export const checkerGrammars: readonly LineGrammar[] = [
       "Misc check for [{service} VS {vs}] by [{script}] {result} (exited with status {status:d}).",
       "Misc check for [{service} VS {vs}] by [{script}] {result} (due to signal {signal:d}).",
     ],
+    wordsDecide: true,
     toEvent: (words, { message }) =>
       misc(
         message.endsWith("timed out")
@@ -318,6 +319,7 @@ export const checkerGrammars: readonly LineGrammar[] = [
       "DNS_CHECK ([10.99.0.12]:53) failed to create socket. Rescheduling.",
     ],
     templates: ["DNS_CHECK ({service}) {detail}"],
+    wordsDecide: true,
     toEvent: (words, { message }) => dns(words, message),
   },
   {

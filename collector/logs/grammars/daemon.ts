@@ -2,14 +2,12 @@ import type { EventBody } from "../../events/event.ts";
 import { daemonNamed } from "../details.ts";
 import { type LineGrammar, UNRECOGNISED, type Words } from "../grammar.ts";
 import { cut } from "../text.ts";
+import { count } from "./fields.ts";
 
 /** As the parent calls them when they die. */
 const CHILD_NAMES = ["VRRP", "Healthcheck", "BFD", "{child}"];
 
-function pidOf(words: Words): number | undefined {
-  const pid = words.number("pid");
-  return pid !== undefined && pid >= 0 ? pid : undefined;
-}
+const pidOf = (words: Words): number | undefined => count(words, "pid");
 
 function exited(
   words: Words,

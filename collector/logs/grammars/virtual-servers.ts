@@ -1,6 +1,6 @@
 import { type LineGrammar, UNRECOGNISED, type Words } from "../grammar.ts";
 import type { EventBody } from "../../events/event.ts";
-import { count, known, name, service } from "./fields.ts";
+import { count, integer, known, name, service } from "./fields.ts";
 
 /** Real servers and virtual servers, as the checkers put them into IPVS and take them out. */
 
@@ -126,7 +126,7 @@ export const virtualServerGrammars: readonly LineGrammar[] = [
       "Changing weight from {from:d} to {to:d} for inactive service {rs} of VS {vs}",
     ],
     toEvent: (words, { message }) => {
-      const [from, to] = [words.number("from"), words.number("to")];
+      const [from, to] = [integer(words, "from"), integer(words, "to")];
       if (from === undefined || to === undefined) return UNRECOGNISED;
       return servers(words, (both) => ({
         kind: "check.weight-changed",

@@ -1,19 +1,12 @@
 import type { EventBody, VrrpState } from "../../events/event.ts";
-import { US_PER_SECOND } from "../../core/time.ts";
 import { type LineContext, type LineGrammar, UNRECOGNISED, type Words } from "../grammar.ts";
+import { INT_MAX } from "../layout.ts";
 import { cut } from "../text.ts";
-import { address, between, instanceOf, known, name, NAME_MAX, priority } from "./fields.ts";
+import { address, between, instanceOf, known, name, NAME_MAX, priority, secondsIn } from "./fields.ts";
 
 /** States, priorities and adverts of VRRP instances and sync groups. */
 
-const INT_MAX = 2 ** 31 - 1;
 const US_PER_MS = 1000;
-
-/** A time in the unit keepalived writes it in. @returns undefined for what is none, or is longer than an int of microseconds */
-function duration(text: string, unitUs: number): number | undefined {
-  const us = /^\d{1,10}(?:\.\d{1,9})?$/.test(text) ? Math.round(Number(text) * unitUs) : undefined;
-  return us !== undefined && Number.isSafeInteger(us) ? us : undefined;
-}
 
 interface StateRow extends Pick<LineGrammar, "since" | "samples" | "templates"> {
   readonly id: string;
@@ -108,9 +101,8 @@ const interval = ({ cause, unitUs, ...row }: IntervalRow): LineGrammar => ({
 });
 
 const delayed = (action: "started" | "stopped" | "reset", words: Words, context: LineContext): EventBody => {
-  const written = words.text("delay");
-  const delayUs = duration(written, US_PER_SECOND);
-  return written !== "" && delayUs === undefined
+  const delayUs = secondsIn(words, "delay");
+  return words.text("delay") !== "" && delayUs === undefined
     ? UNRECOGNISED
     : { kind: "vrrp.preempt-delay", instance: instanceOf(context), action, ...known({ delayUs }) };
 };
@@ -452,7 +444,7 @@ export const vrrpGrammars: readonly LineGrammar[] = [
     samples: ["Delaying startup for 5 seconds", "Delaying startup for a further 2.5 seconds"],
     templates: ["Delaying startup for {delay} seconds", "Delaying startup for a further {delay} seconds"],
     toEvent: (words) => {
-      const delayUs = duration(words.text("delay"), US_PER_SECOND);
+      const delayUs = secondsIn(words, "delay");
       return delayUs === undefined ? UNRECOGNISED : { kind: "vrrp.startup-delay", over: false, delayUs };
     },
   },
@@ -471,7 +463,7 @@ export const vrrpGrammars: readonly LineGrammar[] = [
     samples: ["A thread timer expired 12.345678 seconds ago", "VRRP thread timer expired 0.300000 seconds ago"],
     templates: ["A thread timer expired {seconds} seconds ago", "VRRP thread timer expired {seconds} seconds ago"],
     toEvent: (words) => {
-      const lateUs = duration(words.text("seconds"), US_PER_SECOND);
+      const lateUs = secondsIn(words, "seconds");
       return lateUs === undefined ? UNRECOGNISED : { kind: "vrrp.scheduler-stall", lateUs };
     },
   },

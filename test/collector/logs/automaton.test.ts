@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { compileAutomaton, Matcher } from "../../../collector/logs/automaton.ts";
 import { allGrammars } from "../../../collector/logs/grammars/all.ts";
-import { packTables, unpackTables } from "../../../collector/logs/tables.ts";
+import { namesIn, packTables, unpackTables } from "../../../collector/logs/tables.ts";
 import { holesOf } from "../../../collector/logs/template.ts";
 import { filled, mutated } from "../../support/log-lines.ts";
 import { oracle } from "../../support/template-oracle.ts";
@@ -10,6 +10,7 @@ import { oracle } from "../../support/template-oracle.ts";
 const templates = allGrammars.flatMap((row) => row.templates);
 const matcher = new Matcher(compileAutomaton(templates));
 const expected = oracle(templates);
+const NAMES = { counted: [{ kind: "vrrp.state", state: 1 } as const], rows: ["é"], rowOf: [0] };
 
 describe("the automaton of all templates", () => {
   test("finds what the templates mean one by one, in the same order, with the same words", () => {
@@ -38,10 +39,12 @@ describe("the automaton of all templates", () => {
       templates,
       Uint8Array.from(templates, (_, i) => i % 2),
     );
-    const packed = packTables(automaton);
+    const meanings = { known: Int32Array.of(0, -1), decisions: Int32Array.of(5), names: NAMES };
+    const packed = packTables(automaton, meanings);
     const unpacked = unpackTables(packed);
     expect(unpacked.classes).toBe(automaton.classes);
-    expect(Buffer.compare(packTables(unpacked), packed)).toBe(0);
+    expect(Buffer.compare(packTables(unpacked, { ...unpacked, names: namesIn(unpacked) }), packed)).toBe(0);
+    expect(namesIn(unpacked)).toEqual(NAMES);
     expect(unpacked.order).toEqual(automaton.order);
   });
 

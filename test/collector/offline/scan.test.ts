@@ -4,9 +4,9 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parseIsoUs, US_PER_SECOND } from "../../../collector/core/time.ts";
 import { allGrammars } from "../../../collector/logs/grammars/all.ts";
-import { LineReader, textOf } from "../../../collector/logs/reader.ts";
+import { LineReader } from "../../../collector/logs/reader.ts";
 import { looksLikeConsole } from "../../../collector/logs/syslog.ts";
-import { harmless } from "../../../collector/logs/text.ts";
+import { harmless, textOf } from "../../../collector/logs/text.ts";
 import { LogScanner } from "../../../collector/offline/scan.ts";
 import { logLine } from "../../support/log-lines.ts";
 import { machineParts } from "../../support/machine.ts";
@@ -67,15 +67,15 @@ function readOneByOne(lines: readonly Buffer[], zone: string, reference: number)
 }
 
 /** @param cuts  how many bytes come at a time; the rest comes at once */
-function scan(bytes: Buffer, cuts: readonly number[] = [], zone = "UTC", reference = REFERENCE): Counts {
+async function scan(bytes: Buffer, cuts: readonly number[] = [], zone = "UTC", reference = REFERENCE): Promise<Counts> {
   const scanner = new LogScanner({ path: "messages", zone, reference }, parts);
   let at = 0;
   for (const cut of cuts) {
-    scanner.push(bytes.subarray(at, at + cut));
+    await scanner.push(bytes.subarray(at, at + cut));
     at += cut;
   }
-  scanner.push(bytes.subarray(at));
-  const { statesElsewhere, kinds, rows, states, ...counts } = scanner.end();
+  await scanner.push(bytes.subarray(at));
+  const { statesElsewhere, kinds, rows, states, ...counts } = await scanner.end();
   expect(statesElsewhere).toBe(0);
   return {
     ...counts,
@@ -99,7 +99,7 @@ const GOLDEN = join(import.meta.dirname, "../../golden/logs/fixtures");
 const golden = readdirSync(GOLDEN).map((name) => [name, readFileSync(join(GOLDEN, name))] as const);
 
 describe("a scan", () => {
-  test("counts what each line means as text, wherever the bytes are cut, whatever the machine knows by then", () => {
+  test("counts what each line means as text, wherever the bytes are cut, whatever the machine knows by then", async () => {
     const line = fc
       .oneof(
         { arbitrary: logLine, weight: 9 },
@@ -109,42 +109,42 @@ describe("a scan", () => {
         },
       )
       .map((text) => Buffer.from(text.replaceAll("\n", " ")));
-    fc.assert(
-      fc.property(
+    await fc.assert(
+      fc.asyncProperty(
         fc.array(line, { minLength: 1, maxLength: 30 }),
         // Each line again and again: asked about, then known, then known by heart.
         fc.array(fc.nat(29), { maxLength: 60 }),
         fc.array(fc.nat(400), { maxLength: 5 }),
         fc.constantFrom("UTC", "Europe/Berlin", "+05:30", "Australia/Lord_Howe"),
         fc.constantFrom(REFERENCE, REFERENCE - 86_400 * US_PER_SECOND),
-        (drawn, again, cuts, zone, reference) => {
+        async (drawn, again, cuts, zone, reference) => {
           const lines = [...drawn, ...again.map((i) => drawn[i % drawn.length] as Buffer)];
-          expect(scan(joined(lines), cuts, zone, reference)).toEqual(readOneByOne(lines, zone, reference));
+          expect(await scan(joined(lines), cuts, zone, reference)).toEqual(readOneByOne(lines, zone, reference));
         },
       ),
       { numRuns: 150 },
     );
   });
 
-  test.each(golden)("counts what each line of %s means as text, and of its every mutation", (_name, bytes) => {
-    expect(scan(bytes)).toEqual(readOneByOne(linesOf(bytes), "UTC", REFERENCE));
+  test.each(golden)("counts what each line of %s means as text, and of its every mutation", async (_name, bytes) => {
+    expect(await scan(bytes)).toEqual(readOneByOne(linesOf(bytes), "UTC", REFERENCE));
     const piece = bytes.subarray(0, 4_000);
-    fc.assert(
-      fc.property(
+    await fc.assert(
+      fc.asyncProperty(
         fc.array(fc.tuple(fc.nat(piece.length - 1), fc.nat(255)), { minLength: 1, maxLength: 12 }),
         fc.nat(piece.length),
-        (changes, from) => {
+        async (changes, from) => {
           const mutated = Buffer.from(piece);
           for (const [at, byte] of changes) mutated[at] = byte;
           const twice = Buffer.concat([mutated.subarray(from), Buffer.from("\n"), mutated, Buffer.from("\n"), mutated]);
-          expect(scan(twice)).toEqual(readOneByOne(linesOf(twice), "UTC", REFERENCE));
+          expect(await scan(twice)).toEqual(readOneByOne(linesOf(twice), "UTC", REFERENCE));
         },
       ),
       { numRuns: 10 },
     );
   });
 
-  test("counts each sample of each row as it means as text, from every daemon, with every cut", () => {
+  test("counts each sample of each row as it means as text, from every daemon, with every cut", async () => {
     const lines = allGrammars.flatMap(({ samples }) =>
       samples.flatMap((sample, i) =>
         ["Keepalived", "Keepalived_vrrp", "Keepalived_healthcheckers", "keepalived"].map((tag) =>
@@ -152,16 +152,16 @@ describe("a scan", () => {
         ),
       ),
     );
-    expect(scan(joined([...lines, ...lines, ...lines]))).toEqual(
+    expect(await scan(joined([...lines, ...lines, ...lines]))).toEqual(
       readOneByOne([...lines, ...lines, ...lines], "UTC", REFERENCE),
     );
     const few = lines.slice(0, 2);
     const bytes = joined(few);
     const expected = readOneByOne(few, "UTC", REFERENCE);
-    for (let cut = 0; cut <= bytes.length; cut++) expect(scan(bytes, [cut])).toEqual(expected);
+    for (let cut = 0; cut <= bytes.length; cut++) expect(await scan(bytes, [cut])).toEqual(expected);
   });
 
-  test("tells all hours and minutes, those of a change of the clock as well", () => {
+  test("tells all hours and minutes, those of a change of the clock as well", async () => {
     const lines = ["Mar 28", "Mar 29", "Oct 24", "Oct 25", "Apr  5", "Nov 24", "Nov 25"].flatMap((day) =>
       Array.from({ length: 24 * 12 }, (_, i) => {
         const time = [Math.floor(i / 12), (i % 12) * 5, i % 60].map((n) => String(n).padStart(2, "0")).join(":");
@@ -170,13 +170,13 @@ describe("a scan", () => {
     );
     for (const zone of ["UTC", "Europe/Berlin", "Australia/Lord_Howe"])
       for (const some of [lines, lines.toReversed(), ...lines.filter((_, i) => i % 97 === 0).map((line) => [line])])
-        expect(scan(joined(some), [], zone)).toEqual(readOneByOne(some, zone, REFERENCE));
+        expect(await scan(joined(some), [], zone)).toEqual(readOneByOne(some, zone, REFERENCE));
   });
 
-  test("counts a line that is longer than its memory once, by its beginning, and a last one without a newline", () => {
+  test("counts a line that is longer than its memory once, by its beginning, and a last one without a newline", async () => {
     const state = "Nov 24 10:53:23 lb1 Keepalived_vrrp[15]: (VI_1) Entering MASTER STATE";
     const long = `Nov 24 10:53:23 lb1 Keepalived_vrrp[15]: ${"Keepalived ".repeat(100_000)}`;
-    const { lines, keepalivedLines, states } = scan(Buffer.from([state, long, state].join("\n")));
+    const { lines, keepalivedLines, states } = await scan(Buffer.from([state, long, state].join("\n")));
     expect({ lines, keepalivedLines, states }).toEqual({
       lines: 3,
       keepalivedLines: 3,
