@@ -92,6 +92,10 @@ export function stateKey(event: Event): string | undefined {
       return keyOf("process", event.daemon);
     case "process.state":
       return keyOf(event.kind, event.daemon);
+    case "dump.instance":
+    case "shadow.state":
+    case "shadow.following":
+      return keyOf(event.kind, event.instance);
     case "shadow.advert-rejected":
       return keyOf(event.kind, event.instance, event.peer);
     case "shadow.divergence":

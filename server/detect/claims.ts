@@ -1,6 +1,7 @@
 import { US_PER_SECOND } from "../../collector/core/time.ts";
 import type { Event, EventOf, Source } from "../../collector/events/event.ts";
 import { type Edge, goneDelayUs, type LogSpan, type NodeEvidence, type Span, type WireSpan } from "./evidence.ts";
+import type { DumpSpan } from "./instance-states.ts";
 import { DENIAL_LAG_US, EDGE_LAG_US, SAME_EDGE_SLACK_US, SILENT_AFTER_US } from "./options.ts";
 import { indexWhere } from "./order.ts";
 import { withEnds } from "./ends.ts";
@@ -58,6 +59,8 @@ export interface NodeInput {
 export interface NodeReading extends NodeInput {
   wireOf(router: string): readonly WireSpan[];
   logOf(router: string): readonly LogSpan[];
+  dumpOf(router: string): readonly DumpSpan[];
+  shadowOf(router: string): readonly LogSpan[];
   /** All but the lines about instances of other routers. */
   eventsOf(router: string): readonly Event[];
 }
@@ -65,7 +68,11 @@ export interface NodeReading extends NodeInput {
 export function readNode(input: NodeInput, identity: Identity): NodeReading {
   const { node, evidence, events } = input;
   const wire = grouped(evidence.wire, ({ family, vrid, vips }) => identity.routerOfSender(family, vrid, vips));
-  const log = grouped(evidence.log, ({ instance, from }) => identity.routerOfInstance(node, instance, from.ts));
+  const routerOf = ({ instance, from }: LogSpan): string | undefined =>
+    identity.routerOfInstance(node, instance, from.ts);
+  const log = grouped(evidence.log, routerOf);
+  const dump = grouped(evidence.dump, routerOf);
+  const shadow = grouped(evidence.shadow, routerOf);
   const routers = events.map((event) =>
     "instance" in event && event.instance !== undefined
       ? identity.routerOfInstance(node, event.instance, event.ts)
@@ -76,6 +83,8 @@ export function readNode(input: NodeInput, identity: Identity): NodeReading {
     ...input,
     wireOf: (router) => wire.get(router) ?? [],
     logOf: (router) => log.get(router) ?? [],
+    dumpOf: (router) => dump.get(router) ?? [],
+    shadowOf: (router) => shadow.get(router) ?? [],
     eventsOf: (router) =>
       isOnlyOne ? events : events.filter((_, index) => routers[index] === undefined || routers[index] === router),
   };
@@ -93,9 +102,9 @@ function grouped<T>(items: readonly T[], keyOf: (item: T) => string | undefined)
   return groups;
 }
 
-type Rank = "kernel" | "wire" | "log" | "heard";
+type Rank = "kernel" | "wire" | "log" | "dump" | "heard";
 /** Of two equally exact sources the first is believed. */
-const RANKS: readonly Rank[] = ["kernel", "wire", "log", "heard"];
+const RANKS: readonly Rank[] = ["kernel", "wire", "log", "dump", "heard"];
 
 interface Member extends Span {
   readonly rank: Rank;
@@ -143,6 +152,7 @@ function viewNode(
   const hearers = wire.filter(({ sender }) => sender === node).map(({ hearer }) => hearer.watchedTo);
   const watchedTo = input?.watchedTo ?? Math.max(0, ...hearers);
   const log = input?.logOf(router.id) ?? [];
+  const dump = input?.dumpOf(router.id) ?? [];
   const kernel = input ? presenceOf(router.vips, input.evidence) : [];
   const own = wire.filter(({ sender, hearer }) => sender === node && hearer.node === node);
   const others = wire.filter(({ sender, hearer }) => sender === node && hearer.node !== node);
@@ -152,9 +162,13 @@ function viewNode(
   const members: Omit<Member, "seen">[] = [
     ...kernel.map((span) => ({ ...span, rank: "kernel" as const, certainTo: span.to?.ts ?? watchedTo })),
     ...own.map((seen) => ({ from: seen.span.from, to: seen.span.to, rank: "wire" as const, certainTo: heardTo(seen) })),
-    ...log
-      .filter(({ state }) => state === "MASTER")
-      .map((span) => ({ from: span.from, to: span.to, rank: "log" as const, certainTo: span.to?.ts ?? watchedTo })),
+    ...withoutDumped(log.filter(isMaster), dump).map(({ from, to }) => ({
+      from,
+      to,
+      rank: "log" as const,
+      certainTo: to?.ts ?? watchedTo,
+    })),
+    ...dump.filter(isMaster).map(({ from, to, certainTo }) => ({ from, to, rank: "dump" as const, certainTo })),
     ...others.map((seen) => ({
       from: seen.span.from,
       to: seen.span.to,
@@ -171,12 +185,12 @@ function viewNode(
     heard: wire
       .filter(({ hearer, sender }) => hearer.node === node && sender !== node)
       .map(({ sender, span }) => ({ sender, span })),
-    claims: mergeClaims(node, members, log),
+    claims: mergeClaims(node, members, log, dump),
     lane: {
       node,
       instance: identity.instanceOfRouter(node, router.id),
       bars: withEnds(
-        barsOf(log, kernel, own.length > 0 ? own : others),
+        barsOf({ log, dump, kernel, wire: own.length > 0 ? own : others, shadow: input?.shadowOf(router.id) ?? [] }),
         input?.events ?? [],
         identity.instanceOfRouter(node, router.id),
       ),
@@ -185,6 +199,8 @@ function viewNode(
     events: input?.eventsOf(router.id) ?? [],
   };
 }
+
+const isMaster = ({ state }: LogSpan): boolean => state === "MASTER";
 
 /** The node has any of the addresses. */
 function presenceOf(vips: readonly string[], evidence: NodeEvidence): Span[] {
@@ -213,7 +229,12 @@ const latestEnd = (edge: Edge): number => edge.ts + edge.uncertaintyUs;
 
 // --- merging -----------------------------------------------------------------------------------------------------------
 
-export function mergeClaims(node: string, spans: readonly Omit<Member, "seen">[], log: readonly LogSpan[]): Claim[] {
+export function mergeClaims(
+  node: string,
+  spans: readonly Omit<Member, "seen">[],
+  log: readonly LogSpan[],
+  dump: readonly DumpSpan[],
+): Claim[] {
   const members = closeOpenEnds(
     spans.map((span) => ({ ...span, seen: span.to ? [span.from.event, span.to.event] : [span.from.event] })),
   );
@@ -229,8 +250,11 @@ export function mergeClaims(node: string, spans: readonly Omit<Member, "seen">[]
     else groups.push([member]);
     reach = Math.max(reach, endOf(member));
   }
-  return groups.map((group) => toClaim(node, group, log));
+  return groups.map((group) => toClaim(node, group, [...log, ...dump.map(asSeen)]));
 }
+
+/** As far as a dump is certain. */
+const asSeen = (span: DumpSpan): LogSpan => ({ ...span, to: { ...span.from, ts: span.certainTo, uncertaintyUs: 0 } });
 
 /**
  * A source that never said the mastership ended is overruled by one that did: a killed daemon logs nothing, and a capture
@@ -253,7 +277,36 @@ function closeOpenEnds(members: readonly Member[]): Member[] {
   const [kernel, log] = [lastOf("kernel"), lastOf("log")];
   return members.map((member) => {
     if (member.rank === "log") return overrule(member, [kernel]);
+    if (member.rank === "dump") return overrule(endedBy(member, members), [kernel, log]);
     return member.rank === "kernel" ? member : overrule(member, [kernel, log]);
+  });
+}
+
+/** What a dump saw goes on after it as the node's other sources have it that said the same then. */
+function endedBy(dump: Member, members: readonly Member[]): Member {
+  const others = members.filter(
+    ({ rank, from, to }) =>
+      rank !== "dump" &&
+      rank !== "heard" &&
+      from.ts <= dump.certainTo + SAME_EDGE_SLACK_US &&
+      (to === null || latestEnd(to) >= dump.certainTo - SAME_EDGE_SLACK_US),
+  );
+  const [first] = others.sort((a, b) => endOf(a) - endOf(b));
+  if (!first) return dump;
+  return { ...dump, to: first.to, certainTo: first.to ? first.to.ts : dump.certainTo };
+}
+
+/** A log that lost the line of an end is put right by the daemon's own word that it was no master any more. */
+function withoutDumped(masters: readonly LogSpan[], dump: readonly DumpSpan[]): readonly LogSpan[] {
+  const denied = dump.filter((span) => !isMaster(span));
+  return masters.map((span) => {
+    const denial = denied.find(
+      ({ from, certainTo }) =>
+        from.known &&
+        from.ts >= latestEnd(span.from) &&
+        (span.to === null || span.to.ts > certainTo + SAME_EDGE_SLACK_US),
+    );
+    return denial ? { ...span, to: denial.from } : span;
   });
 }
 
@@ -360,7 +413,8 @@ function moreExact(edge: Edge, rank: Rank, than: Edge, thanRank: Rank, near?: Ed
   return a !== b ? a < b : edge.ts !== than.ts ? edge.ts < than.ts : edge.event.id < than.event.id;
 }
 
-function toClaim(node: string, group: readonly Member[], log: readonly LogSpan[]): Claim {
+/** @param states  of the instance by its log and by dumps */
+function toClaim(node: string, group: readonly Member[], states: readonly LogSpan[]): Claim {
   const first = group[0] as Member;
   const open = group.filter(({ to }) => to === null);
   const ends = group.flatMap(({ to }) => (to ? [to] : []));
@@ -375,23 +429,23 @@ function toClaim(node: string, group: readonly Member[], log: readonly LogSpan[]
     endUncertaintyUs: end === null ? 0 : Math.max(...ends.map(latestEnd)) - end,
     certainTo: Math.max(...group.map(({ certainTo }) => certainTo)),
     endKnown: end === null || ends.some(({ known }) => known),
-    zombieFrom: zombieFrom(group, log),
+    zombieFrom: zombieFrom(group, states),
     heardOnly: group.every(({ rank }) => rank === "heard"),
     events: [...new Map(edges.map((event) => [event.id, event])).values()],
   };
 }
 
-/** The kernel still has the VIP, the log's mastership is over by more than what two sources may differ. */
-function zombieFrom(group: readonly Member[], log: readonly LogSpan[]): number | null {
+/** The kernel still has the VIP, the daemon's mastership is over by more than what two sources may differ. */
+function zombieFrom(group: readonly Member[], states: readonly LogSpan[]): number | null {
   const kernel = group.filter(({ rank }) => rank === "kernel");
-  if (kernel.length === 0 || log.length === 0) return null;
+  if (kernel.length === 0) return null;
   const heldTo = Math.max(...kernel.map(({ certainTo }) => certainTo));
   const heldFrom = Math.min(...kernel.map(({ from }) => from.ts));
   const wireTo = Math.max(
     Number.NEGATIVE_INFINITY,
     ...group.filter(({ rank }) => rank === "wire" || rank === "heard").map(({ certainTo }) => certainTo),
   );
-  const notMaster = log.find(({ state, from, to }) => {
+  const notMaster = states.find(({ state, from, to }) => {
     if (state === "MASTER") return false;
     const since = Math.max(heldFrom, latestEnd(from));
     return Math.min(heldTo, to?.ts ?? heldTo) - since > SAME_EDGE_SLACK_US && wireTo < since + SAME_EDGE_SLACK_US;
@@ -401,7 +455,15 @@ function zombieFrom(group: readonly Member[], log: readonly LogSpan[]): number |
 
 // --- lanes ---------------------------------------------------------------------------------------------------------------
 
-function barsOf(log: readonly LogSpan[], kernel: readonly Span[], wire: readonly Heard[]): Bar[] {
+interface Words {
+  readonly log: readonly LogSpan[];
+  readonly dump: readonly LogSpan[];
+  readonly kernel: readonly Span[];
+  readonly wire: readonly Heard[];
+  readonly shadow: readonly LogSpan[];
+}
+
+function barsOf({ log, dump, kernel, wire, shadow }: Words): Bar[] {
   const bar = (source: Source, state: Bar["state"], { from, to }: Span): Bar => ({
     source,
     state,
@@ -413,7 +475,9 @@ function barsOf(log: readonly LogSpan[], kernel: readonly Span[], wire: readonly
   });
   return [
     ...log.map((span) => bar("log", span.state, span)),
+    ...dump.map((span) => bar("dump", span.state, span)),
     ...unite(wire.map(({ span }) => span)).map((span) => bar("wire", "MASTER", span)),
     ...kernel.map((span) => bar("kernel", "MASTER", span)),
+    ...shadow.map((span) => bar("shadow", span.state, span)),
   ];
 }

@@ -111,6 +111,10 @@ function sentence(event: Event): string {
       return `quorum of ${event.virtualServer} ${event.kind === "check.quorum-lost" ? "lost" : "gained"}${event.weight === undefined ? "" : `: weight ${event.weight} of ${event.quorum ?? "?"}`}`;
     case "check.sorry-server":
       return `sorry server ${event.sorryServer} of ${event.virtualServer} ${event.action}`;
+    case "dump.instance":
+      return `(${event.instance}) is ${event.state} by keepalived's own dump${event.lastTransitionTs === undefined ? "" : `, since ${clock(event.lastTransitionTs)}`}`;
+    case "shadow.state":
+      return `(${event.instance}) should be ${event.state} (${event.cause})`;
     case "shadow.near-miss":
       return `(${event.instance}) hears ${event.peer} again after ${event.missed} missing adverts, ${percent(event.marginUsed)} of its master-down time used`;
     case "collector.started":

@@ -53,7 +53,7 @@ export function endOfMastership(
 /** The bars of one lane; of each mastership that is over, how it ended. */
 export function withEnds(bars: readonly Bar[], events: readonly Event[], instance: string | null): Bar[] {
   return bars.map((bar) => {
-    if (bar.state !== "MASTER" || bar.to === null) return bar;
+    if (bar.state !== "MASTER" || bar.to === null || bar.source === "shadow") return bar;
     const ended = endOfMastership(events, bar.to, instance);
     return ended === undefined ? bar : { ...bar, ended };
   });

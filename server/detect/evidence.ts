@@ -1,4 +1,5 @@
 import type { Event, EventKind, Family } from "../../collector/events/event.ts";
+import { type DumpSpan, readDumps, readShadow } from "./instance-states.ts";
 import type { LifeSign } from "./life-signs.ts";
 import { WIRE_GONE_MARGIN_US } from "./options.ts";
 import { readServices, type ServiceSpan } from "./services.ts";
@@ -40,6 +41,9 @@ export interface WireSpan extends Span {
 
 export interface NodeEvidence {
   readonly log: readonly LogSpan[];
+  readonly dump: readonly DumpSpan[];
+  /** What should be. */
+  readonly shadow: readonly LogSpan[];
   /** Presence of each address on any interface of the node. */
   readonly addresses: ReadonlyMap<string, readonly Span[]>;
   readonly wire: readonly WireSpan[];
@@ -101,6 +105,9 @@ export const DETECTION_KINDS: ReadonlySet<EventKind> = new Set<EventKind>([
   "process.gone",
   "process.state",
   "process.launcher",
+  "dump.instance",
+  "shadow.state",
+  "shadow.following",
   "shadow.advert-rejected",
   "shadow.divergence",
   "shadow.near-miss",
@@ -112,8 +119,11 @@ export const DETECTION_KINDS: ReadonlySet<EventKind> = new Set<EventKind>([
 ]);
 
 export function readEvidence(events: readonly Event[], lifeSign: LifeSign): NodeEvidence {
+  const secondStarts = startsOfSecondDaemons(events);
   return {
-    log: readLog(events, lifeSign),
+    log: readLog(events, secondStarts, lifeSign),
+    dump: readDumps(events, secondStarts),
+    shadow: readShadow(events, lifeSign),
     addresses: readKernel(events, lifeSign),
     wire: readWire(events, lifeSign),
     services: readServices(events),
@@ -142,10 +152,9 @@ interface Current {
 }
 
 /** States by the log: each lasts until the next state line of the instance, or until its daemon ends. */
-function readLog(events: readonly Event[], lifeSign: LifeSign): LogSpan[] {
+function readLog(events: readonly Event[], secondStarts: ReadonlySet<Event>, lifeSign: LifeSign): LogSpan[] {
   const spans: LogSpan[] = [];
   const current = new Map<string, Current>();
-  const rejectedStarts = startsOfSecondDaemons(events);
   const enter = (instance: string, state: InstanceState, at: Edge, pid?: number): void => {
     const before = current.get(instance);
     if (before?.state === state) {
@@ -190,7 +199,7 @@ function readLog(events: readonly Event[], lifeSign: LifeSign): LogSpan[] {
         );
         break;
       case "daemon.starting":
-        if (!rejectedStarts.has(event)) stopAll(({ from }) => unseenEnd(from, event, lifeSign));
+        if (!secondStarts.has(event)) stopAll(({ from }) => unseenEnd(from, event, lifeSign));
         break;
       // A killed daemon writes no line.
       case "process.gone":

@@ -99,4 +99,4 @@ export function joinServiceLanes(parts: readonly Part<ServiceLane>[]): ServiceLa
 
 const keyOf = ({ source, state, eventIds }: Bar): string => `${source} ${state} ${eventIds[0]}`;
 /** The order of a lane. */
-const SOURCES: readonly Bar["source"][] = ["log", "check", "wire", "kernel"];
+const SOURCES: readonly Bar["source"][] = ["log", "dump", "check", "wire", "kernel", "shadow"];

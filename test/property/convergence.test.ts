@@ -102,6 +102,18 @@ const verb = fc.oneof(
   {
     weight: 2,
     arbitrary: fc.constantFrom(
+      "dump MASTER 3",
+      "dump MASTER",
+      "dump BACKUP 12",
+      "process gone",
+      "expects MASTER",
+      "expects BACKUP",
+      "expects nothing",
+    ),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.constantFrom(
       "near-miss lb1 1 0.55",
       "near-miss lb1 2 0.86",
       "near-miss lb2 1 0.4",

@@ -269,7 +269,7 @@ export class LanesChart {
     }
   }
 
-  /** Colour tells the state, and so do height, hatching and outline, for those who do not see the colours. */
+  /** What is only expected is an outline. Colour tells the state, and so do height, hatching and outline, for those who do not see the colours. */
   private drawBar(chart: Chart, palette: Palette, target: BarTarget, { x0, x1, state }: Span, y: number): void {
     const { ctx } = chart;
     const { bar } = target;
@@ -278,7 +278,8 @@ export class LanesChart {
     const isIll = state === "FAULT" || state === "DOWN";
     const box = { y: isThin ? y + ROW / 4 : y, height: isThin ? ROW / 2 : ROW };
     const width = x1 - x0;
-    const isOutlined = (state === "STOPPED" || state === "INIT") && width > 4;
+    const isExpected = bar.source === "shadow";
+    const isOutlined = (isExpected || state === "STOPPED" || state === "INIT") && width > 4;
     ctx.fillStyle = this.softBegin(chart, bar, x0, x1, colour);
     ctx.globalAlpha = isOutlined ? 0.25 : 1;
     ctx.fillRect(x0, box.y, width, box.height);
@@ -307,7 +308,7 @@ export class LanesChart {
       ctx.fillStyle = colour;
       ctx.fillRect(labelAt, box.y, labelWidth + 10, box.height);
     }
-    ctx.fillStyle = state === "STOPPED" ? palette.text : palette.surface;
+    ctx.fillStyle = isExpected || state === "STOPPED" ? palette.text : palette.surface;
     ctx.fillText(state, labelAt + 5, y + ROW / 2 + 0.5);
   }
 

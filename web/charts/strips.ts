@@ -19,13 +19,22 @@ export interface Strip {
 }
 
 /** The order in which sources stand under each other: from what is to what is said. */
-const SOURCES = ["kernel", "wire", "log"] as const;
-const SOURCE_NAMES: Readonly<Record<string, string>> = { kernel: "address", wire: "adverts", log: "log" };
+const SOURCES = ["kernel", "wire", "log", "dump", "shadow"] as const;
+const SOURCE_NAMES: Readonly<Record<string, string>> = {
+  kernel: "address",
+  wire: "adverts",
+  log: "log",
+  dump: "dump",
+  shadow: "expected",
+};
+
+/** Rows of a router of which no source says anything. */
+const UNSPOKEN = SOURCES.slice(0, 3);
 
 /** Nodes first, then the services behind them. A source that says nothing of any node takes no room. */
 export function stripsOf(lanes: readonly Lane[], services: readonly ServiceLane[]): Strip[] {
   const spoken = SOURCES.filter((source) => lanes.some(({ bars }) => bars.some((bar) => bar.source === source)));
-  const sources = spoken.length > 0 ? spoken : SOURCES;
+  const sources = spoken.length > 0 ? spoken : UNSPOKEN;
   const nodes = lanes.map(
     ({ node, instance, bars, watchedTo }): Strip => ({
       name: node,

@@ -285,6 +285,8 @@ const SAYS: Readonly<Record<string, string>> = {
   log: "Says keepalived's log",
   wire: "Says the wire: adverts of this node",
   kernel: "Says the kernel: the virtual address on an interface",
+  dump: "Says keepalived's own dump",
+  shadow: "Expects the shadow, which proves nothing of what keepalived is",
 };
 
 const SERVICE_SAYS: Readonly<Record<string, string>> = {

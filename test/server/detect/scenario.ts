@@ -254,6 +254,25 @@ const VERBS: Readonly<Record<string, Verb>> = {
       mac: from === "out" ? macOf(node) : macOf(from),
     },
   }),
+  /** `dump MASTER 3.6`: by keepalived's own dump, in this state since that second; `-` where it does not say. */
+  dump: ([state = "", since = "-", instance = "VI_1"]) => ({
+    source: "dump",
+    body: {
+      kind: "dump.instance",
+      instance,
+      state: state as "MASTER",
+      ...(since === "-" ? {} : { lastTransitionTs: at(Number(since)) }),
+    },
+    pid: 15,
+  }),
+  /** `expects MASTER`, `expects nothing`: by the shadow. */
+  expects: ([state = "", instance = "VI_1"]) => ({
+    source: "shadow",
+    body:
+      state === "nothing"
+        ? { kind: "shadow.following", instance, following: false }
+        : { kind: "shadow.state", instance, state: state as "MASTER", cause: "start" },
+  }),
   garp: ([name = "VI_1", vip = VIP]) =>
     log(
       { kind: "vrrp.garp", instance: name, interface: "eth0", vips: [vip] },
