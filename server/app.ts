@@ -71,7 +71,17 @@ async function serve(
     alerts: () => alerter?.counts() ?? NOTHING_SENT,
     storeErrors: () => store.errors(),
     liveClients: () => live.clientCount,
+    crowdedVrids: () => engine.crowdedVrids(),
   });
+  let crowded = 0;
+  const tellOfCrowds = (): void => {
+    const now = engine.crowdedVrids();
+    if (now > crowded)
+      log("warn", "a VRID has more senders than are told apart: the first ones are kept, the others left out", {
+        vrids: now,
+      });
+    crowded = now;
+  };
   const ending = new AbortController();
   let rebuilding: Promise<void> | undefined;
   /** What came is older than what the detectors have at hand: they look at everything again. */
@@ -94,6 +104,7 @@ async function serve(
   const onStored = (batch: Batch): void => {
     try {
       const { changes, touchedRouters } = engine.add(batch.events);
+      tellOfCrowds();
       live.touched(touchedRouters, batch.events.at(-1)?.ts ?? 0);
       if (batch.events.some(({ kind }) => kind === "collector.heartbeat" || kind === "collector.started"))
         live.nodesChanged();

@@ -16,6 +16,7 @@ export interface MetricsView {
   };
   readonly storeErrors: () => { readonly read: number; readonly write: number };
   readonly liveClients: () => number;
+  readonly crowdedVrids: () => number;
 }
 
 /** Why a batch was refused. */
@@ -98,6 +99,12 @@ export function createMetrics(view: MetricsView): Metrics {
     add({ operation: "read" }, read);
     add({ operation: "write" }, write);
   });
+  gauge(
+    "keepwatch_detection_crowded_vrids",
+    "VRIDs of which a node captured more senders than are kept: the newer ones are left out",
+    [],
+    (add) => add({}, view.crowdedVrids()),
+  );
   gauge("keepwatch_live_clients", "Browsers that watch live", [], (add) => add({}, view.liveClients()));
 
   function gauge(name: string, help: string, labelNames: string[], collect: Collect): void {

@@ -685,6 +685,10 @@ export class Cluster {
       }));
   }
 
+  crowdedVrids(): number {
+    return this.facts.senders.tooLarge();
+  }
+
   mailSettings(): MailSettings[] {
     const settings = [...this.states.keys()].flatMap((node) => this.facts.configs.get(node)?.at(-1)?.mail ?? []);
     return [...new Map(settings.map((mail) => [JSON.stringify(mail), mail])).values()];

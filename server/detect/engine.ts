@@ -38,6 +38,8 @@ export interface DetectionEngine {
   /** All but the withdrawn ones, oldest first. */
   incidents(): readonly Incident[];
   nodes(): readonly NodeSummary[];
+  /** VRIDs of which a node captured more senders than are kept: the newer ones are left out of all that is concluded. */
+  crowdedVrids(): number;
   /** keepalived's own mail settings in the newest configuration of each of the cluster's nodes, each once. */
   mailSettings(cluster: string): readonly MailSettings[];
 }
@@ -115,6 +117,7 @@ export function createDetectionEngine(
     services: (routerId) => clusters.all().flatMap(({ cluster }) => cluster.serviceLanes(routerId)),
     incidents: () => living().sort(compareDrafts),
     nodes: () => clusters.all().flatMap(({ cluster }) => cluster.nodes()),
+    crowdedVrids: () => clusters.all().reduce((sum, { cluster }) => sum + cluster.crowdedVrids(), 0),
     mailSettings: (name) => clusters.find(name)?.mailSettings() ?? [],
   };
 }

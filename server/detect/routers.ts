@@ -1,6 +1,7 @@
 import type { ConfiguredInstance, Event, Family } from "../../collector/events/event.ts";
 import { ADVERT_INTERVAL_DEFAULT_US, DOWN_TIMER_ADVERTS_DEFAULT, PRIORITY_DEFAULT } from "./options.ts";
 import { compareEvents } from "./order.ts";
+import { SenderBook } from "./senders.ts";
 import type { VirtualRouter } from "./view.ts";
 
 /**
@@ -11,17 +12,11 @@ import type { VirtualRouter } from "./view.ts";
 type ConfigLoaded = Extract<Event, { kind: "config.loaded" }>;
 type WireEdge = Extract<Event, { kind: "wire.master-seen" | "wire.master-gone" }>;
 
-interface SenderFact {
-  readonly node: string;
-  readonly family: Family;
-  readonly vrid: number;
-  readonly vips: readonly string[];
-  readonly peer: string;
-  readonly outgoing: boolean;
-  readonly interface: string;
-  priority: number;
-  intervalUs: number;
-}
+/**
+ * Most addresses of others that are watched for whether it becomes known whose they are. When there are more, that of any address does: then
+ * all is concluded again more often than it need be.
+ */
+const PEERS_WATCHED = 4096;
 
 /** How sure an address tells its node: a kernel may list an address that other hosts have too (a container bridge). */
 const OWNER_RANK = { kernel: 1, config: 2, sent: 3 } as const;
@@ -33,18 +28,15 @@ export class IdentityFacts {
     string,
     { readonly node: string; readonly name: string; readonly vips: Set<string>; readonly interfaces: Set<string> }
   >();
-  readonly senders = new Map<string, SenderFact>();
+  readonly senders = new SenderBook();
   readonly owners = new Map<string, Map<string, number>>();
-  /** Addresses of others that events speak of. */
+  /** Addresses of others that events speak of, as far as they are watched. */
   readonly peers = new Set<string>();
   /** Raised with every fact that was not known before. */
   version = 0;
 
   learn(event: Event): void {
-    if ("peer" in event && event.peer !== undefined && !this.peers.has(event.peer)) {
-      this.peers.add(event.peer);
-      this.version += 1;
-    }
+    if ("peer" in event && event.peer !== undefined && this.peers.size < PEERS_WATCHED) this.peers.add(event.peer);
     switch (event.kind) {
       case "config.loaded":
         this.learnConfig(event);
@@ -85,30 +77,8 @@ export class IdentityFacts {
   }
 
   private learnSender(event: WireEdge): void {
-    const key = [event.node, event.family, event.vrid, event.peer, event.outgoing, event.interface, ...event.vips].join(
-      "|",
-    );
-    const known = this.senders.get(key);
-    if (!known) {
-      const { node, family, vrid, vips, peer, outgoing, priority } = event;
-      this.senders.set(key, {
-        node,
-        family,
-        vrid,
-        vips,
-        peer,
-        outgoing,
-        interface: event.interface,
-        priority,
-        intervalUs: event.advertIntervalUs,
-      });
-      if (outgoing) this.learnOwner(peer, node, OWNER_RANK.sent);
-      this.version += 1;
-    } else if (event.priority > known.priority || event.advertIntervalUs > known.intervalUs) {
-      known.priority = Math.max(known.priority, event.priority);
-      known.intervalUs = Math.max(known.intervalUs, event.advertIntervalUs);
-      this.version += 1;
-    }
+    if (this.senders.learn(event)) this.version += 1;
+    if (event.outgoing) this.learnOwner(event.peer, event.node, OWNER_RANK.sent);
   }
 
   private learnOwner(address: string, node: string, rank: number): void {
@@ -161,6 +131,10 @@ class UnionFind {
   add(key: string): string {
     if (!this.parent.has(key)) this.parent.set(key, key);
     return key;
+  }
+
+  has(key: string): boolean {
+    return this.parent.has(key);
   }
 
   find(key: string): string {
@@ -227,7 +201,7 @@ export function identify(cluster: string, facts: IdentityFacts): Identity {
   const routers = new Map(
     [...groups].map(([root, group]) => [ids.get(root) as string, toRouter(ids.get(root) as string, cluster, group)]),
   );
-  const idOf = (key: string): string | undefined => ids.get(sets.find(key));
+  const idOf = (key: string): string | undefined => (sets.has(key) ? ids.get(sets.find(key)) : undefined);
   const sign = JSON.stringify([
     [...routers].sort(([a], [b]) => (a < b ? -1 : 1)),
     [...spans].map(([name, list]) => [name, ...list.map(({ from, key }) => [from, idOf(key)])]).sort(compareJson),
@@ -235,7 +209,9 @@ export function identify(cluster: string, facts: IdentityFacts): Identity {
       .all()
       .map((key) => [key, idOf(key)])
       .sort(compareJson),
-    [...facts.peers].map((peer) => [peer, nodeOfAddress(peer)]).sort(compareJson),
+    watched(facts, guessed)
+      .map((address) => [address, nodeOfAddress(address)])
+      .sort(compareJson),
   ]);
   return {
     sign,
@@ -250,6 +226,12 @@ export function identify(cluster: string, facts: IdentityFacts): Identity {
 }
 
 const compareJson = (a: unknown, b: unknown): number => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1);
+
+/** The addresses that are somebody's; of any other it is not known whose it is. */
+function watched({ peers, owners }: IdentityFacts, guessed: ReadonlyMap<string, string>): string[] {
+  const isKnown = (address: string): boolean => owners.has(address) || guessed.has(address);
+  return peers.size < PEERS_WATCHED ? [...peers].filter(isKnown) : [...new Set([...owners.keys(), ...guessed.keys()])];
+}
 
 /** What an instance name of a node meant from when on: it may move to another VRID. */
 type ConfigSpans = ReadonlyMap<
@@ -305,27 +287,28 @@ function joinAdvertised(sets: UnionFind, facts: IdentityFacts): void {
 
 /** Who shows no VIPs belongs to the one router of that VRID, when there is just one. */
 function joinBare(sets: UnionFind): void {
+  const roots = new Map<string, Set<string>>();
+  for (const key of sets.all())
+    if (key.startsWith("a|")) into(roots, key.slice(2, key.indexOf("|", key.indexOf("|", 2) + 1)), sets.find(key));
   for (const key of sets.all()) {
-    if (!key.startsWith("e|")) continue;
-    const prefix = `a|${key.slice(2)}|`;
-    const roots = new Set(
-      sets
-        .all()
-        .filter((other) => other.startsWith(prefix))
-        .map((other) => sets.find(other)),
-    );
-    if (roots.size === 1) for (const root of roots) sets.union(key, root);
+    const [root, ...others] = (key.startsWith("e|") && roots.get(key.slice(2))) || [];
+    if (root !== undefined && others.length === 0) sets.union(key, root);
   }
 }
 
+function into(index: Map<string, Set<string>>, key: string, value: string): void {
+  const known = index.get(key);
+  if (known) known.add(value);
+  else index.set(key, new Set([value]));
+}
+
 function joinNamed(sets: UnionFind, facts: IdentityFacts, spans: ConfigSpans): void {
-  const advertised = sets.all().filter((key) => key.startsWith("a|"));
-  const rootsOfVip = (vip: string): string[] =>
-    advertised.filter((key) => key.endsWith(`|${vip}`)).map((key) => sets.find(key));
+  const advertised = new Map<string, Set<string>>();
+  for (const key of sets.all()) if (key.startsWith("a|")) into(advertised, key.slice(key.lastIndexOf("|") + 1), key);
+  const rootsOfVip = (vip: string): string[] => [...(advertised.get(vip) ?? [])].map((key) => sets.find(key));
   const loose = looseNames(facts, spans);
   const nameRoots = new Map<string, Set<string>>();
-  const noteName = (name: string, key: string): void =>
-    void (nameRoots.get(name) ?? nameRoots.set(name, new Set()).get(name))?.add(key);
+  const noteName = (name: string, key: string): void => into(nameRoots, name, key);
   for (const [key, list] of spans) for (const span of list) noteName(key.slice(key.indexOf("|") + 1), span.key);
 
   // First all decisions, then all unions: a decision must not see what another one joined.
@@ -483,7 +466,7 @@ function collectGroups(
     const nic = [...(facts.named.get(`${node}|${name}`)?.interfaces ?? [])].sort()[0] ?? null;
     addMember(group, { node, name, interface: nic, priority: null });
   }
-  for (const [, sender] of [...facts.senders].sort(([a], [b]) => (a < b ? -1 : 1))) {
+  for (const [, sender] of [...facts.senders.entries()].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const [firstVip] = sender.vips;
     const group = groupOf(
       firstVip === undefined

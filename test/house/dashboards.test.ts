@@ -15,6 +15,7 @@ test.each(files)("%s names no metric that the server does not expose", async (fi
     alerts: () => ({ sent: 0, failed: 0, waiting: 0, inhibited: 0, silenced: 0, refused: 0 }),
     storeErrors: () => ({ read: 0, write: 0 }),
     liveClients: () => 0,
+    crowdedVrids: () => 0,
   }).print();
   const named = [...new Set(readFileSync(join(dashboards, file), "utf8").match(/keepwatch_[a-z_]+/g))];
   expect(named.length).toBeGreaterThan(0);

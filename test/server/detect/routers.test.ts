@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { detectAll } from "../../../server/detect/engine.ts";
+import { createDetectionEngine, detectAll } from "../../../server/detect/engine.ts";
+import { SENDERS_KEPT } from "../../../server/detect/senders.ts";
 import type { VirtualRouter } from "../../../server/detect/view.ts";
 import { scenario } from "./scenario.ts";
 
@@ -115,5 +116,44 @@ describe("a node whose collector sees neither adverts nor addresses", () => {
     expect(members(`${BLIND}\nat 4 lb2 wire 10.99.0.77 seen`)).toEqual(["10.99.0.11", "10.99.0.77", "lb1", "lb2"]);
     const other = BLIND.replace("wire lb1 seen", "wire 10.99.0.77 seen");
     expect(members(other)).toEqual(["10.99.0.77", "lb1", "lb2"]);
+  });
+});
+
+describe("more senders than a segment can have", () => {
+  const REAL = `
+    at 0 lb1 config
+    at 0 lb2 config
+    at 0 lb2 kernel = 10.99.0.12
+    at 1 lb1 wire lb2 seen
+    at 2 lb2 journal MASTER`;
+  const FORGED = Array.from(
+    { length: 5 * SENDERS_KEPT },
+    (_, index) => `at ${3 + index} lb1 wire 10.98.${index >> 8}.${index & 255} seen`,
+  );
+  const events = scenario([REAL, ...FORGED, "watch lb1 lb2 to 900"].join("\n"));
+  const told = (order: typeof events) => {
+    const engine = createDetectionEngine();
+    for (let from = 0; from < order.length; from += 50) engine.add(order.slice(from, from + 50));
+    return { engine, routers: engine.routers(), incidents: engine.incidents() };
+  };
+  const inOrder = told(events);
+
+  test("do not fill the memory: the first ones are kept, and it is said that there were more", () => {
+    const [router] = inOrder.routers;
+    expect(router?.instances.map(({ node }) => node)).toContain("lb2");
+    expect(router?.instances).toHaveLength(2 + SENDERS_KEPT - 1);
+    expect(router?.instances.every(({ node, priority }) => node.startsWith("lb") || priority === null)).toBe(true);
+    expect(inOrder.engine.crowdedVrids()).toBe(1);
+    expect(told(scenario(`${REAL}\nwatch lb1 lb2 to 900`)).engine.crowdedVrids()).toBe(0);
+  });
+
+  test("are the same ones whatever came first", () => {
+    const backwards = told([...events].reverse());
+    expect(backwards.routers.map(({ instances }) => instances)).toEqual(
+      inOrder.routers.map(({ instances }) => instances),
+    );
+    expect(backwards.incidents.map(({ kind, start, end, subject }) => ({ kind, start, end, subject }))).toEqual(
+      inOrder.incidents.map(({ kind, start, end, subject }) => ({ kind, start, end, subject })),
+    );
   });
 });
