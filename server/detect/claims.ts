@@ -381,8 +381,11 @@ function denials(members: readonly Member[], log: readonly LogSpan[]): readonly 
   return masters.flatMap(({ to: from }, index) => {
     const to = masters[index + 1]?.from;
     if (!from || !to || from.uncertaintyUs > US_PER_SECOND) return [];
-    const [begin, end] = [latestEnd(from) + DENIAL_LAG_US, to.ts - DENIAL_LAG_US];
-    const isHeld = kernel.some((span) => span.from.ts < end && endOf(span) > begin);
+    const [begin, end] = [latestEnd(from), to.ts];
+    const isHeld =
+      kernel.length > 0 &&
+      kernel.reduce((held, span) => (span.from.ts > held ? held : Math.max(held, endOf(span))), begin) >
+        end + DENIAL_LAG_US;
     return begin >= end || isHeld ? [] : [{ from, to }];
   });
 }
@@ -393,8 +396,9 @@ function withoutDenials(member: Member, denied: readonly Denial[]): readonly Mem
   const parts: Member[] = [];
   let rest = member;
   for (const { from, to } of denied) {
-    // A last advert in the middle of a denial is one that was sent all the same.
-    if (rest.from.ts > latestEnd(from) || endOf(rest) < to.ts - EDGE_LAG_US) continue;
+    // A last advert in the middle of a denial is one that was sent all the same, if it was the last.
+    const reach = rest.to?.known === false ? latestEnd(rest.to) : endOf(rest);
+    if (rest.from.ts > latestEnd(from) + EDGE_LAG_US || reach < to.ts - EDGE_LAG_US) continue;
     const end = { ...from, ts: Math.max(from.ts, rest.from.ts) };
     parts.push({ ...rest, to: end, certainTo: end.ts });
     rest = { ...rest, from: to, to: rest.to && endOf(rest) < to.ts ? { ...rest.to, ts: to.ts } : rest.to };

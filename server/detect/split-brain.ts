@@ -17,19 +17,29 @@ interface Overlap {
   readonly claims: readonly Claim[];
 }
 
+/** Two masterships that certainly were at once, for however short a time. */
+interface Piece extends Omit<Overlap, "certainty"> {
+  readonly certainFrom: number;
+  readonly certainTo: number;
+  /** It has to last longer than this. */
+  readonly tauUs: number;
+}
+
 function detect(view: RouterView): IncidentDraft[] {
   const claims = view.nodes
     .flatMap((node) => node.claims)
     .sort((a, b) => a.start - b.start || (a.node < b.node ? -1 : 1));
-  const overlaps: Overlap[] = [];
+  const pieces: Piece[] = [];
+  const possible: Overlap[] = [];
   for (const [index, claim] of claims.entries())
     for (const later of claims.slice(index + 1)) {
       if (later.start > latest(claim)) break;
       if (later.node === claim.node) continue;
-      const overlap = overlapOf(claim, later, view);
-      if (overlap) overlaps.push(overlap);
+      const piece = pieceOf(claim, later, view);
+      if (piece.certainTo > piece.certainFrom) pieces.push(piece);
+      if (isPossible(piece, view)) possible.push({ ...piece, certainty: "suspected" });
     }
-  return joinOverlaps(overlaps, toleranceUs(view)).map((overlap) => toDraft(overlap, view));
+  return joinOverlaps([...certainOf(pieces), ...possible], toleranceUs(view)).map((overlap) => toDraft(overlap, view));
 }
 
 const latest = (claim: Claim): number =>
@@ -42,23 +52,51 @@ export function silentAfterUs(view: RouterView): number {
   return Math.max(view.options.silentAfterUs, 4 * view.router.advertIntervalUs + 2 * WIRE_GONE_MARGIN_US);
 }
 
-function overlapOf(a: Claim, b: Claim, view: RouterView): Overlap | undefined {
+function pieceOf(a: Claim, b: Claim, view: RouterView): Piece {
   const start = Math.max(a.start, b.start);
   const startLatest = Math.max(a.start + a.startUncertaintyUs, b.start + b.startUncertaintyUs);
   const endLatest = Math.min(latest(a), latest(b));
   const endEarliest = Math.min(endOf(a), endOf(b));
   const open = endEarliest === Number.MAX_SAFE_INTEGER;
   const uncertainty = startLatest - start + (open ? 0 : endLatest - endEarliest);
-  const tau = Math.max(toleranceUs(view), uncertainty + EDGE_LAG_US);
-  // A node that came back from the unseen leaves no better end than the moment it was seen again.
-  const end = open ? null : endEarliest > start ? endEarliest : endLatest;
-  const found = { start, end, claims: [a, b] };
-  if (Math.min(a.certainTo, b.certainTo) - startLatest > tau) return { ...found, certainty: "confirmed" };
+  return {
+    start,
+    // A node that came back from the unseen leaves no better end than the moment it was seen again.
+    end: open ? null : endEarliest > start ? endEarliest : endLatest,
+    claims: [a, b],
+    certainFrom: startLatest,
+    certainTo: Math.min(a.certainTo, b.certainTo),
+    tauUs: Math.max(toleranceUs(view), uncertainty + EDGE_LAG_US),
+  };
+}
+
+/** Where a third node takes the place of the second there are two masters all the time. */
+function certainOf(pieces: readonly Piece[]): Overlap[] {
+  const chains: Piece[] = [];
+  for (const piece of [...pieces].sort((a, b) => a.certainFrom - b.certainFrom || a.certainTo - b.certainTo)) {
+    const last = chains.at(-1);
+    if (!last || piece.certainFrom > last.certainTo) chains.push(piece);
+    else
+      chains[chains.length - 1] = {
+        start: Math.min(last.start, piece.start),
+        end: last.end === null || piece.end === null ? null : Math.max(last.end, piece.end),
+        claims: [...new Set([...last.claims, ...piece.claims])],
+        certainFrom: last.certainFrom,
+        certainTo: Math.max(last.certainTo, piece.certainTo),
+        tauUs: Math.min(last.tauUs, piece.tauUs),
+      };
+  }
+  return chains
+    .filter(({ certainFrom, certainTo, tauUs }) => certainTo - certainFrom > tauUs)
+    .map((chain) => ({ ...chain, certainty: "confirmed" }));
+}
+
+/** While one side is open and not seen that far, its word may only be late. */
+function isPossible({ start, claims, tauUs }: Piece, view: RouterView): boolean {
   const silentUs = silentAfterUs(view);
-  const possible = Math.min(endLatest, view.horizon) - start > Math.min(tau, silentUs);
-  // While one side is open and not seen that far, its word may only be late.
-  const settled = (a.end !== null && b.end !== null) || view.horizon - start > silentUs;
-  return possible && settled ? { ...found, certainty: "suspected" } : undefined;
+  const endLatest = Math.min(...claims.map(latest));
+  const isSettled = claims.every(({ end }) => end !== null) || view.horizon - start > silentUs;
+  return isSettled && Math.min(endLatest, view.horizon) - start > Math.min(tauUs, silentUs);
 }
 
 /** Overlaps of more than two nodes, or of one node's claims in turn, are one incident. */

@@ -13,11 +13,11 @@ import { type AdvertFrame, pcapHeader, pcapRecord } from "./frames.ts";
 import type { NodeSpec, SourceName } from "./model.ts";
 
 /** Batches go out this often. */
-const FLUSH_US = 200 * US_PER_MS;
+export const FLUSH_US = 200 * US_PER_MS;
 /** The capture looks for silence this often, and for a clock that was set. */
 const TICK_US = 100 * US_PER_MS;
 const CLOCK_STEP_US = US_PER_SECOND;
-const HEARTBEAT_US = 2 * US_PER_SECOND;
+export const HEARTBEAT_US = 2 * US_PER_SECOND;
 /** Processes are looked at this often. */
 const LOOK_US = 250 * US_PER_MS;
 export const CLUSTER = "sim";

@@ -299,6 +299,46 @@ test("a capture that bridges two masterships of a node is cut where its log and 
   expect(incidents).toEqual([]);
 });
 
+test.each([
+  ["whose first advert others hear after it is over", 2.1, 1],
+  ["with pauses as short as its masterships", 0.35, 8],
+])("so is one %s", (_, pause, times) => {
+  const masterships = Array.from({ length: times + 1 }, (_none, index) => 10 + index * pause);
+  const last = masterships.at(-1) ?? 0;
+  const incidents = splitBrains(`
+    at 0 lb1 config
+    at 0 lb2 config
+    at 3 lb1 journal MASTER
+    at 3 lb1 kernel +10.99.0.100
+    at 10 lb2 wire out seen
+    at 10.02 lb1 wire lb2 seen
+    ${masterships.map((ts) => `at ${ts} lb2 journal MASTER\nat ${ts} lb2 kernel +10.99.0.100`).join("\n")}
+    ${masterships
+      .slice(0, -1)
+      .map((ts) => `at ${ts + 0.01} lb2 journal BACKUP\nat ${ts + 0.01} lb2 kernel -10.99.0.100`)
+      .join("\n")}
+    at ${last + 0.01} lb1 journal BACKUP
+    at ${last + 0.01} lb1 kernel -10.99.0.100
+    watch lb1 lb2 to 40`);
+  expect(incidents).toEqual([]);
+});
+
+test("a third master that takes the second one's place goes on with the same split-brain", () => {
+  const incidents = splitBrains(`
+    at 0 lb1 config
+    at 0 lb2 config
+    at 0 lb3 config
+    at 1 lb1 journal MASTER
+    at 20 lb3 journal MASTER
+    at 20.95 lb2 journal MASTER
+    at 21 lb3 journal BACKUP
+    at 22 lb2 journal BACKUP
+    watch lb1 lb2 lb3 to 60`);
+  expect(incidents.map(inShort)).toMatchObject([
+    { certainty: "confirmed", nodes: ["lb1", "lb2", "lb3"], from: 20, to: 22 },
+  ]);
+});
+
 test("a second mastership of one advert, too", () => {
   const incidents = splitBrains(`
     at 0 lb1 config

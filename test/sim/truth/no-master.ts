@@ -7,6 +7,7 @@ import {
   edgeSlackUs,
   nodesOf,
   readsOf,
+  shownUs,
   TAU_INTERVALS,
   type TruthModule,
   unwatchedOf,
@@ -32,7 +33,10 @@ export const noMaster: TruthModule = {
           ...gap,
           vrid,
           open: gap.to >= run.scenario.until,
-          must: isSeen && lengthOf(gap) > thresholdUs + 2 * slackUs && !unwatched.some((one) => overlaps(one, gap)),
+          must:
+            isSeen &&
+            shownUs(gap, run.scenario) > thresholdUs + 2 * slackUs &&
+            !unwatched.some((one) => overlaps(one, gap)),
           startSlackUs: slackUs,
           endSlackUs: slackUs,
           cause: causeAt(run.scenario, gap.from),

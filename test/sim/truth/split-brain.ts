@@ -6,6 +6,7 @@ import {
   edgeSlackUs,
   nodesOf,
   readsOf,
+  shownUs,
   TAU_INTERVALS,
   type TruthModule,
   unwatchedOf,
@@ -28,7 +29,8 @@ export const splitBrain: TruthModule = {
         2,
         nodes.map((node) => actsOf(run, node, vrid, readsOf(run, node, "kernel") ? acting : ({ master }) => master)),
       ).filter(
-        (interval) => lengthOf(interval) > tauUs + 2 * slackUs && !unwatched.some((one) => overlaps(one, interval)),
+        (interval) =>
+          shownUs(interval, run.scenario) > tauUs + 2 * slackUs && !unwatched.some((one) => overlaps(one, interval)),
       );
       const all = whenAtLeast(
         2,

@@ -1,6 +1,7 @@
 import { US_PER_MS, US_PER_SECOND } from "../../../collector/core/time.ts";
 import { masterDownUs } from "../../../collector/vrrp/timers.ts";
-import type { RouterSpec } from "../model.ts";
+import { FLUSH_US, HEARTBEAT_US } from "../collector.ts";
+import type { RouterSpec, Scenario } from "../model.ts";
 import type { Act } from "../host.ts";
 import type { Run } from "../simulate.ts";
 import type { Interval } from "./intervals.ts";
@@ -29,6 +30,13 @@ export interface TruthModule {
 export const TAU_INTERVALS = 1.5;
 /** What the sources lag behind what they tell of, and a network behind its sender. */
 export const LAG_US = 50 * US_PER_MS;
+
+/** A collector says this often at least that it lives, give or take a batch: what is so at the end is seen until then. */
+const SEEN_LAG_US = HEARTBEAT_US + FLUSH_US;
+
+/** How much of it the collectors can show. */
+export const shownUs = ({ from, to }: Interval, { until }: Scenario): number =>
+  Math.min(to, until - SEEN_LAG_US) - from;
 
 /** When a node was something to a router. */
 export function actsOf({ edges, scenario }: Run, node: string, vrid: number, is: (act: Act) => boolean): Interval[] {
