@@ -202,6 +202,9 @@ interface AppParts {
 /** Longest that a client may take to send a request, milliseconds: a batch over a slow line, not one that never ends. */
 const REQUEST_MS_MAX = 60_000;
 
+/** Addresses of the web's pages beside its root: all are the same file, which knows what to show. */
+const PAGES = ["/timeline", "/incidents", "/incidents/:id"];
+
 async function buildApp({ config, deps, store, engine, live, metrics, onStored }: AppParts): Promise<FastifyInstance> {
   // Unknown query fields are refused, not dropped in silence.
   const app = Fastify({
@@ -247,8 +250,11 @@ async function buildApp({ config, deps, store, engine, live, metrics, onStored }
     live.register(scope);
     scope.get("/api/v1/openapi.json", { schema: { summary: "This description" } }, () => app.swagger());
   });
-  if (existsSync(deps.webRoot)) await app.register(fastifyStatic, { root: deps.webRoot });
-  else
+  if (existsSync(deps.webRoot)) {
+    await app.register(fastifyStatic, { root: deps.webRoot });
+    for (const path of PAGES)
+      app.get(path, { schema: { hide: true } }, (_request, reply) => reply.sendFile("index.html"));
+  } else
     app.get("/", { schema: { hide: true } }, (_request, reply) =>
       reply.type("text/plain").send("The web timeline is not built: npm run build:web. The API is under /api/v1.\n"),
     );

@@ -7,10 +7,12 @@ import type {
   NodeSummary,
   Problem,
   RouterSummary,
+  ServiceSummary,
   Timeline,
 } from "../server/api/types.ts";
 import { clockOffsetMs } from "./clock.ts";
 import type { Range } from "./range.ts";
+import { words } from "./text/language.ts";
 
 /** Most ids in one question for events. */
 const IDS_MAX = 100;
@@ -44,17 +46,18 @@ async function get<T>(
     });
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw new ApiError("The server cannot be reached.");
+    throw new ApiError(words().shell.unreachable);
   }
   offsetMs = clockOffsetMs(response.headers.get("date"), Date.now());
   if (response.ok) return (await response.json()) as T;
   const problem = (await response.json().catch(() => undefined)) as Problem | undefined;
-  throw new ApiError(problem ? `${problem.title}: ${problem.detail}` : `The server answered ${response.status}.`);
+  throw new ApiError(problem ? `${problem.title}: ${problem.detail}` : words().shell.answered(response.status));
 }
 
 export const api = {
   routers: () => get<readonly RouterSummary[]>("routers"),
   nodes: () => get<readonly NodeSummary[]>("nodes"),
+  services: () => get<readonly ServiceSummary[]>("services"),
   incidents: () => get<readonly Incident[]>("incidents"),
   incident: (id: string) => get<Incident>(`incidents/${encodeURIComponent(id)}`),
   timeline: (router: string, { from, to }: Range, signal?: AbortSignal) =>

@@ -1,25 +1,78 @@
 import type { Range } from "./range.ts";
+import { isZone, type Zone } from "./time.ts";
 
-/** What the address shows: exactly what is seen, so that it can be handed on. */
-export interface Place {
+/** What the timeline shows: exactly what is seen, so that it can be handed on. */
+export interface TimelinePlace {
+  readonly page: "timeline";
   readonly router: string | null;
   /** null: following live. */
   readonly range: Range | null;
   readonly incident: string | null;
+  /** null: the reader's own choice. */
+  readonly zone: Zone | null;
 }
 
-export function readPlace(search: string): Place {
+/** What the address shows. */
+export type Place =
+  | { readonly page: "overview" }
+  | TimelinePlace
+  | { readonly page: "incidents" }
+  | { readonly page: "incident"; readonly id: string };
+
+const INCIDENT = /^[0-9a-f]{32}$/;
+
+/**
+ * A path that is no page, or an id that is none, shows the overview. Links of the mails and webhooks of older versions lead
+ * to the root: `/?router=…&incident=…`.
+ */
+export function readPlace(path: string, search: string): Place {
   const params = new URLSearchParams(search);
+  const [page = "", id = "", ...rest] = path.split("/").slice(1);
+  if (rest.length > 0) return { page: "overview" };
+  switch (page) {
+    case "timeline":
+      return timelineOf(params);
+    case "incidents":
+      if (id === "") return { page: "incidents" };
+      return INCIDENT.test(id) ? { page: "incident", id } : { page: "incidents" };
+    default: {
+      const timeline = timelineOf(params);
+      if (timeline.incident !== null && timeline.range === null) return { page: "incident", id: timeline.incident };
+      const isTimeline = timeline.router !== null || timeline.range !== null || timeline.incident !== null;
+      return isTimeline ? timeline : { page: "overview" };
+    }
+  }
+}
+
+function timelineOf(params: URLSearchParams): TimelinePlace {
   const from = instant(params.get("from"));
   const to = instant(params.get("to"));
+  const incident = params.get("incident") ?? "";
+  const zone = params.get("zone");
   return {
+    page: "timeline",
     router: params.get("router"),
     range: from !== null && to !== null && from < to ? { from, to } : null,
-    incident: /^[0-9a-f]{32}$/.test(params.get("incident") ?? "") ? params.get("incident") : null,
+    incident: INCIDENT.test(incident) ? incident : null,
+    zone: zone !== null && isZone(zone) ? zone : null,
   };
 }
 
-export function writePlace({ router, range, incident }: Place): string {
+/** The address that shows it. */
+export function hrefOf(place: Place): string {
+  switch (place.page) {
+    case "overview":
+      return "/";
+    case "incidents":
+      return "/incidents";
+    case "incident":
+      return `/incidents/${place.id}`;
+    case "timeline":
+      return `/timeline${queryOf(place)}`;
+  }
+}
+
+function queryOf({ router, range, incident, zone }: TimelinePlace): string {
   const params = new URLSearchParams();
   if (router !== null) params.set("router", router);
   if (range) {
@@ -27,9 +80,19 @@ export function writePlace({ router, range, incident }: Place): string {
     params.set("to", String(range.to));
   }
   if (incident !== null) params.set("incident", incident);
+  if (zone !== null) params.set("zone", zone);
   const text = params.toString();
   return text === "" ? "" : `?${text}`;
 }
+
+/** The live timeline of a router. */
+export const timelinePlace = (router: string | null): TimelinePlace => ({
+  page: "timeline",
+  router,
+  range: null,
+  incident: null,
+  zone: null,
+});
 
 function instant(text: string | null): number | null {
   if (text === null || !/^\d{1,16}$/.test(text)) return null;

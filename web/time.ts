@@ -1,21 +1,80 @@
-/** Which clock the reader thinks in. */
-export type Zone = "browser" | "utc";
+/** Which clock the reader thinks in: the browser's, UTC, or that of a named zone, as a node has it: `Europe/Berlin`. */
+export type Zone = string;
+export const BROWSER: Zone = "browser";
+export const UTC: Zone = "utc";
+
+/** Whether times can be shown in it. */
+export function isZone(zone: string): boolean {
+  if (zone === BROWSER || zone === UTC) return true;
+  try {
+    return formatOf(zone) !== undefined;
+  } catch {
+    return false;
+  }
+}
 
 const pad = (value: number, width = 2): string => String(value).padStart(width, "0");
 
-function partsOf(us: number, zone: Zone): { date: string; time: string } {
+interface Parts {
+  readonly date: string;
+  readonly time: string;
+}
+
+function partsOf(us: number, zone: Zone): Parts {
   const at = new Date(Math.floor(us / 1000));
-  const utc = zone === "utc";
-  const date = utc
-    ? [at.getUTCFullYear(), at.getUTCMonth() + 1, at.getUTCDate()]
-    : [at.getFullYear(), at.getMonth() + 1, at.getDate()];
-  const time = utc
-    ? [at.getUTCHours(), at.getUTCMinutes(), at.getUTCSeconds()]
-    : [at.getHours(), at.getMinutes(), at.getSeconds()];
-  return {
-    date: `${date[0]}-${pad(date[1] ?? 0)}-${pad(date[2] ?? 0)}`,
-    time: time.map((value) => pad(value)).join(":"),
-  };
+  if (zone === BROWSER)
+    return partsFrom(at.getFullYear(), at.getMonth() + 1, at.getDate(), [
+      at.getHours(),
+      at.getMinutes(),
+      at.getSeconds(),
+    ]);
+  const shown = zone === UTC ? at : new Date(at.getTime() - offsetIn(zone, us) * 60_000);
+  return partsFrom(shown.getUTCFullYear(), shown.getUTCMonth() + 1, shown.getUTCDate(), [
+    shown.getUTCHours(),
+    shown.getUTCMinutes(),
+    shown.getUTCSeconds(),
+  ]);
+}
+
+const partsFrom = (year: number, month: number, day: number, time: readonly number[]): Parts => ({
+  date: `${year}-${pad(month)}-${pad(day)}`,
+  time: time.map((value) => pad(value)).join(":"),
+});
+
+const formats = new Map<string, Intl.DateTimeFormat>();
+
+/** @throws {RangeError} when the browser knows no such zone */
+function formatOf(zone: Zone): Intl.DateTimeFormat {
+  let format = formats.get(zone);
+  if (!format) {
+    format = new Intl.DateTimeFormat("en-US", {
+      timeZone: zone,
+      hourCycle: "h23",
+      year: "numeric",
+      month: "numeric",
+      day: "numeric",
+      hour: "numeric",
+      minute: "numeric",
+      second: "numeric",
+    });
+    formats.set(zone, format);
+  }
+  return format;
+}
+
+/** Minutes from a zone's time to UTC at an instant, as `Date` counts them: negative in the east. */
+export function offsetIn(zone: Zone, us: number): number {
+  if (zone === UTC) return 0;
+  const ms = Math.floor(us / MS);
+  if (zone === BROWSER) return new Date(ms).getTimezoneOffset();
+  const parts = new Map(
+    formatOf(zone)
+      .formatToParts(ms)
+      .map(({ type, value }) => [type, Number(value)]),
+  );
+  const part = (type: Intl.DateTimeFormatPartTypes): number => parts.get(type) ?? 0;
+  const local = Date.UTC(part("year"), part("month") - 1, part("day"), part("hour"), part("minute"), part("second"));
+  return Math.round((Math.floor(ms / 1000) * 1000 - local) / 60_000);
 }
 
 /** `2026-11-24 10:53:23`. @param us epoch microseconds */
@@ -30,14 +89,10 @@ export function formatMicros(us: number, zone: Zone): string {
 }
 
 /** `UTC`, `UTC+01:00`. @param offsetMinutes minutes from the reader's time to UTC, as `Date` counts them: negative in the east */
-export function formatZone(us: number, zone: Zone, offsetMinutes = browserOffset(us)): string {
-  if (zone === "utc" || offsetMinutes === 0) return "UTC";
+export function formatZone(us: number, zone: Zone, offsetMinutes = offsetIn(zone, us)): string {
+  if (zone === UTC || offsetMinutes === 0) return "UTC";
   const minutes = Math.abs(offsetMinutes);
   return `UTC${offsetMinutes < 0 ? "+" : "-"}${pad(Math.floor(minutes / 60))}:${pad(minutes % 60)}`;
-}
-
-function browserOffset(us: number): number {
-  return new Date(Math.floor(us / MS)).getTimezoneOffset();
 }
 
 const MS = 1000;
@@ -73,11 +128,17 @@ const LONG_STEP = 30 * DAY;
  * @param most      how many there is room for
  * @param offsetAt  minutes from the reader's time to UTC at an instant, as `Date` counts them
  */
-export function timeTicks(from: number, to: number, most: number, zone: Zone, offsetAt = browserOffset): number[] {
+export function timeTicks(
+  from: number,
+  to: number,
+  most: number,
+  zone: Zone,
+  offsetAt = (us: number): number => offsetIn(zone, us),
+): number[] {
   const room = Math.max(1, most);
   const step =
     STEPS.find((candidate) => (to - from) / candidate <= room) ?? Math.ceil((to - from) / room / LONG_STEP) * LONG_STEP;
-  const offsetOf = (us: number): number => (zone === "utc" ? 0 : offsetAt(us) * 60 * S);
+  const offsetOf = (us: number): number => (zone === UTC ? 0 : offsetAt(us) * 60 * S);
   const first = offsetOf(from);
   const ticks: number[] = [];
   for (let local = Math.ceil((from - first) / step) * step; local + first <= to; local += step) {

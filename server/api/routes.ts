@@ -16,7 +16,7 @@ const ADVERT_BUCKETS = 600;
 
 export interface ApiDeps {
   readonly store: Store;
-  readonly engine: Pick<DetectionEngine, "routers" | "lanes" | "services" | "incidents" | "nodes">;
+  readonly engine: Pick<DetectionEngine, "routers" | "lanes" | "services" | "servicesNow" | "incidents" | "nodes">;
   readonly metrics: Metrics;
 }
 
@@ -37,6 +37,16 @@ export function apiRoutes(app: FastifyInstance, { store, engine, metrics }: ApiD
     "/api/v1/nodes",
     { schema: { summary: "Nodes, and what their collectors read", response: Answers.nodes } },
     () => engine.nodes(),
+  );
+  app.get(
+    "/api/v1/services",
+    {
+      schema: {
+        summary: "Virtual servers, and whether they and the real servers behind them are up, by each node's word",
+        response: Answers.services,
+      },
+    },
+    () => engine.servicesNow(),
   );
   app.get("/api/v1/incidents", { schema: { summary: "Incidents, newest first", response: Answers.incidents } }, () =>
     [...engine.incidents()].sort((a, b) => b.start - a.start),

@@ -10,7 +10,17 @@ import {
   type SourceStatus,
 } from "../../collector/events/event.ts";
 import { CERTAINTIES, INCIDENT_KINDS, type Incident, SEVERITIES, STORY_MAX_CHARS } from "../detect/incident.ts";
-import { BAR_STATES, MASTERSHIP_ENDS, type Lane, type ServiceLane, type VirtualRouter } from "../detect/view.ts";
+import { REDUNDANCIES } from "../detect/redundancy.ts";
+import type { ServiceSummary } from "../detect/summary.ts";
+import {
+  BAR_STATES,
+  INSTANCE_STATES,
+  type Lane,
+  MASTERSHIP_ENDS,
+  SERVICE_STATES,
+  type ServiceLane,
+  type VirtualRouter,
+} from "../detect/view.ts";
 import type { AdvertBucket, Delivery, EventPage, NodeSummary, Problem, RouterSummary, Timeline } from "./types.ts";
 
 /**
@@ -140,6 +150,20 @@ const RouterSummaryFields = {
   ...VirtualRouterFields,
   masters: Strings,
   since: orNull(Instant),
+  before: orNull(Type.Object({ node: Type.String(), until: Instant, ended: orNull(oneOf(MASTERSHIP_ENDS)) }, closed)),
+  redundancy: oneOf(REDUNDANCIES),
+  members: Type.Array(
+    Type.Object(
+      {
+        node: Type.String(),
+        state: orNull(oneOf(INSTANCE_STATES)),
+        since: orNull(Instant),
+        able: orNull(Type.Boolean()),
+        why: orNull(Type.String()),
+      },
+      closed,
+    ),
+  ),
   openIncidents: Type.Array(IncidentId),
   firstEventTs: Instant,
   lastEventTs: Instant,
@@ -190,7 +214,34 @@ const SourceStatusT = Type.Object(
   closed,
 );
 const NodeSummaryT = Type.Object(
-  { cluster: Type.String(), node: Type.String(), lastSeenTs: Instant, sources: Type.Array(SourceStatusT) },
+  {
+    cluster: Type.String(),
+    node: Type.String(),
+    lastSeenTs: Instant,
+    sources: Type.Array(SourceStatusT),
+    version: orNull(Type.String()),
+    startedTs: orNull(Instant),
+    stoppedTs: orNull(Instant),
+    clock: orNull(
+      Type.Object(
+        { offsetUs: Type.Integer(), boundUs: Duration, reference: orNull(Type.String()), ts: Instant },
+        closed,
+      ),
+    ),
+  },
+  closed,
+);
+const ServiceWords = Type.Array(
+  Type.Object({ node: Type.String(), source: oneOf(SOURCES), state: oneOf(SERVICE_STATES), since: Instant }, closed),
+);
+const ServiceSummaryT = Type.Object(
+  {
+    cluster: Type.String(),
+    virtualServer: Type.String(),
+    routers: Strings,
+    words: ServiceWords,
+    realServers: Type.Array(Type.Object({ realServer: Type.String(), words: ServiceWords }, closed)),
+  },
   closed,
 );
 const DeliveryT = Type.Object(
@@ -248,6 +299,7 @@ export const SHARED_SCHEMAS: Readonly<Record<string, TSchema>> = {
   ServiceLane: ServiceLaneT,
   AdvertBucket: AdvertBucketT,
   NodeSummary: NodeSummaryT,
+  ServiceSummary: ServiceSummaryT,
   Delivery: DeliveryT,
   Problem: ProblemT,
   Timeline: TimelineT,
@@ -269,6 +321,7 @@ const answers = (schema: TSchema) => ({
 export const Answers = {
   routers: answers(Type.Array(ref("RouterSummary", RouterSummaryT))),
   nodes: answers(Type.Array(ref("NodeSummary", NodeSummaryT))),
+  services: answers(Type.Array(ref("ServiceSummary", ServiceSummaryT))),
   incidents: answers(Type.Array(ref("Incident", IncidentT))),
   incident: answers(ref("Incident", IncidentT)),
   timeline: answers(ref("Timeline", TimelineT)),
@@ -303,6 +356,7 @@ interface Agreement {
   readonly advertBucket: Row<typeof AdvertBucketT, AdvertBucket>;
   readonly sourceStatus: Row<typeof SourceStatusT, SourceStatus>;
   readonly nodeSummary: Row<typeof NodeSummaryT, NodeSummary>;
+  readonly serviceSummary: Row<typeof ServiceSummaryT, ServiceSummary>;
   readonly delivery: Row<typeof DeliveryT, Delivery>;
   readonly problem: Row<typeof ProblemT, Problem>;
   readonly eventPage: Row<typeof EventPageT, EventPage>;
@@ -319,6 +373,7 @@ interface Agreement {
   advertBucket: true,
   sourceStatus: true,
   nodeSummary: true,
+  serviceSummary: true,
   delivery: true,
   problem: true,
   eventPage: true,

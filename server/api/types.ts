@@ -1,18 +1,18 @@
 /** What the API answers; the web imports these types and nothing else of the server. All instants are epoch microseconds. */
 import type { Event, SourceStatus } from "../../collector/events/event.ts";
+import type { NodeClock } from "../detect/collector-news.ts";
 import type { Incident } from "../detect/incident.ts";
+import type { RouterNow } from "../detect/summary.ts";
 import type { Lane, ServiceLane, VirtualRouter } from "../detect/view.ts";
 
 export type { Event, EventKind, SourceStatus } from "../../collector/events/event.ts";
 export type { Certainty, Evidence, Incident, IncidentKind, Severity } from "../detect/incident.ts";
+export type { Redundancy, RouterMember } from "../detect/redundancy.ts";
+export type { ServiceSummary, ServiceWord } from "../detect/summary.ts";
 export type { Bar, BarState, Lane, ServiceLane, VirtualRouter } from "../detect/view.ts";
 
 /** GET /api/v1/routers */
-export interface RouterSummary extends VirtualRouter {
-  /** Nodes that act as master now, as far as is known. */
-  readonly masters: readonly string[];
-  readonly since: number | null;
-  readonly openIncidents: readonly string[];
+export interface RouterSummary extends VirtualRouter, RouterNow {
   readonly firstEventTs: number;
   readonly lastEventTs: number;
 }
@@ -47,6 +47,13 @@ export interface NodeSummary {
   readonly node: string;
   readonly lastSeenTs: number;
   readonly sources: readonly SourceStatus[];
+  /** The collector's, and since when it runs; null when it has not said so. */
+  readonly version: string | null;
+  readonly startedTs: number | null;
+  /** It was stopped in order, and has not begun again. */
+  readonly stoppedTs: number | null;
+  /** null when nobody has compared it. */
+  readonly clock: NodeClock | null;
 }
 
 /** GET /api/v1/events?ids=… or ?node&from&to&limit, GET /api/v1/adverts?router&from&to&limit */

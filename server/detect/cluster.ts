@@ -2,6 +2,7 @@ import type { Event, EventOf, Family, MailSettings, SourceStatus } from "../../c
 import type { NodeSummary, RouterSummary } from "../api/types.ts";
 import { type NodeReading, type NodeView, readNode } from "./claims.ts";
 import { ClockBook, originalOf } from "./clocks.ts";
+import { CollectorNews } from "./collector-news.ts";
 import { concludeCluster, concludeNode, concludeRouter, type Scene, servicesOf, viewRouter } from "./conclude.ts";
 import { DETECTION_KINDS, readEvidence } from "./evidence.ts";
 import type { Incident, IncidentDraft } from "./incident.ts";
@@ -10,7 +11,7 @@ import { LifeSigns, lifeSigns } from "./life-signs.ts";
 import { type DetectionLimits, type DetectionOptions, SETTLED_US } from "./options.ts";
 import { eventsBetween } from "./order.ts";
 import { CLOSES_BY_TIME } from "./registry.ts";
-import { identify, type Identity, IdentityFacts } from "./routers.ts";
+import { identify, type Identity, IdentityFacts, type RouterIdentity } from "./routers.ts";
 import { isTelling, type NodeServices, serviceLanes } from "./services.ts";
 import {
   cutOf,
@@ -22,6 +23,7 @@ import {
   Stretch,
   type StretchSizes,
 } from "./stretch.ts";
+import { isAt, nowOf, type ServiceSummary, servicesNow } from "./summary.ts";
 import type { Lane, ServiceLane, VirtualRouter } from "./view.ts";
 
 interface NodeState {
@@ -35,6 +37,7 @@ interface NodeState {
   /** The server's newest word that it hears nothing of the node. */
   unheard: EventOf<"collector.unheard"> | null;
   newestStatus: { readonly ts: number; readonly id: string; readonly sources: readonly SourceStatus[] } | null;
+  readonly news: CollectorNews;
 }
 
 /** What is concluded in the newest stretch of one subject: a router, a node, or the cluster's services. */
@@ -142,6 +145,7 @@ export class Cluster {
       this.noteSilence(state, seen);
       return;
     }
+    state.news.learn(seen);
     const from = this.clocks.learn(seen);
     if (from !== undefined) this.redate(state, from);
     const event = this.clocks.correct(seen);
@@ -216,7 +220,16 @@ export class Cluster {
     if (!state) {
       const timeOf = (ts: number, secondPass: boolean): number => this.clocks.timeOf(node, ts, secondPass);
       const [heartbeats, others] = [new LifeSigns(timeOf), new LifeSigns(timeOf)];
-      state = { node, watchedTo: 0, concludedTo: 0, heartbeats, others, unheard: null, newestStatus: null };
+      state = {
+        node,
+        watchedTo: 0,
+        concludedTo: 0,
+        heartbeats,
+        others,
+        unheard: null,
+        newestStatus: null,
+        news: new CollectorNews(),
+      };
       this.states.set(node, state);
     }
     return state;
@@ -640,30 +653,21 @@ export class Cluster {
   summaries(open: readonly Incident[]): RouterSummary[] {
     return this.routers().map((router) => {
       const nodes = this.viewsOf(router.id);
-      const claims = nodes.flatMap((node) => node.claims);
-      const masters = claims.filter(({ end }) => end === null);
-      const ends = claims.map(({ end }) => end).filter((end) => end !== null);
       const instants = nodes.flatMap(({ lane }) => instantsOf(lane));
-      const isMember = (node: string): boolean => nodes.some((view) => view.node === node);
       return {
         ...router,
-        masters: [...new Set(masters.map(({ node }) => node))].sort(),
-        since:
-          masters.length > 0
-            ? Math.max(...masters.map(({ start }) => start))
-            : ends.length > 0
-              ? Math.max(...ends)
-              : null,
-        openIncidents: open
-          .filter(
-            ({ subject }) =>
-              subject.router === router.id || (subject.router === undefined && subject.nodes.some(isMember)),
-          )
-          .map(({ id }) => id),
+        ...nowOf(nodes, this.identity.routers.get(router.id) as RouterIdentity, this.horizon, open),
         firstEventTs: this.firstInstant(router.id) ?? Math.min(this.horizon, ...instants),
         lastEventTs: instants.length > 0 ? Math.max(...instants) : this.horizon,
       };
     });
+  }
+
+  services(): ServiceSummary[] {
+    const configured = [...this.states.keys()].flatMap(
+      (node) => this.facts.configs.get(node)?.at(-1)?.virtualServers ?? [],
+    );
+    return servicesNow(this.name, servicesOf(this.readings), configured, this.routers());
   }
 
   private firstInstant(routerId: string): number | undefined {
@@ -677,11 +681,12 @@ export class Cluster {
   nodes(): NodeSummary[] {
     return [...this.states.values()]
       .sort((a, b) => (a.node < b.node ? -1 : 1))
-      .map(({ node, watchedTo, newestStatus }) => ({
+      .map(({ node, watchedTo, newestStatus, news }) => ({
         cluster: this.name,
         node,
         lastSeenTs: watchedTo,
         sources: newestStatus?.sources ?? [],
+        ...news.about(),
       }));
   }
 
@@ -694,9 +699,6 @@ export class Cluster {
     return [...new Map(settings.map((mail) => [JSON.stringify(mail), mail])).values()];
   }
 }
-
-/** A virtual server is `[address]:port`, and a router's address may have a prefix length. */
-const isAt = (virtualServer: string, vip: string): boolean => virtualServer.startsWith(`[${vip.split("/")[0]}]:`);
 
 /** Event time of the newest that any of them tells of. */
 function newestOf(nodes: readonly NodeView[]): number {

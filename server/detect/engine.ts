@@ -11,6 +11,7 @@ import {
 } from "./options.ts";
 import { IncidentBook } from "./reconcile.ts";
 import { STRETCH_SIZES, type StretchSizes } from "./stretch.ts";
+import type { ServiceSummary } from "./summary.ts";
 import type { Lane, ServiceLane, VirtualRouter } from "./view.ts";
 
 export interface Detection {
@@ -35,6 +36,8 @@ export interface DetectionEngine {
   routers(): readonly RouterSummary[];
   lanes(routerId: string): readonly Lane[];
   services(routerId: string): readonly ServiceLane[];
+  /** Virtual servers of all clusters, as they are now. */
+  servicesNow(): readonly ServiceSummary[];
   /** All but the withdrawn ones, oldest first. */
   incidents(): readonly Incident[];
   nodes(): readonly NodeSummary[];
@@ -115,6 +118,7 @@ export function createDetectionEngine(
         .flatMap(({ cluster, book }) => cluster.summaries(book.living().filter(({ status }) => status === "open"))),
     lanes: (routerId) => clusters.all().flatMap(({ cluster }) => cluster.lanes(routerId)),
     services: (routerId) => clusters.all().flatMap(({ cluster }) => cluster.serviceLanes(routerId)),
+    servicesNow: () => clusters.all().flatMap(({ cluster }) => cluster.services()),
     incidents: () => living().sort(compareDrafts),
     nodes: () => clusters.all().flatMap(({ cluster }) => cluster.nodes()),
     crowdedVrids: () => clusters.all().reduce((sum, { cluster }) => sum + cluster.crowdedVrids(), 0),

@@ -1,8 +1,9 @@
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import type { Bar, Delivery, Event, EventKind, Incident, RouterSummary } from "../../server/api/types.ts";
 import { api } from "../api.ts";
 import type { Target } from "../charts/lanes.ts";
 import { formatDateTime, formatDuration, formatMicros, type Zone } from "../time.ts";
+import { useAsked } from "./shared.tsx";
 
 /** Adverts listed around a bar's beginning or an incident's start: the nearest. */
 const ADVERTS_SHOWN = 60;
@@ -58,28 +59,7 @@ export function EvidencePanel({ target, router, incidents, zone, onClose }: Prop
   );
 }
 
-/** Asks once, and again when what it depends on changes. */
-function useAsked<T>(
-  ask: () => Promise<T>,
-  on: readonly unknown[],
-): { readonly value: T | null; readonly trouble: string | null } {
-  const [state, setState] = useState<{ value: T | null; trouble: string | null }>({ value: null, trouble: null });
-  useEffect(() => {
-    let isWanted = true;
-    ask().then(
-      (value) => isWanted && setState({ value, trouble: null }),
-      (error: unknown) =>
-        isWanted &&
-        setState(({ value }) => ({ value, trouble: error instanceof Error ? error.message : String(error) })),
-    );
-    return () => {
-      isWanted = false;
-    };
-  }, on);
-  return state;
-}
-
-function IncidentEvidence({
+export function IncidentEvidence({
   id,
   listed,
   router,

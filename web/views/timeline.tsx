@@ -1,225 +1,194 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import type { Timeline } from "../../server/api/types.ts";
-import { AdvertsChart } from "../charts/adverts.ts";
-import { LanesChart, lanesHeight, type LanesView, type Target } from "../charts/lanes.ts";
-import { type Strip, stripsOf } from "../charts/strips.ts";
-import { pan, type Range, zoom } from "../range.ts";
-import { formatDateTime, formatDuration, type Zone } from "../time.ts";
+import { api, serverNowUs } from "../api.ts";
+import type { Target } from "../charts/lanes.ts";
+import type { TimelinePlace } from "../location.ts";
+import { around, asked, LIVE_SPAN_US, liveRange, pan, type Range, zoom } from "../range.ts";
+import { words } from "../text/language.ts";
+import { BROWSER, formatDateTime, formatZone } from "../time.ts";
+import { EvidencePanel } from "./evidence.tsx";
+import { LanesView } from "./lanes.tsx";
+import { sentenceOf, useScene } from "./shared.tsx";
+
+/** The live view moves on this often, milliseconds. */
+const TICK_MS = 1_000;
+/** A burst of wheel turns asks once, milliseconds. */
+const SETTLE_MS = 60;
 
 interface Props {
-  readonly timeline: Timeline | null;
-  readonly range: Range;
-  readonly zone: Zone;
-  readonly now: number;
-  readonly selected: Target | null;
-  readonly onRange: (range: Range) => void;
-  readonly onSelect: (target: Target) => void;
-  readonly onKey: (event: KeyboardEvent) => void;
+  readonly place: TimelinePlace;
+  /** Changes when the server may have something new. */
+  readonly news: number;
+  readonly onPlace: (place: TimelinePlace) => void;
 }
 
-/** A pointer that moved less than this has clicked and not dragged, pixels. */
-const CLICK_SLOP = 4;
-/** Bars listed in the table: more than anyone reads, and few enough to be laid out every second. */
-const TABLE_ROWS_MAX = 500;
+export function TimelinePage({ place, news, onPlace }: Props) {
+  const { routers, incidents, zone, now } = useScene();
+  const [routerId, setRouterId] = useState<string | null>(place.router);
+  const [live, setLive] = useState(place.range === null);
+  const [range, setRange] = useState<Range>(() => place.range ?? liveRange(serverNowUs(), LIVE_SPAN_US));
+  const [timeline, setTimeline] = useState<Timeline | null>(null);
+  const [trouble, setTrouble] = useState<string | null>(null);
+  const [selected, setSelected] = useState<Target | null>(
+    place.incident === null ? null : { kind: "incident", id: place.incident },
+  );
+  const broughtToIncident = useRef(place.range !== null || place.incident === null);
+  const router = routers?.find(({ id }) => id === routerId) ?? routers?.[0] ?? null;
 
-export function TimelineView({ timeline, range, zone, now, selected, onRange, onSelect, onKey }: Props) {
-  const lanesCanvas = useRef<HTMLCanvasElement>(null);
-  const advertsCanvas = useRef<HTMLCanvasElement>(null);
-  const lanes = useRef<LanesChart | null>(null);
-  const adverts = useRef<AdvertsChart | null>(null);
-  const drag = useRef<{ x: number; range: Range; moved: boolean } | null>(null);
-  const [scheme, setScheme] = useState(0);
-  const [isTableOpen, setTableOpen] = useState(false);
-
-  const view: LanesView = {
-    strips: stripsOf(timeline?.lanes ?? [], timeline?.services ?? []),
-    incidents: timeline?.incidents ?? [],
-    range,
-    zone,
-    now,
-    selected,
-  };
-
-  useEffect(() => {
-    if (lanesCanvas.current) lanes.current = new LanesChart(lanesCanvas.current, view);
-    if (advertsCanvas.current) adverts.current = new AdvertsChart(advertsCanvas.current, { buckets: [], range, zone });
-    const dark = matchMedia("(prefers-color-scheme: dark)");
-    const onScheme = (): void => setScheme((count) => count + 1);
-    dark.addEventListener("change", onScheme);
-    return () => {
-      dark.removeEventListener("change", onScheme);
-      lanes.current?.destroy();
-      adverts.current?.destroy();
-    };
+  /** What the timeline should show, for those who ask later. */
+  const wanted = useRef({ router: router?.id ?? null, range });
+  wanted.current = { router: router?.id ?? null, range };
+  const asking = useRef<AbortController | null>(null);
+  const load = useCallback(async () => {
+    const { router: id, range: seen } = wanted.current;
+    if (id === null) return;
+    asking.current?.abort();
+    const abort = new AbortController();
+    asking.current = abort;
+    try {
+      const answer = await api.timeline(id, asked(seen), abort.signal);
+      if (abort.signal.aborted) return;
+      setTimeline(answer);
+      setTrouble(null);
+    } catch (error) {
+      if (!abort.signal.aborted) setTrouble(sentenceOf(error));
+    }
   }, []);
 
-  useEffect(() => {
-    lanes.current?.show(view);
-    adverts.current?.show({ buckets: timeline?.adverts ?? [], range, zone });
-  }, [timeline, range.from, range.to, zone, now, selected, scheme]);
+  useEffect(() => void load(), [news, load]);
 
-  // Preact would add a passive listener, which cannot keep the page from scrolling.
   useEffect(() => {
-    const canvas = lanesCanvas.current;
-    const onWheel = (event: WheelEvent): void => {
-      if (!lanes.current || (!event.ctrlKey && Math.abs(event.deltaY) < Math.abs(event.deltaX))) return;
-      event.preventDefault();
-      onRange(zoom(range, event.deltaY > 0 ? 1.25 : 0.8, lanes.current.shareAt(event.offsetX)));
+    const timer = setInterval(() => {
+      if (live) setRange(({ from, to }) => liveRange(serverNowUs(), to - from));
+    }, TICK_MS);
+    return () => clearInterval(timer);
+  }, [live]);
+
+  useEffect(() => {
+    const timer = setTimeout(() => void load(), SETTLE_MS);
+    return () => clearTimeout(timer);
+  }, [router?.id, live ? 0 : range.from, live ? 0 : range.to, range.to - range.from]);
+
+  useEffect(() => {
+    onPlace({
+      page: "timeline",
+      router: router?.id ?? routerId,
+      range: live ? null : range,
+      incident: selected?.kind === "incident" ? selected.id : null,
+      zone: zone === BROWSER ? null : zone,
+    });
+  }, [router?.id, live, live ? 0 : range.from, live ? 0 : range.to, selected, zone]);
+
+  const look = useCallback((next: Range) => {
+    setLive(false);
+    setRange(next);
+  }, []);
+
+  // A link to an incident shows the time of the incident.
+  useEffect(() => {
+    if (broughtToIncident.current || selected?.kind !== "incident") return;
+    const incident = incidents.find(({ id }) => id === selected.id);
+    if (!incident) return;
+    broughtToIncident.current = true;
+    if (incident.subject.router !== undefined) setRouterId(incident.subject.router);
+    look(around(incident.start, incident.end, serverNowUs()));
+  }, [incidents, selected, look]);
+
+  const goLive = (): void => {
+    setLive(true);
+    setRange(liveRange(serverNowUs(), LIVE_SPAN_US));
+  };
+
+  const onKey = (event: KeyboardEvent): void => {
+    const steps: Readonly<Record<string, (r: Range) => Range>> = {
+      ArrowLeft: (r) => pan(r, -0.2),
+      ArrowRight: (r) => pan(r, 0.2),
+      "+": (r) => zoom(r, 0.5, 0.5),
+      "=": (r) => zoom(r, 0.5, 0.5),
+      "-": (r) => zoom(r, 2, 0.5),
     };
-    canvas?.addEventListener("wheel", onWheel, { passive: false });
-    return () => canvas?.removeEventListener("wheel", onWheel);
-  }, [range, onRange]);
-
-  const onDown = (event: PointerEvent): void => {
-    lanesCanvas.current?.setPointerCapture(event.pointerId);
-    drag.current = { x: event.offsetX, range, moved: false };
-  };
-  const onMove = (event: PointerEvent): void => {
-    const started = drag.current;
-    const canvas = lanesCanvas.current;
-    if (!lanes.current || !canvas) return;
-    if (!started) {
-      canvas.classList.toggle("over", lanes.current.targetAt(event.offsetX, event.offsetY) !== null);
-      return;
-    }
-    if (!started.moved && Math.abs(event.offsetX - started.x) < CLICK_SLOP) return;
-    started.moved = true;
-    onRange(pan(started.range, lanes.current.shareAt(started.x) - lanes.current.shareAt(event.offsetX)));
-  };
-  const onUp = (event: PointerEvent): void => {
-    const started = drag.current;
-    drag.current = null;
-    if (!started || started.moved) return;
-    const target = lanes.current?.targetAt(event.offsetX, event.offsetY);
-    if (target) onSelect(target);
+    const step = steps[event.key];
+    if (!step) return;
+    event.preventDefault();
+    look(step(range));
   };
 
+  const text = words().timeline;
+  if (routers === null) return <p class="muted">{words().shell.asking}</p>;
+  if (!router) return <p class="muted">{words().overview.noRouter}</p>;
   return (
-    <>
-      <div class="canvas lanes" ref={(box) => box?.style.setProperty("height", `${lanesHeight(view.strips)}px`)}>
-        <canvas
-          ref={lanesCanvas}
-          tabIndex={0}
-          role="img"
-          aria-label="Lanes of the nodes. The same is in the table below. Arrow keys move, plus and minus zoom."
-          data-lanes={view.strips.map(({ name }) => name).join(",")}
-          onPointerDown={onDown}
-          onPointerMove={onMove}
-          onPointerUp={onUp}
-          onPointerCancel={() => (drag.current = null)}
-          onKeyDown={onKey}
-        />
-      </div>
-      <ul class="legend" aria-label="Legend">
-        {legendOf(view.strips).map((state) => (
-          <li key={state}>
-            <span class={`swatch ${state.toLowerCase()}`} aria-hidden="true" /> {state}
-          </li>
-        ))}
-        <li>
-          <span class="swatch incident" aria-hidden="true" /> incident
-        </li>
-        <li class="muted">soft ends: not known more exactly</li>
-      </ul>
-      <h3 class="chart-title">Longest wait between two adverts</h3>
-      <div class="canvas adverts">
-        <canvas
-          ref={advertsCanvas}
-          role="img"
-          aria-label="Longest wait between two adverts of each sender, in seconds"
-        />
-      </div>
-      <details class="as-table" open={isTableOpen}>
-        <summary
-          onClick={(event) => {
-            // Opened by the page and not by the browser, so that the table is there in the same moment.
-            event.preventDefault();
-            setTableOpen((isOpen) => !isOpen);
-          }}
-        >
-          As a table
-        </summary>
-        {isTableOpen && (
-          <TimelineTable timeline={timeline} strips={view.strips} range={range} zone={zone} onSelect={onSelect} />
+    <div class={`with-evidence ${selected ? "with-panel" : ""}`}>
+      <div class="column">
+        {trouble && (
+          <p class="trouble" role="alert">
+            {trouble}{" "}
+            <button type="button" onClick={() => void load()}>
+              {words().shell.tryAgain}
+            </button>
+          </p>
         )}
-      </details>
-    </>
-  );
-}
-
-const LEGEND = ["MASTER", "BACKUP", "FAULT", "STOPPED", "INIT"] as const;
-const SERVICE_LEGEND = ["UP", "DOWN"] as const;
-
-const legendOf = (strips: readonly Strip[]): readonly string[] =>
-  strips.some(({ service }) => service !== null) ? [...LEGEND, ...SERVICE_LEGEND] : LEGEND;
-
-/** The same as the canvas, for those who do not see it. */
-function TimelineTable({
-  timeline,
-  strips,
-  range,
-  zone,
-  onSelect,
-}: Pick<Props, "timeline" | "range" | "zone" | "onSelect"> & { readonly strips: readonly Strip[] }) {
-  if (!timeline) return <p class="muted">Nothing yet.</p>;
-  const seen = ({ from, to }: { from: number; to: number | null }): boolean =>
-    from <= range.to && (to ?? range.to) >= range.from;
-  const rows = strips.flatMap(({ service, rows: said }) =>
-    said.flatMap(({ node, bars }) => bars.filter(seen).map((bar) => ({ node, service, bar }))),
-  );
-  return (
-    <table>
-      <caption>Incidents and states from {formatDateTime(range.from, zone)}</caption>
-      <thead>
-        <tr>
-          <th scope="col">node</th>
-          <th scope="col">what</th>
-          <th scope="col">says</th>
-          <th scope="col">from</th>
-          <th scope="col">for</th>
-        </tr>
-      </thead>
-      <tbody>
-        {timeline.incidents
-          .filter(({ start, end }) => seen({ from: start, to: end }))
-          .map((incident) => (
-            <tr key={incident.id} class="incident-row" data-incident={incident.kind}>
-              <td>{incident.subject.nodes.join(", ")}</td>
-              <td>
-                <button type="button" onClick={() => onSelect({ kind: "incident", id: incident.id })}>
-                  {incident.kind} ({incident.certainty})
-                </button>
-              </td>
-              <td>detector</td>
-              <td>{formatDateTime(incident.start, zone)}</td>
-              <td>{incident.end === null ? "open" : formatDuration(incident.end - incident.start)}</td>
-            </tr>
-          ))}
-        {rows.slice(0, TABLE_ROWS_MAX).map(({ node, service, bar }) => (
-          <tr
-            key={`${node} ${service ?? ""} ${bar.source} ${bar.from} ${bar.state}`}
-            data-node={node}
-            data-source={bar.source}
-            data-state={bar.state}
-            data-service={service ?? undefined}
-          >
-            <td>{service === null ? node : `${service}, as ${node} sees it`}</td>
-            <td>
-              <button type="button" onClick={() => onSelect({ kind: "bar", node, service, bar })}>
-                {bar.state}
+        <section class="card timeline" aria-labelledby="timeline-title">
+          <div class="timeline-head">
+            <h2 id="timeline-title">{text.of(router.vips.join(", ") || router.id)}</h2>
+            {routers.length > 1 && (
+              <label>
+                <span class="out-of-sight">{text.router}</span>
+                <select value={router.id} onChange={(event) => setRouterId(event.currentTarget.value)}>
+                  {routers.map(({ id, vips, vrid }) => (
+                    <option key={id} value={id}>
+                      {vips.join(", ") || id}
+                      {vrid === null ? "" : `, VRID ${vrid}`}
+                    </option>
+                  ))}
+                </select>
+              </label>
+            )}
+            <span class="muted range">
+              {text.range(formatDateTime(range.from, zone), formatDateTime(range.to, zone))}{" "}
+              {formatZone(range.to, zone)}
+            </span>
+            <div class="tools" role="group" aria-label={text.move}>
+              <button type="button" aria-label={text.earlier} onClick={() => look(pan(range, -0.5))}>
+                ◀
               </button>
-            </td>
-            <td>{bar.source}</td>
-            <td>{formatDateTime(bar.from, zone)}</td>
-            <td>{bar.to === null ? "still" : formatDuration(bar.to - bar.from)}</td>
-          </tr>
-        ))}
-        {rows.length > TABLE_ROWS_MAX && (
-          <tr>
-            <td colSpan={5}>and {rows.length - TABLE_ROWS_MAX} more: look closer to see them</td>
-          </tr>
-        )}
-      </tbody>
-    </table>
+              <button type="button" aria-label={text.later} onClick={() => look(pan(range, 0.5))}>
+                ▶
+              </button>
+              <button type="button" aria-label={text.closer} onClick={() => look(zoom(range, 0.5, 0.5))}>
+                +
+              </button>
+              <button type="button" aria-label={text.wider} onClick={() => look(zoom(range, 2, 0.5))}>
+                −
+              </button>
+              <button type="button" class="live" aria-pressed={live} onClick={goLive}>
+                {text.live}
+              </button>
+            </div>
+          </div>
+          <LanesView
+            timeline={timeline?.router.id === router.id ? timeline : null}
+            range={range}
+            zone={zone}
+            now={now}
+            selected={selected}
+            onRange={look}
+            onSelect={setSelected}
+            onKey={onKey}
+          />
+        </section>
+      </div>
+      {selected && (
+        <EvidencePanel
+          key={
+            selected.kind === "incident" ? selected.id : `${selected.node}${selected.bar.source}${selected.bar.from}`
+          }
+          target={selected}
+          router={router}
+          incidents={incidents}
+          zone={zone}
+          onClose={() => setSelected(null)}
+        />
+      )}
+    </div>
   );
 }

@@ -14,6 +14,7 @@ import type {
   Problem,
   RouterSummary,
   ServiceLane,
+  ServiceSummary,
 } from "../../../server/api/types.ts";
 
 /** What the API of the fixture answers; a test changes it and tells the page so. */
@@ -22,6 +23,7 @@ export interface FixtureState {
   nodes: readonly NodeSummary[];
   lanes: readonly Lane[];
   services: readonly ServiceLane[];
+  servicesNow: readonly ServiceSummary[];
   incidents: readonly Incident[];
   events: readonly Event[];
   adverts: readonly Event[];
@@ -94,7 +96,7 @@ export class FixtureServer {
   }
 
   private answerFile(pathname: string, response: ServerResponse): void {
-    const name = pathname === "/" ? "index.html" : pathname.slice(1);
+    const name = extname(pathname) === "" ? "index.html" : pathname.slice(1);
     const file = join(this.folder, name);
     if (!/^[\w.-]+(\/[\w.-]+)?$/.test(name) || name.includes("..") || !existsSync(file)) {
       response.writeHead(404).end();
@@ -122,6 +124,8 @@ export class FixtureServer {
         return state.routers;
       case "nodes":
         return state.nodes;
+      case "services":
+        return state.servicesNow;
       case "incidents":
         return state.incidents;
       case "timeline":

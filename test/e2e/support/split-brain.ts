@@ -286,6 +286,12 @@ export const router: RouterSummary = {
   })),
   masters: ["lb1"],
   since: log1.again.ts,
+  before: { node: "lb2", until: wire2.healed.ts, ended: "outranked" },
+  redundancy: "ready",
+  members: [
+    { node: "lb1", state: "MASTER", since: log1.again.ts, able: true, why: null },
+    { node: "lb2", state: "BACKUP", since: log2.healed.ts, able: true, why: null },
+  ],
   openIncidents: [],
   firstEventTs: at(24),
   lastEventTs: NOW,
@@ -299,11 +305,15 @@ const source = (name: string, detail: string, read: number): SourceStatus => ({
   unrecognised: name === "file tail" ? 1 : 0,
 });
 
+const collector = { version: "0.1.0", startedTs: at(0), stoppedTs: null };
+
 export const nodes: readonly NodeSummary[] = [
   {
     cluster: "default",
     node: "lb1",
     lastSeenTs: NOW,
+    ...collector,
+    clock: { offsetUs: 412, boundUs: 380, reference: null, ts: at(150) },
     sources: [
       source("file tail", "/var/log/messages", 61),
       source("capture", "eth0", 149),
@@ -315,6 +325,8 @@ export const nodes: readonly NodeSummary[] = [
     cluster: "default",
     node: "lb2",
     lastSeenTs: NOW,
+    ...collector,
+    clock: { offsetUs: -1_204_000, boundUs: 900, reference: null, ts: at(150) },
     sources: [
       source("file tail", "/var/log/messages", 58),
       source("capture", "eth0", 131),
@@ -335,6 +347,7 @@ export const recorded = {
   nodes,
   lanes,
   services: [],
+  servicesNow: [],
   incidents: [splitBrain],
   events,
   adverts,

@@ -59,6 +59,10 @@ describe("the API answers", () => {
     }
   });
 
+  test("services, of which this cluster has none", async () => {
+    expect(await server.json("/api/v1/services")).toEqual([]);
+  });
+
   test("one incident by its id, and the events that are its evidence", async () => {
     const [incident] = (await incidents()) as [Incident];
     expect(await server.json(`/api/v1/incidents/${incident.id}`)).toEqual(incident);
@@ -176,6 +180,7 @@ describe("the description", () => {
       "/api/v1/nodes",
       "/api/v1/openapi.json",
       "/api/v1/routers",
+      "/api/v1/services",
       "/api/v1/timeline",
       "/healthz",
       "/metrics",

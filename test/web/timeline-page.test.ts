@@ -1,15 +1,10 @@
-import { existsSync } from "node:fs";
-import { AxeBuilder } from "@axe-core/playwright";
-import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { Bar, Incident } from "../../server/api/types.ts";
-import { builtPage, CHROMIUM, FLAGS, noteFaults } from "../e2e/support/browser.ts";
-import { FixtureServer } from "../e2e/support/fixture-server.ts";
+import { describe, expect, test } from "vitest";
+import type { Bar } from "../../server/api/types.ts";
+import { fresh, isMissing, PageHarness } from "../e2e/support/page-harness.ts";
 import {
   at,
   checkEvents,
   HOSTILE,
-  NOW,
   recorded,
   router,
   scriptFailed,
@@ -17,72 +12,29 @@ import {
   splitBrain,
 } from "../e2e/support/split-brain.ts";
 
-const isMissing = !existsSync(CHROMIUM);
-if (isMissing)
-  process.stderr.write(`\nSKIPPED, the page's tests: ${CHROMIUM} is not installed (apt-get install chromium)\n\n`);
-
-const fresh = () => ({
-  routers: [router],
-  nodes: recorded.nodes,
-  lanes: recorded.lanes,
-  services: recorded.services,
-  incidents: recorded.incidents,
-  events: recorded.events,
-  adverts: recorded.adverts,
-  buckets: recorded.buckets,
-  deliveries: recorded.deliveries,
-});
-
-/** The built page in a real browser, on canned answers: every state of the server at will, and the clock stands still. */
-describe.skipIf(isMissing)("the page", () => {
-  let server: FixtureServer;
-  let browser: Browser;
-  let context: BrowserContext;
-  let page: Page;
-  let url: string;
-  let faults: string[];
-
-  beforeAll(async () => {
-    const folder = builtPage();
-    server = new FixtureServer(folder, fresh(), () => NOW);
-    url = await server.start();
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
-  }, 90_000);
-
-  afterAll(async () => {
-    await browser?.close();
-    await server?.stop();
-  });
-
-  beforeEach(async () => {
-    server.state = fresh();
-    server.problems.clear();
-    faults = [];
-    context = await browser.newContext({ viewport: { width: 1400, height: 900 }, timezoneId: "Europe/Berlin" });
-    page = await context.newPage();
-    noteFaults(page, faults);
-    await page.clock.setFixedTime(NOW / 1000);
-  });
-
-  afterEach(async () => {
-    await context.close();
-  });
+describe.skipIf(isMissing)("the timeline", () => {
+  const harness = new PageHarness();
 
   const open = async (search = ""): Promise<void> => {
-    await page.goto(`${url}${search}`);
-    await page.locator('.lanes canvas[data-lanes="lb1,lb2"]').waitFor();
+    await harness.page.goto(`${harness.url}timeline${search}`);
+    await harness.page.locator('.lanes canvas[data-lanes="lb1,lb2"]').waitFor();
   };
-  const panel = () => page.getByLabel("Evidence", { exact: true });
+  /** By a link to it. */
+  const openIncident = async (): Promise<void> => {
+    await open(`?router=${encodeURIComponent(router.id)}&incident=${splitBrain.id}`);
+    await panel().getByRole("heading", { name: "split-brain" }).waitFor();
+  };
+  const panel = () => harness.page.getByLabel("Evidence", { exact: true });
   /** Where an instant stands on the canvas. */
   const xOf = async (us: number, from: number, to: number): Promise<number> => {
-    const canvas = page.locator(".lanes canvas");
+    const canvas = harness.page.locator(".lanes canvas");
     const left = Number(await canvas.getAttribute("data-left"));
     const right = Number(await canvas.getAttribute("data-right"));
     return left + ((us - from) / (to - from)) * (right - left);
   };
   /** Clicks down the canvas, where an instant stands, until the evidence has this heading. */
   const clickBar = async (us: number, from: number, to: number, heading: string): Promise<void> => {
-    const canvas = page.locator(".lanes canvas");
+    const canvas = harness.page.locator(".lanes canvas");
     const { height = 0 } = (await canvas.boundingBox()) ?? {};
     for (let y = 50; y < height; y += 6) {
       // The evidence makes the canvas narrower when it opens.
@@ -93,7 +45,7 @@ describe.skipIf(isMissing)("the page", () => {
   };
   /** Pixels of a canvas column between two heights that are of a colour. */
   const countPixels = (x: number, is: "red" | "fault"): Promise<number> =>
-    page.locator(".lanes canvas").evaluate(
+    harness.page.locator(".lanes canvas").evaluate(
       (canvas: HTMLCanvasElement, [column, colour]: [number, string]) => {
         const scale = canvas.width / canvas.clientWidth;
         const data = canvas.getContext("2d")?.getImageData(Math.round(column * scale), 0, 1, canvas.height).data ?? [];
@@ -110,18 +62,9 @@ describe.skipIf(isMissing)("the page", () => {
       [x, is] as [number, string],
     );
 
-  test("says who is master since when, and what each node cannot read and why", async () => {
-    await open();
-    await page.getByText(/^lb1 is master since 2026-11-24 11:54:02$/).waitFor();
-    await page.getByText("ip is not installed: install iproute2").waitFor();
-    expect(await page.locator("li[data-node=lb1]").getAttribute("data-watch")).toBe("watched");
-    expect(await page.locator("li[data-node=lb2]").getAttribute("data-watch")).toBe("partial");
-    expect(faults).toEqual([]);
-  });
-
   test("has a row in the table for every bar the canvas draws, by source", async () => {
     await open();
-    await page.getByText("As a table").click();
+    await harness.page.getByText("As a table").click();
     for (const [node, source, state, count] of [
       ["lb1", "log", "FAULT", 1],
       ["lb1", "kernel", "MASTER", 2],
@@ -129,28 +72,28 @@ describe.skipIf(isMissing)("the page", () => {
       ["lb2", "log", "BACKUP", 3],
     ] as const)
       expect(
-        await page.locator(`tr[data-node=${node}][data-source=${source}][data-state=${state}]`).count(),
+        await harness.page.locator(`tr[data-node=${node}][data-source=${source}][data-state=${state}]`).count(),
         `${node} ${source} ${state}`,
       ).toBe(count);
   });
 
   test("has the services behind the address, and of one that is down what its check found", async () => {
     const [from, to] = [at(40), at(80)];
-    server.state = { ...fresh(), services: servicesOfBackend, events: [...recorded.events, ...checkEvents] };
-    await page.goto(`${url}?from=${from}&to=${to}`);
-    await page.locator('.lanes canvas[data-lanes="lb1,lb2,[10.99.0.21]:80"]').waitFor();
-    await page.getByLabel("Legend").getByText("DOWN").waitFor();
+    harness.server.state = { ...fresh(), services: servicesOfBackend, events: [...recorded.events, ...checkEvents] };
+    await harness.page.goto(`${harness.url}timeline?from=${from}&to=${to}`);
+    await harness.page.locator('.lanes canvas[data-lanes="lb1,lb2,[10.99.0.21]:80"]').waitFor();
+    await harness.page.getByLabel("Legend").getByText("DOWN").waitFor();
     await clickBar(at(62), from, to, "[10.99.0.21]:80: DOWN");
     await panel().getByText("Says the collector's own check on lb1", { exact: false }).waitFor();
     await panel().getByText("HTTP check of [10.99.0.21]:80: down, digest", { exact: true }).waitFor();
-    await page.getByText("As a table").click();
-    expect(await page.locator('tr[data-service="[10.99.0.21]:80"][data-state=DOWN]').count()).toBe(1);
-    expect(faults).toEqual([]);
+    await harness.page.getByText("As a table").click();
+    expect(await harness.page.locator('tr[data-service="[10.99.0.21]:80"][data-state=DOWN]').count()).toBe(1);
+    expect(harness.faults).toEqual([]);
   });
 
   test("says what led up to a state, by the node's own words", async () => {
     const [from, to] = [at(40), at(80)];
-    server.state = { ...fresh(), events: [...recorded.events, scriptFailed] };
+    harness.server.state = { ...fresh(), events: [...recorded.events, scriptFailed] };
     await open(`?from=${from}&to=${to}`);
     await clickBar(at(55), from, to, "lb1: FAULT");
     await panel().getByRole("heading", { name: "Before it, on lb1" }).waitFor();
@@ -168,11 +111,7 @@ describe.skipIf(isMissing)("the page", () => {
   });
 
   test("the incident opens with certainty, cause, evidence with places and microseconds, adverts and who was told", async () => {
-    await open();
-    await page
-      .getByRole("button", { name: /split-brain/ })
-      .first()
-      .click();
+    await openIncident();
     const inPanel = panel();
     await inPanel.getByText("confirmed, critical").waitFor();
     await inPanel.getByText("neither hears the other's adverts, so the network", { exact: false }).first().waitFor();
@@ -185,8 +124,8 @@ describe.skipIf(isMissing)("the page", () => {
     await inPanel.getByText("the receiver answered 502", { exact: false }).waitFor();
     await inPanel.getByText(/^Adverts around/).click();
     expect(await inPanel.getByRole("row").filter({ hasText: "10.99.0.12" }).count()).toBe(8);
-    expect(page.url()).toContain(`incident=${splitBrain.id}`);
-    expect(faults).toEqual([]);
+    expect(harness.page.url()).toContain(`incident=${splitBrain.id}`);
+    expect(harness.faults).toEqual([]);
   });
 
   test("a click on a bar of the canvas shows the lines it stands on, and Escape gives the keyboard back", async () => {
@@ -199,9 +138,11 @@ describe.skipIf(isMissing)("the page", () => {
     // Another bar while one is open: the keyboard is in the new evidence, and still finds back.
     await clickBar(at(45), from, to, "lb1: MASTER");
     expect(await panel().evaluate((element) => element === document.activeElement)).toBe(true);
-    await page.keyboard.press("Escape");
+    await harness.page.keyboard.press("Escape");
     await panel().waitFor({ state: "detached" });
-    expect(await page.locator(".lanes canvas").evaluate((element) => element === document.activeElement)).toBe(true);
+    expect(await harness.page.locator(".lanes canvas").evaluate((element) => element === document.activeElement)).toBe(
+      true,
+    );
   });
 
   test("a fault of eight seconds is seen, and can be hit, in a view of a month", async () => {
@@ -211,7 +152,7 @@ describe.skipIf(isMissing)("the page", () => {
     if (!lb1 || !lb2) throw new Error("no lanes");
     const isFirst = ({ source, from: begin }: Bar): boolean => source === "log" && begin === at(26);
     const bars = lb1.bars.map((bar) => (isFirst(bar) ? { ...bar, from } : bar));
-    server.state = { ...fresh(), lanes: [{ ...lb1, watchedTo: to, bars }, lb2] };
+    harness.server.state = { ...fresh(), lanes: [{ ...lb1, watchedTo: to, bars }, lb2] };
     await open(`?from=${from}&to=${to}`);
     const x = Math.floor(await xOf(at(51), from, to));
     const seen = await Promise.all([x - 1, x, x + 1].map((column) => countPixels(column, "fault")));
@@ -227,7 +168,7 @@ describe.skipIf(isMissing)("the page", () => {
     // The wire's end of lb2 is sharp; the log's is one second soft.
     const blueAt = async (seconds: number): Promise<number> => {
       const x = await xOf(at(seconds), from, to);
-      return page.locator(".lanes canvas").evaluate((canvas: HTMLCanvasElement, column: number) => {
+      return harness.page.locator(".lanes canvas").evaluate((canvas: HTMLCanvasElement, column: number) => {
         const scale = canvas.width / canvas.clientWidth;
         const data = canvas.getContext("2d")?.getImageData(Math.round(column * scale), 0, 1, canvas.height).data ?? [];
         let count = 0;
@@ -244,7 +185,7 @@ describe.skipIf(isMissing)("the page", () => {
 
   test("the charts share one time axis, wherever its labels fall", async () => {
     const area = (which: string): Promise<(string | null)[]> => {
-      const canvas = page.locator(`.${which} canvas`);
+      const canvas = harness.page.locator(`.${which} canvas`);
       return Promise.all([canvas.getAttribute("data-left"), canvas.getAttribute("data-right")]);
     };
     for (const end of [160, 180, 180.4]) {
@@ -253,71 +194,11 @@ describe.skipIf(isMissing)("the page", () => {
     }
   });
 
-  test("what the server tells live changes the page without loading it again", async () => {
-    server.state = { ...fresh(), incidents: [] };
-    await open();
-    await page.evaluate("window.notLoadedAgain = true");
-    await page.getByText("None is open.").waitFor();
-    await expect.poll(() => server.followers).toBe(1);
-    const incident: Incident = { ...splitBrain, status: "open", end: null };
-    server.state = {
-      ...fresh(),
-      routers: [{ ...router, masters: ["lb1", "lb2"], since: splitBrain.start, openIncidents: [incident.id] }],
-      incidents: [incident],
-    };
-    server.tell({ type: "incident", incident });
-    await page.getByText("2 masters: lb1 and lb2").waitFor({ timeout: 3_000 });
-    await page
-      .getByRole("button", { name: /split-brain/ })
-      .first()
-      .waitFor();
-    await page.getByText("1 open incident", { exact: true }).waitFor();
-    expect(await page.evaluate("window.notLoadedAgain")).toBe(true);
-    expect(faults).toEqual([]);
-  });
-
-  test("a burst of live messages is answered with a few questions, not one each", async () => {
-    await open();
-    await expect.poll(() => server.followers).toBe(1);
-    const before = server.asked.filter((path) => path === "routers").length;
-    for (let i = 0; i < 200; i += 1) server.tell({ type: "timeline", routers: [router.id], ts: NOW + i });
-    server.state = { ...fresh(), routers: [{ ...router, masters: ["lb2"] }] };
-    server.tell({ type: "timeline", routers: [router.id], ts: NOW + 200 });
-    await page.getByText(/^lb2 is master/).waitFor();
-    expect(server.asked.filter((path) => path === "routers").length - before).toBeLessThan(10);
-  });
-
   test("log text is text, whatever it says", async () => {
-    await open();
-    await page
-      .getByRole("button", { name: /split-brain/ })
-      .first()
-      .click();
+    await openIncident();
     await panel().locator("code").filter({ hasText: HOSTILE }).waitFor();
-    expect(await page.locator("#app img, #app script").count()).toBe(0);
-    expect(faults).toEqual([]);
-  });
-
-  test("a router of which nobody is heard any more is not shown as good", async () => {
-    server.state = { ...fresh(), nodes: recorded.nodes.map((node) => ({ ...node, lastSeenTs: at(100) })) };
-    await open();
-    await page.getByText("not watched now; last master lb1").waitFor();
-    expect(await page.locator(".state.good").count()).toBe(0);
-  });
-
-  test("the evidence's clock is the server's, also on a computer whose own is wrong", async () => {
-    await page.clock.setFixedTime((NOW - 600_000_000) / 1000);
-    server.state = { ...fresh(), nodes: recorded.nodes.map((node) => ({ ...node, lastSeenTs: at(100) })) };
-    await open();
-    await page.getByText(/^This computer's clock is 10 min \d s behind the server's/).waitFor();
-    await page.getByText("not watched now; last master lb1").waitFor();
-  });
-
-  test("with nothing watched yet it says so, and what to do", async () => {
-    server.state = { ...fresh(), routers: [], nodes: [], incidents: [], lanes: [] };
-    await page.goto(url);
-    await page.getByText("npm start -- --demo").waitFor();
-    await page.getByText("No collector has reported yet.", { exact: false }).first().waitFor();
+    expect(await harness.page.locator("#app img, #app script").count()).toBe(0);
+    expect(harness.faults).toEqual([]);
   });
 
   test("an error of the API is a sentence, and trying again mends it", async () => {
@@ -327,24 +208,24 @@ describe.skipIf(isMissing)("the page", () => {
       status: 503,
       detail: "the store does not answer",
     };
-    server.problems.set("routers", problem);
-    await page.goto(url);
-    const alert = page.getByRole("alert").filter({ hasText: "Service Unavailable: the store does not answer" });
+    harness.server.problems.set("routers", problem);
+    await harness.page.goto(`${harness.url}timeline`);
+    const alert = harness.page.getByRole("alert").filter({ hasText: "Service Unavailable: the store does not answer" });
     await alert.waitFor();
-    server.problems.clear();
-    server.problems.set("timeline", problem);
-    await page.getByRole("button", { name: "Try again" }).click();
-    await page.getByText(/^lb1 is master/).waitFor();
-    // The overview is back, the timeline is not: that is still said.
+    harness.server.problems.clear();
+    harness.server.problems.set("timeline", problem);
+    await harness.page.getByRole("button", { name: "Try again" }).click();
+    await harness.page.getByRole("heading", { name: "Timeline of 10.99.0.100" }).waitFor();
+    // What is known of the router is back, its timeline is not: that is still said.
     await alert.waitFor();
-    server.problems.clear();
-    await page.getByRole("button", { name: "Try again" }).click();
+    harness.server.problems.clear();
+    await harness.page.getByRole("button", { name: "Try again" }).click();
     await alert.waitFor({ state: "detached" });
   });
 
   test("the widest view asks for no more than the server answers", async () => {
     await open(`?from=${at(0) - 399 * 86_400_000_000}&to=${at(0)}`);
-    const ranges = server.asked
+    const ranges = harness.server.asked
       .filter((path) => path.startsWith("timeline?"))
       .map((path) => new URLSearchParams(path.slice("timeline?".length)))
       .map((query) => Number(query.get("to")) - Number(query.get("from")));
@@ -354,9 +235,9 @@ describe.skipIf(isMissing)("the page", () => {
 
   test("times are the reader's or UTC, and say which", async () => {
     await open(`?from=${at(0)}&to=${at(180)}`);
-    const range = page.locator(".range");
+    const range = harness.page.locator(".range");
     expect(await range.textContent()).toContain("2026-11-24 11:53:00 to 2026-11-24 11:56:00 UTC+01:00");
-    await page.getByLabel("Time zone").selectOption("utc");
+    await harness.page.getByLabel("Time zone").selectOption("utc");
     await expect.poll(() => range.textContent()).toContain("2026-11-24 10:53:00 to 2026-11-24 10:56:00 UTC");
   });
 
@@ -375,45 +256,32 @@ describe.skipIf(isMissing)("the page", () => {
         eventIds: [],
       }),
     );
-    server.state = { ...fresh(), lanes: [{ ...lane, bars }], incidents: [] };
-    await page.goto(`${url}?from=${at(0)}&to=${at(60)}`);
-    await page.getByText("As a table").click();
-    await page.getByText("and 2500 more: look closer to see them").waitFor();
-    expect(await page.locator("tr[data-state]").count()).toBe(500);
+    harness.server.state = { ...fresh(), lanes: [{ ...lane, bars }], incidents: [] };
+    await harness.page.goto(`${harness.url}timeline?from=${at(0)}&to=${at(60)}`);
+    await harness.page.getByText("As a table").click();
+    await harness.page.getByText("and 2500 more: look closer to see them").waitFor();
+    expect(await harness.page.locator("tr[data-state]").count()).toBe(500);
   });
 
   test("on a telephone nothing is wider than the screen, and a tap on an incident brings its evidence into view", async () => {
-    await page.setViewportSize({ width: 420, height: 800 });
+    await harness.page.setViewportSize({ width: 420, height: 800 });
     await open();
-    const widths = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
-    expect(widths[0]).toBe(widths[1]);
-    await page
-      .getByRole("button", { name: /split-brain/ })
-      .first()
-      .click();
+    await harness.expectNothingWider();
+    await openIncident();
     await expect.poll(async () => (await panel().boundingBox())?.y ?? Number.POSITIVE_INFINITY).toBeLessThan(400);
   });
 
   test.each(["light", "dark"] as const)(
     "has no serious barrier for anybody, evidence and table open, %s",
     async (colorScheme) => {
-      await page.emulateMedia({ colorScheme });
-      await open();
-      await page
-        .getByRole("button", { name: /split-brain/ })
-        .first()
-        .click();
-      await page.getByText("As a table").click();
+      await harness.page.emulateMedia({ colorScheme });
+      await openIncident();
+      await harness.page.getByText("As a table").click();
       await panel()
         .getByText(/^Adverts around/)
         .click();
-      const { violations } = await new AxeBuilder({ page }).analyze();
-      expect(
-        violations
-          .filter(({ impact }) => impact === "serious" || impact === "critical")
-          .map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" ")}`),
-      ).toEqual([]);
-      expect(faults).toEqual([]);
+      expect(await harness.barriers()).toEqual([]);
+      expect(harness.faults).toEqual([]);
     },
   );
 });
