@@ -9,7 +9,7 @@ import { Committer } from "./sinks/committer.ts";
 import { HttpPush, type PushState } from "./sinks/http-push.ts";
 import type { Loss } from "./sinks/losses.ts";
 import { Spool, type SpoolStats } from "./sinks/spool.ts";
-import { uptimeUs } from "./sources/processes.ts";
+import { bootId, uptimeUs } from "./sources/processes.ts";
 import { buildSources } from "./build-sources.ts";
 import type { Position, Source } from "./sources/source.ts";
 import { ENDED_IN_ORDER, SelfWatch } from "./self-watch.ts";
@@ -99,7 +99,7 @@ class Collector implements RunningCollector {
     this.selfWatch = new SelfWatch(config.heartbeat_seconds * US_PER_SECOND);
     this.readClock();
     this.committer = new Committer({
-      identity: this.identity,
+      identity: { ...this.identity, collector: { id: spool.id, ...bootOf() } },
       append: (batches) => spool.append(batches),
       log: deps.log,
       wait: this.wait,
@@ -289,6 +289,11 @@ class Collector implements RunningCollector {
   private isSecondPass({ ts, tsUncertaintyUs }: Pick<Event, "ts" | "tsUncertaintyUs">, observedTs: number): boolean {
     return this.clockWatch.isSecondPass(ts, tsUncertaintyUs, observedTs as EpochUs);
   }
+}
+
+function bootOf(): { readonly boot?: string } {
+  const boot = bootId();
+  return boot === undefined ? {} : { boot };
 }
 
 const jsonOf = (event: Event): EventJson => ({ kind: event.kind, json: JSON.stringify(event) });

@@ -19,6 +19,7 @@ import { isLoopback, type ServerConfig } from "./config.ts";
 import { createDetectionEngine, type DetectionEngine } from "./detect/engine.ts";
 import type { Incident, IncidentChange } from "./detect/incident.ts";
 import { ingestRoutes } from "./ingest/routes.ts";
+import { type Named, Namesakes } from "./ingest/namesakes.ts";
 import { SilenceWatch } from "./ingest/silence.ts";
 import { createMetrics } from "./metrics.ts";
 import { openStore } from "./store/clickhouse-store.ts";
@@ -48,17 +49,35 @@ export async function startServer(config: ServerConfig, deps: ServerDeps): Promi
     const incidents = await store.incidents();
     const engine = createDetectionEngine(config.detection, incidents);
     for await (const events of store.detectionEvents()) engine.load(events);
-    return await serve(config, deps, { store, engine, incidents });
+    const words = await store.events({ kinds: ["collector.named"], limit: NAMED_MAX });
+    const isTaken = (cluster: string, node: string): boolean =>
+      engine.nodes().some((known) => known.cluster === cluster && known.node === node);
+    const namesakes = new Namesakes(
+      deps.clock,
+      words.filter((word): word is Named => word.kind === "collector.named"),
+      isTaken,
+    );
+    return await serve(config, deps, { store, engine, incidents, namesakes });
   } catch (error) {
     await store.close();
     throw error;
   }
 }
 
+/** Most collectors, each in one boot of its host, whose names are known after a restart. */
+const NAMED_MAX = 10_000;
+
+interface Rebuilt {
+  readonly store: Store;
+  readonly engine: DetectionEngine;
+  readonly incidents: readonly Incident[];
+  readonly namesakes: Namesakes;
+}
+
 async function serve(
   config: ServerConfig,
   deps: ServerDeps,
-  { store, engine, incidents }: { store: Store; engine: DetectionEngine; incidents: readonly Incident[] },
+  { store, engine, incidents, namesakes }: Rebuilt,
 ): Promise<RunningServer> {
   const { log, clock } = deps;
   const known = new Map(incidents.map((incident) => [incident.id, incident]));
@@ -121,7 +140,7 @@ async function serve(
     silence.heard(batch.cluster, batch.node);
     onStored(batch);
   };
-  const app = await buildApp({ config, deps, store, engine, live, metrics, onStored: onReceived });
+  const app = await buildApp({ config, deps, store, engine, live, metrics, namesakes, onStored: onReceived });
   let listening: NodeJS.Timeout | undefined;
   let door: Server | undefined;
   try {
@@ -196,6 +215,7 @@ interface AppParts {
   readonly engine: DetectionEngine;
   readonly live: Live;
   readonly metrics: ReturnType<typeof createMetrics>;
+  readonly namesakes: Namesakes;
   readonly onStored: (batch: Batch) => void;
 }
 
@@ -205,7 +225,16 @@ const REQUEST_MS_MAX = 60_000;
 /** Addresses of the web's pages beside its root: all are the same file, which knows what to show. */
 const PAGES = ["/timeline", "/incidents", "/incidents/:id"];
 
-async function buildApp({ config, deps, store, engine, live, metrics, onStored }: AppParts): Promise<FastifyInstance> {
+async function buildApp({
+  config,
+  deps,
+  store,
+  engine,
+  live,
+  metrics,
+  namesakes,
+  onStored,
+}: AppParts): Promise<FastifyInstance> {
   // Unknown query fields are refused, not dropped in silence.
   const app = Fastify({
     // Those with a request in progress finish it; the live streams end themselves.
@@ -245,7 +274,7 @@ async function buildApp({ config, deps, store, engine, live, metrics, onStored }
   });
   // Within `register`, so that the description sees the routes.
   await app.register(async (scope) => {
-    ingestRoutes(scope, { config: config.ingest, store, clock: deps.clock, metrics, onStored });
+    ingestRoutes(scope, { config: config.ingest, store, clock: deps.clock, metrics, namesakes, onStored });
     apiRoutes(scope, { store, engine, metrics });
     live.register(scope);
     scope.get("/api/v1/openapi.json", { schema: { summary: "This description" } }, () => app.swagger());

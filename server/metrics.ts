@@ -26,6 +26,7 @@ const REFUSAL_REASONS = [
   "unauthorised",
   "foreign-node",
   "overload",
+  "undecided",
   "store",
   "internal",
 ] as const;

@@ -7,6 +7,18 @@ export const BATCH_EVENTS_MAX = 5_000;
 /** Largest ingest body, in bytes, after decompression. */
 export const BATCH_BYTES_MAX = 16 * 1024 * 1024;
 
+/** Which collector it is, whatever its node is called: 32 hex digits each. */
+export const CollectorId = Type.Object(
+  {
+    /** Made with the spool. */
+    id: Type.String({ pattern: "^[0-9a-f]{32}$" }),
+    /** Fingerprint of the boot of its host; absent where the kernel does not tell. */
+    boot: Type.Optional(Type.String({ pattern: "^[0-9a-f]{32}$" })),
+  },
+  { additionalProperties: false },
+);
+export type CollectorId = Static<typeof CollectorId>;
+
 /**
  * What a collector sends: immutable once it is in the spool, retried byte for byte.
  * `batchId` is 32 hex digits, unique to the batch; the server shows a batch that arrives twice once.
@@ -17,6 +29,7 @@ export const BatchEnvelope = Type.Object(
     batchId: Type.String({ pattern: "^[0-9a-f]{32}$" }),
     cluster: Type.String({ minLength: 1, maxLength: 64 }),
     node: Type.String({ minLength: 1, maxLength: 255 }),
+    collector: Type.Optional(CollectorId),
     /** Each is checked against its own kind's schema by `eventFault`. */
     events: Type.Array(Type.Unknown(), { maxItems: BATCH_EVENTS_MAX }),
   },

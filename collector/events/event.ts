@@ -629,6 +629,18 @@ export const EVENT_KINDS = {
   },
   /** The server's word: it has heard nothing of the node's collector since. `ts` and `since` are by the server's clock. */
   "collector.unheard": { since: Epoch },
+  /**
+   * The server's word: the node is what this collector, in this boot of its host, calls `calls`. Where that is another name than
+   * the node's, a second host has it. `ts` is by the node's clock, `observedTs` by the server's.
+   */
+  "collector.named": {
+    calls: Name,
+    collector: text(32),
+    boot: opt(text(32)),
+    /** Where it was first heard from. */
+    address: opt(text(64)),
+    heartbeatUs: opt(Type.Integer({ minimum: 1 })),
+  },
   /** Orderly end of the collector: from here on the node is not watched. */
   "collector.stopped": {},
   /** Something that could not be seen: what, why, and how much, when that is known. */

@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import { BATCH_EVENTS_MAX } from "../events/batch.ts";
+import { BATCH_EVENTS_MAX, type CollectorId } from "../events/batch.ts";
 import type { EventKind } from "../events/event.ts";
 import type { EventJson, Identity } from "../events/observation.ts";
 import { messageOf } from "../core/errors.ts";
@@ -23,7 +23,7 @@ interface Waiting {
 }
 
 export interface CommitterOptions {
-  readonly identity: Identity;
+  readonly identity: Identity & { readonly collector: CollectorId };
   readonly append: (batches: readonly Append[]) => Promise<void>;
   readonly log: Log;
   /** Waits; resolves early when `signal` aborts. */
@@ -118,7 +118,7 @@ export class Committer {
 }
 
 /** One commit: raw adverts apart from all else, and the positions with the last batch. */
-function batchesOf(turn: readonly Waiting[], identity: Identity): Append[] {
+function batchesOf(turn: readonly Waiting[], identity: CommitterOptions["identity"]): Append[] {
   const batches: Append[] = [];
   const texts: Record<Series, string[]> = { adverts: [], events: [] };
   for (const { events } of turn) for (const { kind, json } of events) texts[seriesOf(kind)].push(json);
@@ -148,11 +148,15 @@ function inParts(events: readonly string[]): string[][] {
   return parts;
 }
 
-function batchOf(series: Series, events: readonly string[], { cluster, node }: Identity): Append {
+function batchOf(
+  series: Series,
+  events: readonly string[],
+  { cluster, node, collector }: CommitterOptions["identity"],
+): Append {
   const listed = `[${events.join(",")}]`;
   // Of the events alone: read again after a crash and gathered the same way, they are the same batch.
   const batchId = hash("sha256", listed, "hex").slice(0, 32);
-  const envelope = JSON.stringify({ version: 1, batchId, cluster, node });
+  const envelope = JSON.stringify({ version: 1, batchId, cluster, node, collector });
   return {
     series,
     events: events.length,

@@ -15,7 +15,7 @@ import {
   type SpoolRecord,
   scanSegment,
 } from "./record.ts";
-import { AckFile, readState, writeState } from "./state.ts";
+import { AckFile, readOrMakeId, readState, writeState } from "./state.ts";
 
 /** Most bytes of batches the spool may hold on disk, unless configured otherwise. */
 export const SPOOL_BYTES_DEFAULT = 256 * 1024 * 1024;
@@ -77,6 +77,8 @@ interface Segment {
  * byte for byte the same, and the server shows it once.
  */
 export class Spool {
+  /** 32 hex digits: whose spool it is, for as long as it is there. */
+  readonly id: string;
   private readonly options: Required<SpoolOptions>;
   private readonly unlock: () => Promise<void>;
   private readonly acks: AckFile;
@@ -98,7 +100,8 @@ export class Spool {
   private turn: Promise<unknown> = Promise.resolve();
   private diskTrouble: string | undefined;
 
-  private constructor(options: SpoolOptions, unlock: () => Promise<void>, acks: AckFile) {
+  private constructor(options: SpoolOptions, id: string, unlock: () => Promise<void>, acks: AckFile) {
+    this.id = id;
     this.options = { bytesMax: SPOOL_BYTES_DEFAULT, segmentBytes: SEGMENT_BYTES, ...options };
     this.unlock = unlock;
     this.acks = acks;
@@ -110,8 +113,9 @@ export class Spool {
     try {
       await mkdir(dir, { recursive: true, mode: 0o700 });
       const unlock = await lockFolder(dir);
+      const id = await readOrMakeId(dir);
       const acks = await AckFile.open(join(dir, "acknowledged"));
-      const spool = new Spool(options, unlock, acks);
+      const spool = new Spool(options, id, unlock, acks);
       try {
         await spool.recover();
         return spool;

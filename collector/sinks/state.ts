@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import { type FileHandle, open, readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -52,6 +53,17 @@ export async function writeState(
 ): Promise<void> {
   await replaceFile(join(dir, "state.json"), JSON.stringify(state));
   await syncDir(dir);
+}
+
+/** The collector's own identity, made with its spool. One that was damaged is made anew: the server then takes it for a new spool. */
+export async function readOrMakeId(dir: string): Promise<string> {
+  const path = join(dir, "id");
+  const known = await readFile(path, "utf8").catch(() => "");
+  if (/^[0-9a-f]{32}\n$/.test(known)) return known.trim();
+  const id = randomBytes(16).toString("hex");
+  await replaceFile(path, `${id}\n`);
+  await syncDir(dir);
+  return id;
 }
 
 const ACK_BYTES = 12;

@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import type { NodeProcess } from "../chain/process.ts";
 
@@ -67,6 +68,12 @@ export function networkNamespaceOf(pid: number | "self", proc = "/proc"): string
 export function uptimeUs(proc = "/proc"): number | undefined {
   const seconds = Number((text(`${proc}/uptime`) ?? "").split(" ")[0]);
   return seconds > 0 ? Math.round(seconds * 1_000_000) : undefined;
+}
+
+/** Fingerprint of this boot of the machine, 32 hex digits. */
+export function bootId(proc = "/proc"): string | undefined {
+  const id = (text(`${proc}/sys/kernel/random/boot_id`) ?? "").trim();
+  return id === "" ? undefined : hash("sha256", id, "hex").slice(0, 32);
 }
 
 /** @param ticks  a process's start; a hundredth of a second each */

@@ -8,7 +8,7 @@ import { BLIND_AFTER_US, BLIND_BEATS_MISSED, BLIND_EPISODE_US, CLOCK_OFF_US } fr
 /** What cannot be seen of a node is said, not guessed. The rules are in README.md. */
 export const blindSpot: Detector = { kind: "blind-spot", scope: "daemon", detect };
 
-type Code = "collector-silent" | "source-unavailable" | "gap" | "clock-off";
+type Code = "collector-silent" | "source-unavailable" | "gap" | "clock-off" | "same-name";
 
 /** Something of a node was not seen, or not dated, from then to then. */
 interface Outage {
@@ -40,6 +40,9 @@ class Reader {
   private readonly sources = new Map<string, Outage>();
   private readonly gaps = new Map<string, Outage>();
   private clock: Outage | undefined;
+  /** Another host has its name. */
+  private namesake: EventOf<"collector.named"> | undefined;
+  private sameName: Outage | undefined;
   private running: EventOf<"collector.started"> | undefined;
   private readonly events: readonly Event[];
 
@@ -52,12 +55,14 @@ class Reader {
       case "collector.started":
         this.running = event;
         this.closeAll(event.ts);
+        this.openSameName(event);
         for (const source of event.sources)
           if (source.state === "unavailable" && !isSpare(source, event.sources)) this.openSource(event, source, "info");
         break;
       case "collector.stopped":
         this.running = undefined;
         this.closeAll(event.ts);
+        this.closeSameName(event);
         break;
       case "collector.source":
         this.close(this.sources, componentOf(event), event);
@@ -68,6 +73,11 @@ class Reader {
         break;
       case "collector.clock":
         this.readClock(event);
+        break;
+      case "collector.named":
+        this.namesake = event.calls === event.node ? undefined : event;
+        if (!this.namesake) this.closeSameName(event);
+        else this.openSameName(event);
         break;
       default:
     }
@@ -85,7 +95,12 @@ class Reader {
         text: "nothing is heard of its collector",
         events: [this.running, ...(unheard ? [unheard] : [])],
       });
-    const open = [...this.sources.values(), ...this.gaps.values(), ...(this.clock ? [this.clock] : [])];
+    const open = [
+      ...this.sources.values(),
+      ...this.gaps.values(),
+      ...(this.clock ? [this.clock] : []),
+      ...(this.sameName ? [this.sameName] : []),
+    ];
     // A source that comes again soon was started anew: nobody has to know.
     return [...this.done, ...open].filter(
       ({ code, start, end }) => code !== "source-unavailable" || (end ?? watchedTo) - start > BLIND_AFTER_US,
@@ -153,6 +168,25 @@ class Reader {
       };
   }
 
+  private openSameName({ ts }: Event): void {
+    const { namesake } = this;
+    if (!namesake) return;
+    this.sameName ??= {
+      component: "name",
+      code: "same-name",
+      severity: "warning",
+      start: ts,
+      end: null,
+      text: `two hosts call themselves ${namesake.calls}${namesake.address === undefined ? "" : `, of which this is the one at ${namesake.address}`}: set node = to a name of its own in the collector's configuration on at least one of them, and restart it`,
+      events: [namesake],
+    };
+  }
+
+  private closeSameName(event: Event): void {
+    if (this.sameName) this.done.push({ ...this.sameName, end: event.ts, events: [...this.sameName.events, event] });
+    this.sameName = undefined;
+  }
+
   private close(open: Map<string, Outage>, component: string, event: Event): void {
     const outage = open.get(component);
     if (!outage) return;
@@ -183,12 +217,14 @@ const componentOf = ({ name, detail }: Named): string => (name === "log" ? detai
 /** A gap is told within this of the step it is about, and is as long to within as much. */
 const SAME_STEP_US = 5_000_000;
 
+const EPISODIC: ReadonlySet<Code> = new Set<Code>(["gap", "same-name"]);
+
 /** Gaps that follow each other are one incident; of what lasts, only what goes on at once: in between it was seen. */
 function episodesOf(outages: readonly Outage[]): Outage[][] {
   const episodes: Outage[][] = [];
   let reach = Number.NEGATIVE_INFINITY;
   for (const outage of [...outages].sort((a, b) => a.start - b.start || (a.end ?? Infinity) - (b.end ?? Infinity))) {
-    if (outage.start - reach > (outage.code === "gap" ? BLIND_EPISODE_US : SAME_STEP_US)) episodes.push([]);
+    if (outage.start - reach > (EPISODIC.has(outage.code) ? BLIND_EPISODE_US : SAME_STEP_US)) episodes.push([]);
     episodes.at(-1)?.push(outage);
     reach = Math.max(reach, outage.end ?? Number.POSITIVE_INFINITY);
   }
@@ -228,6 +264,8 @@ function summaryOf(
         : `What happened on ${node} could not be seen ${when}: ${text}.`;
     case "clock-off":
       return `The clock of ${node} ${end === null ? "is" : "was"} off ${when}: ${text}. Its events are put at the right time.`;
+    case "same-name":
+      return `What is told as ${node} ${end === null ? "is" : "was"} of a second host of one name ${when}: ${text}.`;
     case "source-unavailable":
       return `${component} of ${node} ${end === null ? "cannot be read" : "could not be read"} ${when}: ${text}.`;
     default:

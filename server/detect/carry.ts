@@ -25,6 +25,7 @@ export function stateKey(event: Event): string | undefined {
     case "collector.started":
     case "collector.stopped":
     case "collector.clock":
+    case "collector.named":
       return event.kind;
     case "collector.source":
       return keyOf(event.kind, event.name, event.detail);

@@ -119,6 +119,8 @@ function sentence(event: Event): string {
       return `(${event.instance}) hears ${event.peer} again after ${event.missed} missing adverts, ${percent(event.marginUsed)} of its master-down time used`;
     case "collector.started":
       return `the collector was started, with ${listed(event.sources.filter(({ state }) => state === "running").map(({ name }) => name))}`;
+    case "collector.named":
+      return `a collector that calls itself ${event.calls}${event.address === undefined ? "" : `, at ${event.address},`} is kept as ${event.node}`;
     case "collector.unheard":
       return `the server has heard nothing of the collector since ${instant(event.since)}`;
     case "collector.source":

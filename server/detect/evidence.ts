@@ -116,6 +116,7 @@ export const DETECTION_KINDS: ReadonlySet<EventKind> = new Set<EventKind>([
   "collector.gap",
   "collector.source",
   "collector.clock",
+  "collector.named",
 ]);
 
 export function readEvidence(events: readonly Event[], lifeSign: LifeSign): NodeEvidence {

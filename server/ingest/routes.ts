@@ -15,8 +15,9 @@ import { messageOf } from "../../collector/core/errors.ts";
 import type { Clock } from "../../collector/core/time.ts";
 import { ProblemError } from "../api/problems.ts";
 import { Answers, BatchBody } from "../api/schemas.ts";
-import type { ServerConfig } from "../config.ts";
+import { isLoopback, type ServerConfig } from "../config.ts";
 import type { Metrics, RefusalReason } from "../metrics.ts";
+import type { Namesakes } from "./namesakes.ts";
 import { type Store, StoreRefusal } from "../store/store.ts";
 
 const gunzip = promisify(gunzipCallback);
@@ -33,6 +34,7 @@ export interface IngestDeps {
   readonly store: Pick<Store, "insertBatch">;
   readonly clock: Clock;
   readonly metrics: Pick<Metrics, "accepted" | "refused">;
+  readonly namesakes: Namesakes;
   /** Called once a batch is durable, before it is acknowledged. */
   readonly onStored: (batch: Batch) => void;
 }
@@ -53,7 +55,10 @@ class Refusal extends ProblemError {
 }
 
 /** Takes batches: checked against the contract, stored, and only then acknowledged. */
-export function ingestRoutes(app: FastifyInstance, { config, store, clock, metrics, onStored }: IngestDeps): void {
+export function ingestRoutes(
+  app: FastifyInstance,
+  { config, store, clock, metrics, namesakes, onStored }: IngestDeps,
+): void {
   const ownersOf = tokenReader(config.tokens);
   const owners = new WeakMap<FastifyRequest, readonly string[]>();
   const arrivals = new WeakMap<FastifyRequest, number>();
@@ -92,9 +97,17 @@ export function ingestRoutes(app: FastifyInstance, { config, store, clock, metri
         validatorCompiler: () => () => true,
       },
       async (request): Promise<BatchReceipt> => {
-        const batch = admit(request.body);
-        if (config.tokens.length > 0 && !owners.get(request)?.includes(batch.node))
-          throw new Refusal("foreign-node", 403, `the token is not one of node ${batch.node}`);
+        const sent = admit(request.body);
+        if (config.tokens.length > 0 && !owners.get(request)?.includes(sent.node))
+          throw new Refusal("foreign-node", 403, `the token is not one of node ${sent.node}`);
+        const verdict = namesakes.judge(sent, addressOf(request));
+        if ("wait" in verdict) throw new Refusal("undecided", 429, verdict.wait, RETRY);
+        const { batch, word } = verdict;
+        if (word) {
+          const known = await insert(store, word);
+          namesakes.told(word);
+          if (!known.duplicate) onStored(word);
+        }
         const { duplicate } = await insert(store, batch);
         if (!duplicate) onStored(batch);
         metrics.accepted(batch.events.length, duplicate);
@@ -108,6 +121,12 @@ export function ingestRoutes(app: FastifyInstance, { config, store, clock, metri
       },
     );
   });
+}
+
+/** Where the batch comes from, when that tells hosts apart. */
+function addressOf({ ip }: FastifyRequest): string | undefined {
+  const address = ip?.replace(/^::ffff:/, "");
+  return address === undefined || address === "" || isLoopback(address) ? undefined : address;
 }
 
 function reasonOf(error: unknown): RefusalReason {

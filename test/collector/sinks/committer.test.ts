@@ -5,7 +5,7 @@ import { Committer } from "../../../collector/sinks/committer.ts";
 import type { Append } from "../../../collector/sinks/spool.ts";
 import { advert, master, settled, Waits } from "../app/support.ts";
 
-const identity = { cluster: "web", node: "lb1" };
+const identity = { cluster: "web", node: "lb1", collector: { id: "0".repeat(32) } };
 const eventOf = (seen: Observation): EventJson => toEventJson(seen, identity, seen.ts);
 const events = (count: number, from = 0): EventJson[] =>
   Array.from({ length: count }, (_, i) => eventOf(master(from + i)));

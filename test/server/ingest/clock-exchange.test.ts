@@ -9,6 +9,7 @@ import type { Clock, EpochUs, MonoUs } from "../../../collector/core/time.ts";
 import type { Event, EventOf } from "../../../collector/events/event.ts";
 import { parseServerConfig } from "../../../server/config.ts";
 import { ClockBook } from "../../../server/detect/clocks.ts";
+import { Namesakes } from "../../../server/ingest/namesakes.ts";
 import { ingestRoutes } from "../../../server/ingest/routes.ts";
 import { FakeSource, master } from "../../collector/app/support.ts";
 
@@ -44,6 +45,7 @@ test("over a real socket a collector finds out how far its clock is off, and tel
   ingestRoutes(app, {
     config: parseServerConfig("", "test.toml").ingest,
     store: { insertBatch: async () => ({ duplicate: false }) },
+    namesakes: new Namesakes({ mono, epoch: () => right() as EpochUs }, [], () => false),
     clock: { mono, epoch: () => right() as EpochUs },
     metrics: { accepted: () => undefined, refused: () => undefined },
     onStored: (batch) => events.push(...batch.events),

@@ -7,6 +7,7 @@ import { BATCH_BYTES_MAX, BATCH_EVENTS_MAX, type Batch } from "../../../collecto
 import { problemDocuments } from "../../../server/api/problems.ts";
 import type { Problem } from "../../../server/api/types.ts";
 import { parseServerConfig } from "../../../server/config.ts";
+import { Namesakes } from "../../../server/ingest/namesakes.ts";
 import { ingestRoutes } from "../../../server/ingest/routes.ts";
 import { StoreRefusal } from "../../../server/store/store.ts";
 import { batchesOf, clock, NOW } from "../app/support.ts";
@@ -58,6 +59,7 @@ function benchOf(toml = ""): Bench {
   ingestRoutes(app, {
     config: ingest,
     store: { insertBatch: (taken) => made.insert(taken) },
+    namesakes: new Namesakes(clock, [], () => false),
     clock,
     metrics: {
       accepted: (events, duplicate) => made.counted.push(`accepted ${events}${duplicate ? " again" : ""}`),
