@@ -370,7 +370,8 @@ function ownerOf(facts: IdentityFacts, address: string): string | undefined {
 
 /**
  * A collector that may neither capture nor list addresses tells nothing of its node's address. A sender that is no known node
- * is that node, when it is the only one of the router without an address, and sends the priority that it is configured with.
+ * is that node, when it is the only one of the router without an address that is configured with the priority it sends, and that did
+ * not hear it from somebody else.
  */
 function addressesOfBlindNodes(sets: UnionFind, facts: IdentityFacts, spans: ConfigSpans): ReadonlyMap<string, string> {
   const seeing = new Set([...facts.owners.values()].flatMap((ranks) => [...ranks.keys()]));
@@ -384,19 +385,26 @@ function addressesOfBlindNodes(sets: UnionFind, facts: IdentityFacts, spans: Con
   for (const [key, list] of spans)
     for (const span of list) note(span.key, key.slice(0, key.indexOf("|")), span.instance.priority);
   for (const { node, name } of looseNames(facts, spans)) note(element.named(node, name), node);
-  const strangers = new Map<string, Map<string, number>>();
-  for (const { family, vrid, vips, peer, priority } of facts.senders.values()) {
+  const strangers = new Map<string, Map<string, { priority: number; readonly hearers: Set<string> }>>();
+  for (const { family, vrid, vips, peer, priority, node } of facts.senders.values()) {
     if (ownerOf(facts, peer) !== undefined) continue;
     const [vip] = vips;
     const root = sets.find(vip === undefined ? element.bare(family, vrid) : element.advertised(family, vrid, vip));
-    strangers.set(root, (strangers.get(root) ?? new Map<string, number>()).set(peer, priority));
+    const own = strangers.get(root) ?? new Map<string, { priority: number; readonly hearers: Set<string> }>();
+    const known = own.get(peer) ?? { priority, hearers: new Set<string>() };
+    known.priority = Math.max(known.priority, priority);
+    known.hearers.add(node);
+    strangers.set(root, own.set(peer, known));
   }
   const guessed = new Map<string, string>();
-  for (const [root, nodes] of blind) {
-    const [stranger, ...others] = strangers.get(root) ?? [];
-    const [node, ...more] = nodes;
-    if (!stranger || !node || others.length + more.length > 0) continue;
-    if (node[1] === undefined || node[1] === stranger[1]) guessed.set(stranger[0], node[0]);
+  for (const [root, nodes] of [...blind].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const pairs = [...(strangers.get(root) ?? [])].flatMap(([peer, { priority, hearers }]) =>
+      [...nodes]
+        .filter(([node, own]) => (own === undefined || own === priority) && !hearers.has(node))
+        .map(([node]) => ({ peer, node })),
+    );
+    for (const { peer, node } of pairs)
+      if (pairs.every((other) => (other.peer === peer) === (other.node === node))) guessed.set(peer, node);
   }
   return guessed;
 }

@@ -112,8 +112,20 @@ describe("a node whose collector sees neither adverts nor addresses", () => {
     expect(detectAll(scenario(`${BLIND}\nwatch lb1 lb2 to 40`)).incidents).toEqual([]);
   });
 
-  test("is none of two senders, nor one with another priority than it is configured with", () => {
-    expect(members(`${BLIND}\nat 4 lb2 wire 10.99.0.77 seen`)).toEqual(["10.99.0.11", "10.99.0.77", "lb1", "lb2"]);
+  test("is of several senders the one with its priority", () => {
+    expect(members(`${BLIND}\nat 4 lb2 wire 10.99.0.77 seen`)).toEqual(["10.99.0.77", "lb1", "lb2"]);
+    const two = `${BLIND}\nat 0 lb3 config\nat 4 lb3 log MASTER\nat 4 lb2 wire lb3 seen`;
+    expect(members(two)).toEqual(["lb1", "lb2", "lb3"]);
+  });
+
+  test("is none of two senders of its priority, nor one with another priority, nor one that it hears itself", () => {
+    const equal = BLIND.replace("lb1 config", "lb1 config priority=100").replace(
+      "wire lb1 seen",
+      "wire 10.99.0.77 seen",
+    );
+    expect(members(equal)).toEqual(["lb1", "lb2"]);
+    expect(members(`${equal}\nat 4 lb2 wire 10.99.0.78 seen`)).toEqual(["10.99.0.77", "10.99.0.78", "lb1", "lb2"]);
+    expect(members(`${equal}\nat 4 lb1 wire 10.99.0.77 seen`)).toEqual(["10.99.0.77", "lb1", "lb2"]);
     const other = BLIND.replace("wire lb1 seen", "wire 10.99.0.77 seen");
     expect(members(other)).toEqual(["10.99.0.77", "lb1", "lb2"]);
   });
