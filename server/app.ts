@@ -20,6 +20,9 @@ import { createDetectionEngine, type DetectionEngine } from "./detect/engine.ts"
 import type { Incident, IncidentChange } from "./detect/incident.ts";
 import { ingestRoutes } from "./ingest/routes.ts";
 import { type Named, Namesakes } from "./ingest/namesakes.ts";
+import { PlannedStops, STOP_KINDS } from "./alert/planned.ts";
+import { Silences } from "./alert/silences.ts";
+import { type SilenceDeps, silenceRoutes } from "./api/silences.ts";
 import { SilenceWatch } from "./ingest/silence.ts";
 import { createMetrics } from "./metrics.ts";
 import { openStore } from "./store/clickhouse-store.ts";
@@ -84,10 +87,20 @@ async function serve(
   const live = new Live();
   const concluder = new Concluder({ store, live, log, known });
   let alerter: Alerter | undefined;
+  const silences = new Silences(store, clock);
+  await silences.load();
+  const planned = new PlannedStops(config.alerts.plannedStopUs);
+  for (const event of await store.events({
+    kinds: STOP_KINDS,
+    from: clock.epoch() - STOPS_KEPT_US,
+    limit: STOPS_READ_MAX,
+  }))
+    planned.note(event);
   const metrics = createMetrics({
     routers: () => engine.routers(),
     incidents: () => engine.incidents(),
     alerts: () => alerter?.counts() ?? NOTHING_SENT,
+    silences: () => silences.activeCount(),
     storeErrors: () => store.errors(),
     liveClients: () => live.clientCount,
     crowdedVrids: () => engine.crowdedVrids(),
@@ -122,6 +135,7 @@ async function serve(
   };
   const onStored = (batch: Batch): void => {
     try {
+      for (const event of batch.events) planned.note(event);
       const { changes, touchedRouters } = engine.add(batch.events);
       tellOfCrowds();
       live.touched(touchedRouters, batch.events.at(-1)?.ts ?? 0);
@@ -140,7 +154,34 @@ async function serve(
     silence.heard(batch.cluster, batch.node);
     onStored(batch);
   };
-  const app = await buildApp({ config, deps, store, engine, live, metrics, namesakes, onStored: onReceived });
+  const silencesChanged = async (id: string): Promise<void> => {
+    live.tell({ type: "silences" });
+    await alerter?.reconsider(new Set([id]));
+  };
+  const silencing: Omit<SilenceDeps, "config"> = {
+    all: () => silences.all(),
+    add: async (draft) => {
+      const added = await silences.add(draft);
+      await silencesChanged(added.id);
+      return added;
+    },
+    expire: async (id) => {
+      const ended = await silences.expire(id);
+      if (ended) await silencesChanged(id);
+      return ended;
+    },
+  };
+  const app = await buildApp({
+    config,
+    deps,
+    store,
+    engine,
+    live,
+    metrics,
+    namesakes,
+    onStored: onReceived,
+    silencing,
+  });
   let listening: NodeJS.Timeout | undefined;
   let door: Server | undefined;
   try {
@@ -153,6 +194,8 @@ async function serve(
       store,
       incident: (id) => known.get(id),
       incidents: () => known.values(),
+      silences,
+      planned,
       clock,
       timers: systemTimers,
       random: Math.random,
@@ -185,7 +228,11 @@ async function serve(
   }
 }
 
-const NOTHING_SENT = { sent: 0, failed: 0, refused: 0, waiting: 0, inhibited: 0, silenced: 0 };
+/** Planned stops of before the start that are looked up: from how long ago, microseconds, and at most how many events. */
+const STOPS_KEPT_US = 7 * 86_400 * 1_000_000;
+const STOPS_READ_MAX = 10_000;
+
+const NOTHING_SENT = { sent: 0, failed: 0, refused: 0, waiting: 0, inhibited: 0, silenced: 0, planned: 0 };
 
 /** How often is looked whether a collector has fallen silent, milliseconds. */
 const SILENCE_LOOK_MS = 5_000;
@@ -217,6 +264,7 @@ interface AppParts {
   readonly metrics: ReturnType<typeof createMetrics>;
   readonly namesakes: Namesakes;
   readonly onStored: (batch: Batch) => void;
+  readonly silencing: Omit<SilenceDeps, "config">;
 }
 
 /** Longest that a client may take to send a request, milliseconds: a batch over a slow line, not one that never ends. */
@@ -225,16 +273,8 @@ const REQUEST_MS_MAX = 60_000;
 /** Addresses of the web's pages beside its root: all are the same file, which knows what to show. */
 const PAGES = ["/timeline", "/incidents", "/incidents/:id"];
 
-async function buildApp({
-  config,
-  deps,
-  store,
-  engine,
-  live,
-  metrics,
-  namesakes,
-  onStored,
-}: AppParts): Promise<FastifyInstance> {
+async function buildApp(parts: AppParts): Promise<FastifyInstance> {
+  const { config, deps, store, engine, live, metrics, namesakes, onStored, silencing } = parts;
   // Unknown query fields are refused, not dropped in silence.
   const app = Fastify({
     // Those with a request in progress finish it; the live streams end themselves.
@@ -276,6 +316,7 @@ async function buildApp({
   await app.register(async (scope) => {
     ingestRoutes(scope, { config: config.ingest, store, clock: deps.clock, metrics, namesakes, onStored });
     apiRoutes(scope, { store, engine, metrics });
+    silenceRoutes(scope, { config, ...silencing });
     live.register(scope);
     scope.get("/api/v1/openapi.json", { schema: { summary: "This description" } }, () => app.swagger());
   });

@@ -9,7 +9,7 @@ import { DETECTION_DEFAULTS, type DetectionOptions } from "./detect/options.ts";
 
 const closed = { additionalProperties: false } as const;
 const Path = Type.String({ minLength: 1, maxLength: 4096 });
-/** Most nodes' tokens: each request is compared with all of them. */
+/** Most tokens of nodes, and of people: each request is compared with all of them. */
 const TOKENS_MAX = 4096;
 
 const ServerConfigSchema = Type.Object(
@@ -60,6 +60,22 @@ const ServerConfigSchema = Type.Object(
       },
       closed,
     ),
+    api: Type.Object(
+      {
+        /** Who may change something: a name, and the SHA-256 of the token. Empty: anybody who reaches the listener, unless ingest.tokens lists any. */
+        tokens: Type.Array(
+          Type.Object(
+            {
+              name: Type.String({ minLength: 1, maxLength: 100 }),
+              sha256: Type.String({ pattern: "^[0-9a-f]{64}$" }),
+            },
+            closed,
+          ),
+          { maxItems: TOKENS_MAX },
+        ),
+      },
+      closed,
+    ),
     detection: Type.Object(
       {
         /** A node that is not seen for this long after another took over counts as one that cannot be seen. */
@@ -103,6 +119,7 @@ function defaults(): Settings {
     listen: { host: "127.0.0.1", port: 8080 },
     storage: { memory_mib: 700, adverts_days: 7, events_days: 400 },
     ingest: { tokens: [], in_flight_max: 32 },
+    api: { tokens: [] },
     detection: {
       silent_after_seconds: DETECTION_DEFAULTS.silentAfterUs / US_PER_SECOND,
       start_deadline_seconds: DETECTION_DEFAULTS.startDeadlineUs / US_PER_SECOND,

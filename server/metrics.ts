@@ -13,7 +13,10 @@ export interface MetricsView {
     readonly waiting: number;
     readonly inhibited: number;
     readonly silenced: number;
+    readonly planned: number;
   };
+  /** Silences that are in force. */
+  readonly silences: () => number;
   readonly storeErrors: () => { readonly read: number; readonly write: number };
   readonly liveClients: () => number;
   readonly crowdedVrids: () => number;
@@ -85,16 +88,18 @@ export function createMetrics(view: MetricsView): Metrics {
     },
   );
   counter("keepwatch_deliveries_total", "Alert deliveries that ended, by outcome", ["outcome"], (add) => {
-    const { sent, failed, refused: unheard, inhibited, silenced } = view.alerts();
+    const { sent, failed, refused: unheard, inhibited, silenced, planned } = view.alerts();
     add({ outcome: "sent" }, sent);
     add({ outcome: "failed" }, failed);
     add({ outcome: "refused" }, unheard);
     add({ outcome: "inhibited" }, inhibited);
     add({ outcome: "silenced" }, silenced);
+    add({ outcome: "planned" }, planned);
   });
   gauge("keepwatch_deliveries_waiting", "Alert deliveries that are still to be sent", [], (add) =>
     add({}, view.alerts().waiting),
   );
+  gauge("keepwatch_silences_active", "Silences that are in force", [], (add) => add({}, view.silences()));
   counter("keepwatch_store_errors_total", "Requests that the store failed, by operation", ["operation"], (add) => {
     const { read, write } = view.storeErrors();
     add({ operation: "read" }, read);

@@ -1,17 +1,19 @@
 import { createHash } from "node:crypto";
 import { messageOf } from "../../collector/core/errors.ts";
-import { type Clock, type EpochUs, US_PER_MS } from "../../collector/core/time.ts";
+import { type Clock, type EpochUs, formatEpochUs, US_PER_MS } from "../../collector/core/time.ts";
 import type { MailSettings } from "../../collector/events/event.ts";
 import type { Delivery } from "../api/types.ts";
 import { type Incident, type IncidentChange, SEVERITIES, type Severity } from "../detect/incident.ts";
 import type { Store } from "../store/store.ts";
 import type { AlertSettings, WebhookSettings } from "./config.ts";
-import { HELD_MAX, HeldBack, type Verdict } from "./held.ts";
+import { HELD_MAX, HELD_STATUSES, HeldBack, isHeldStatus, type Verdict } from "./held.ts";
 import { inhibitionOf, isTarget } from "./inhibit.ts";
-import { describe, nameOf } from "./message.ts";
+import { describe, type Message, nameOf, oneLine } from "./message.ts";
 import { type MailReceiver, mailReceiver, sendMail } from "./notifiers/mail.ts";
 import type { Attempt, Outcome } from "./notifiers/notifier.ts";
 import { sendWebhook } from "./notifiers/webhook.ts";
+import { lowered, type PlannedStops, plannedText } from "./planned.ts";
+import type { Silences } from "./silences.ts";
 import { type Item, type Log, Outbox, type OutboxCounts, type Timers, WAITING_MAX } from "./outbox.ts";
 
 /** Most deliveries read back of one incident: some events to each receiver. */
@@ -31,6 +33,8 @@ export interface AlerterDeps {
   readonly incident: (id: string) => Incident | undefined;
   /** All that are known, each as it is now: what inhibits is among them. */
   readonly incidents: () => Iterable<Incident>;
+  readonly silences: Pick<Silences, "silencing">;
+  readonly planned: Pick<PlannedStops, "of">;
   readonly clock: Clock;
   readonly timers: Timers;
   /** 0 inclusive to 1 exclusive. */
@@ -56,6 +60,8 @@ export interface Alerter {
    * @throws what the store throws. The caller may tell the change again.
    */
   notify(change: IncidentChange): Promise<void>;
+  /** Silences have changed: what they held back may be told now. */
+  reconsider(ids: ReadonlySet<string>): Promise<void>;
   stop(): Promise<void>;
   counts(): AlertCounts;
 }
@@ -129,7 +135,7 @@ export function createAlerter(deps: AlerterDeps): Alerter {
   }
 
   async function resume(): Promise<void> {
-    for (const status of ["inhibited", "silenced"] as const) {
+    for (const status of HELD_STATUSES) {
       const rows = await store.deliveries({ status, newestFirst: true, limit: HELD_MAX });
       for (const row of oldestFirst(rows)) held.note(row);
     }
@@ -170,10 +176,7 @@ export function createAlerter(deps: AlerterDeps): Alerter {
     await store.saveDelivery(delivery);
     const isWaiting = delivery.nextAttemptTs > clock.epoch();
     // What waits says what is known when it goes.
-    outbox.add(
-      delivery,
-      isWaiting ? undefined : describe(incident, delivery.event, delivery.createdTs as EpochUs, publicUrl),
-    );
+    outbox.add(delivery, isWaiting ? undefined : render(incident, delivery));
   }
 
   /** What may turn out to be explained by something else waits a moment for that to be found. */
@@ -184,6 +187,23 @@ export function createAlerter(deps: AlerterDeps): Alerter {
 
   /** Whether a receiver is not to be told of an incident now. */
   function verdict(incident: Incident, receiver: string): Verdict | undefined {
+    const silence = deps.silences.silencing(incident);
+    if (silence) {
+      const { id, author, reason, endsTs } = silence;
+      const until = formatEpochUs(endsTs as EpochUs);
+      return {
+        status: "silenced",
+        by: id,
+        why: oneLine(`silenced by ${author} until ${until}: ${reason}`),
+        until: endsTs,
+      };
+    }
+    const planned = deps.planned.of(incident, clock.epoch());
+    if (planned && !recipients("opened", lowerable(incident), []).some((one) => one.receiver === receiver)) {
+      const until = formatEpochUs(planned.until as EpochUs);
+      const why = `${plannedText(planned)}, and is lowered to ${lowered(incident.severity)}; told if it is still open at ${until}`;
+      return { status: "planned", by: planned.node, why, until: planned.until };
+    }
     if (config.inhibitRules.length === 0) return undefined;
     // One who does not hear of the cause hears of the effect.
     const hears = (other: Incident) => recipients("opened", other, []).some((one) => one.receiver === receiver);
@@ -193,13 +213,24 @@ export function createAlerter(deps: AlerterDeps): Alerter {
     return { status: "inhibited", by: by.id, why: `inhibited by ${nameOf(by)} (${by.id}): ${reason}`, until };
   }
 
+  /** As it is told while it follows from a planned stop. */
+  function lowerable(incident: Incident): Incident {
+    return deps.planned.of(incident, clock.epoch()) ? { ...incident, severity: lowered(incident.severity) } : incident;
+  }
+
+  function render(incident: Incident, { event, createdTs }: Delivery): Message {
+    const planned = deps.planned.of(incident, clock.epoch());
+    const message = describe(lowerable(incident), event, createdTs as EpochUs, publicUrl);
+    return planned ? { ...message, planned: plannedText(planned) } : message;
+  }
+
   /** Asked once, before the first attempt: what was tried has begun to be told. */
   function holdBack(delivery: Delivery, incident: Incident): Outcome | undefined {
     const opening = held.openingOf(delivery);
     if (opening?.by !== undefined)
       return {
         kind: "held",
-        status: opening.status === "silenced" ? "silenced" : "inhibited",
+        status: isHeldStatus(opening.status) ? opening.status : "inhibited",
         by: opening.by,
         error: `its opening was not told: ${opening.lastError}`,
       };
@@ -281,8 +312,7 @@ export function createAlerter(deps: AlerterDeps): Alerter {
     const incident = deps.incident(delivery.incidentId);
     const reasonNot = delivery.attempts === 0 && incident ? holdBack(delivery, incident) : undefined;
     if (reasonNot) return reasonNot;
-    if (incident && item.message === undefined)
-      item.message = describe(incident, delivery.event, delivery.createdTs as EpochUs, publicUrl);
+    if (incident && item.message === undefined) item.message = render(incident, delivery);
     if (!item.message) return { kind: "retry", error: `incident ${delivery.incidentId} is not known` };
     const common = { message: item.message, deliveryId: delivery.id, now: clock.epoch(), signal };
     const outcome = delivery.receiver.startsWith("webhook:")
@@ -334,6 +364,7 @@ export function createAlerter(deps: AlerterDeps): Alerter {
   return {
     start: () => inOrder(resume),
     notify: (change) => inOrder(() => record(change)),
+    reconsider: (ids) => inOrder(() => held.reconsider(ids)),
     stop: async () => {
       held.stop();
       await recording;

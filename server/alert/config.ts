@@ -92,6 +92,13 @@ export const AlertConfig = Type.Object(
       maximum: 300,
       description: "How long what may be inhibited, and is not critical, waits for what may explain it",
     }),
+    planned_stop_minutes: Type.Integer({
+      // A package upgrade and a reboot of a node are done in less.
+      default: 30,
+      minimum: 0,
+      maximum: 10_080,
+      description: "How long what follows from a planned stop of keepalived is lowered by one severity; 0: never",
+    }),
     retry_schedule_seconds: Type.Array(Type.Integer({ minimum: 1, maximum: WEEK_SECONDS }), {
       // The example schedule of the Standard Webhooks specification: ten attempts over 75 hours.
       default: [5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400],
@@ -152,6 +159,7 @@ export interface AlertSettings {
   readonly webhooks: readonly WebhookSettings[];
   readonly inhibitRules: readonly InhibitRule[];
   readonly inhibitWaitMs: number;
+  readonly plannedStopUs: number;
   /** Delay before each attempt after the first, in milliseconds. */
   readonly retryScheduleMs: readonly number[];
   readonly webhookTimeoutMs: number;
@@ -178,6 +186,7 @@ export function parseAlertConfig(table: unknown = {}): AlertSettings {
       ...(filled.inhibit_built_in ? BUILT_IN_RULES : []),
     ],
     inhibitWaitMs: filled.inhibit_wait_seconds * 1000,
+    plannedStopUs: filled.planned_stop_minutes * 60 * US_PER_SECOND,
     retryScheduleMs: filled.retry_schedule_seconds.map((seconds) => seconds * 1000),
     webhookTimeoutMs: filled.webhook_timeout_seconds * 1000,
     mailTimeoutMs: filled.mail_timeout_seconds * 1000,

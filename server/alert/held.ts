@@ -8,10 +8,16 @@ export const HELD_MAX = 10_000;
 /** setTimeout fires at once beyond this. */
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
+/** Recorded, and not sent for now. */
+export const HELD_STATUSES = ["inhibited", "silenced", "planned"] as const satisfies readonly Delivery["status"][];
+export type HeldStatus = (typeof HELD_STATUSES)[number];
+export const isHeldStatus = (status: Delivery["status"]): status is HeldStatus =>
+  (HELD_STATUSES as readonly string[]).includes(status);
+
 /** Why a delivery is not sent now. */
 export interface Verdict {
-  readonly status: "inhibited" | "silenced";
-  /** Id of the incident or silence. */
+  readonly status: HeldStatus;
+  /** Id of the incident or silence; the node that was stopped. */
   readonly by: string;
   readonly why: string;
   /** When to look again, if nothing changes before. */

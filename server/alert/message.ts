@@ -50,6 +50,8 @@ export interface Message {
   /** Evidence that is left out here. */
   readonly evidenceLeftOut: number;
   readonly link: string;
+  /** That it follows from a planned stop, and so has less severity; null where it does not. */
+  readonly planned: string | null;
 }
 
 /**
@@ -94,6 +96,7 @@ export function describe(incident: Incident, event: Delivery["event"], told: Epo
     evidence: evidence.map(evidenceLine),
     evidenceLeftOut: incident.evidence.length - evidence.length,
     link: linkTo(incident, publicUrl),
+    planned: null,
   };
 }
 

@@ -2,6 +2,7 @@ import { setMaxListeners } from "node:events";
 import { type Clock, US_PER_MS } from "../../collector/core/time.ts";
 import { messageOf } from "../../collector/core/errors.ts";
 import type { Delivery } from "../api/types.ts";
+import { isHeldStatus } from "./held.ts";
 import type { Message } from "./message.ts";
 import { type Outcome, reasonOf } from "./notifiers/notifier.ts";
 
@@ -36,6 +37,7 @@ export interface OutboxCounts {
   /** Recorded and not sent: see the deliveries of these names. */
   readonly inhibited: number;
   readonly silenced: number;
+  readonly planned: number;
   /** Outcomes that the store did not take: such a delivery may be sent again after a restart. */
   readonly unsaved: number;
 }
@@ -74,7 +76,7 @@ export class Outbox {
   readonly #sending = new Map<Item, Promise<void>>();
   readonly #stopping = new AbortController();
   #stopped = false;
-  readonly #counts = { sent: 0, failed: 0, retried: 0, unsaved: 0, inhibited: 0, silenced: 0 };
+  readonly #counts = { sent: 0, failed: 0, retried: 0, unsaved: 0, inhibited: 0, silenced: 0, planned: 0 };
 
   constructor(deps: OutboxDeps) {
     this.#deps = deps;
@@ -170,7 +172,7 @@ export class Outbox {
     if (givenUp) return;
     if (item.delivery.status === "pending") this.#schedule(item);
     else this.#leaveLane(item);
-    if (isHeld(item.delivery)) this.#deps.onHeld(item.delivery);
+    if (isHeldStatus(item.delivery.status)) this.#deps.onHeld(item.delivery);
     this.#sendDue();
   }
 
@@ -193,7 +195,7 @@ export class Outbox {
         "error",
         `${receiver} was not told (${target}) after ${attempts === 1 ? "1 attempt" : `${attempts} attempts`}: ${lastError}`,
       );
-    else if (lastError !== null && !isHeld(item.delivery))
+    else if (lastError !== null && !isHeldStatus(status))
       this.#deps.log("warn", `${receiver} (${target}): ${lastError}`);
     try {
       await this.#deps.save(item.delivery);
@@ -247,8 +249,5 @@ export class Outbox {
     this.#schedule(next);
   }
 }
-
-/** Recorded, and not sent for now. */
-export const isHeld = ({ status }: Delivery): boolean => status === "inhibited" || status === "silenced";
 
 const laneKey = ({ incidentId, receiver }: Delivery): string => `${incidentId} ${receiver}`;

@@ -21,7 +21,16 @@ import {
   type ServiceLane,
   type VirtualRouter,
 } from "../detect/view.ts";
-import type { AdvertBucket, Delivery, EventPage, NodeSummary, Problem, RouterSummary, Timeline } from "./types.ts";
+import type {
+  AdvertBucket,
+  Delivery,
+  EventPage,
+  NodeSummary,
+  Problem,
+  RouterSummary,
+  Silence,
+  Timeline,
+} from "./types.ts";
 
 /**
  * What the API takes and answers, as schemas: they document it (OpenAPI), and the tests hold real answers against them.
@@ -67,6 +76,36 @@ export const EventsQuery = Type.Object(
 );
 export const IncidentParams = Type.Object({ id: IncidentId }, closed);
 export const DeliveriesQuery = Type.Object({ incidentId: Type.Optional(IncidentId), limit: Limit(1000, 200) }, closed);
+
+const SilenceId = Type.String({ pattern: "^[0-9a-f]{32}$" });
+export const SilenceParams = Type.Object({ id: SilenceId }, closed);
+const SilenceMatchers = Type.Array(
+  Type.Object(
+    {
+      label: Type.String({ minLength: 1, maxLength: 64, description: "cluster, kind, severity, router, node, …" }),
+      operator: Type.String({
+        minLength: 1,
+        maxLength: 2,
+        description: "=, !=, =~ or !~; patterns are RE2's, anchored",
+      }),
+      value: Type.String({ maxLength: 1024 }),
+    },
+    closed,
+  ),
+  { minItems: 1, maxItems: 32 },
+);
+const Author = Type.String({ minLength: 1, maxLength: 100, pattern: "\\S", description: "who asks for silence" });
+const Reason = Type.String({ minLength: 1, maxLength: 500, pattern: "\\S", description: "why" });
+export const SilenceBody = Type.Object(
+  {
+    matchers: SilenceMatchers,
+    startsTs: Type.Optional(Instant),
+    endsTs: Instant,
+    author: Type.Optional(Author),
+    reason: Reason,
+  },
+  closed,
+);
 
 // --- answers -------------------------------------------------------------------------------------------------------
 
@@ -252,12 +291,24 @@ const DeliveryT = Type.Object(
     event: oneOf(["opened", "certainty-raised", "resolved"]),
     receiver: Type.String(),
     target: Type.String(),
-    status: oneOf(["pending", "sent", "failed", "inhibited", "silenced"]),
+    status: oneOf(["pending", "sent", "failed", "inhibited", "silenced", "planned"]),
     attempts: Count,
     createdTs: Instant,
     nextAttemptTs: Instant,
     lastError: orNull(Type.String()),
     by: Type.Optional(Type.String({ description: "id of the incident or silence that holds it back" })),
+  },
+  closed,
+);
+const SilenceT = Type.Object(
+  {
+    id: SilenceId,
+    matchers: SilenceMatchers,
+    createdTs: Instant,
+    startsTs: Instant,
+    endsTs: Instant,
+    author: Author,
+    reason: Reason,
   },
   closed,
 );
@@ -301,6 +352,7 @@ export const SHARED_SCHEMAS: Readonly<Record<string, TSchema>> = {
   NodeSummary: NodeSummaryT,
   ServiceSummary: ServiceSummaryT,
   Delivery: DeliveryT,
+  Silence: SilenceT,
   Problem: ProblemT,
   Timeline: TimelineT,
   EventPage: EventPageT,
@@ -318,6 +370,11 @@ const answers = (schema: TSchema) => ({
   },
 });
 
+const made = (schema: TSchema) => {
+  const { 200: success, ...others } = answers(schema);
+  return { 201: success, ...others };
+};
+
 export const Answers = {
   routers: answers(Type.Array(ref("RouterSummary", RouterSummaryT))),
   nodes: answers(Type.Array(ref("NodeSummary", NodeSummaryT))),
@@ -327,6 +384,9 @@ export const Answers = {
   timeline: answers(ref("Timeline", TimelineT)),
   events: answers(ref("EventPage", EventPageT)),
   deliveries: answers(Type.Array(ref("Delivery", DeliveryT))),
+  silences: answers(Type.Array(ref("Silence", SilenceT))),
+  silence: answers(ref("Silence", SilenceT)),
+  silenceMade: made(ref("Silence", SilenceT)),
   receipt: answers(ref("BatchReceipt", BatchReceipt)),
   health: answers(Health),
 };
@@ -358,6 +418,7 @@ interface Agreement {
   readonly nodeSummary: Row<typeof NodeSummaryT, NodeSummary>;
   readonly serviceSummary: Row<typeof ServiceSummaryT, ServiceSummary>;
   readonly delivery: Row<typeof DeliveryT, Delivery>;
+  readonly silence: Row<typeof SilenceT, Silence>;
   readonly problem: Row<typeof ProblemT, Problem>;
   readonly eventPage: Row<typeof EventPageT, EventPage>;
   readonly timeline: Same<Omit<Static<typeof TimelineT>, "router">, Omit<Timeline, "router">>;
@@ -375,6 +436,7 @@ interface Agreement {
   nodeSummary: true,
   serviceSummary: true,
   delivery: true,
+  silence: true,
   problem: true,
   eventPage: true,
   timeline: true,

@@ -67,7 +67,8 @@ export interface EventPage {
 export type LiveMessage =
   | { readonly type: "timeline"; readonly routers: readonly string[]; readonly ts: number }
   | { readonly type: "incident"; readonly incident: Incident }
-  | { readonly type: "nodes" };
+  | { readonly type: "nodes" }
+  | { readonly type: "silences" };
 
 /** GET /api/v1/deliveries */
 export interface Delivery {
@@ -77,8 +78,8 @@ export interface Delivery {
   readonly event: "opened" | "certainty-raised" | "resolved";
   readonly receiver: string;
   readonly target: string;
-  /** `inhibited` and `silenced` are recorded and not sent, for as long as what holds them back is there. */
-  readonly status: "pending" | "sent" | "failed" | "inhibited" | "silenced";
+  /** `inhibited`, `silenced` and `planned` are recorded and not sent, for as long as what holds them back is there. */
+  readonly status: "pending" | "sent" | "failed" | "inhibited" | "silenced" | "planned";
   readonly attempts: number;
   readonly createdTs: number;
   readonly nextAttemptTs: number;
@@ -86,6 +87,33 @@ export interface Delivery {
   readonly lastError: string | null;
   /** Id of the incident or silence that holds it back. */
   readonly by?: string;
+}
+
+/** GET /api/v1/silences */
+export interface Silence {
+  /** 32 hex digits. */
+  readonly id: string;
+  /** All must fit; see the alerts' page for the labels. */
+  readonly matchers: readonly {
+    readonly label: string;
+    readonly operator: string;
+    readonly value: string;
+  }[];
+  readonly createdTs: number;
+  readonly startsTs: number;
+  readonly endsTs: number;
+  readonly author: string;
+  readonly reason: string;
+}
+
+/** POST /api/v1/silences, once it is known who asks. */
+export interface SilenceDraft {
+  readonly matchers: Silence["matchers"];
+  /** Now, when it is left out. */
+  readonly startsTs?: number;
+  readonly endsTs: number;
+  readonly author: string;
+  readonly reason: string;
 }
 
 /** RFC 9457: every error answer. */

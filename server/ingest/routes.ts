@@ -1,4 +1,3 @@
-import { createHash, timingSafeEqual } from "node:crypto";
 import { promisify } from "node:util";
 import { gunzip as gunzipCallback } from "node:zlib";
 import type { FastifyInstance, FastifyRequest } from "fastify";
@@ -19,6 +18,7 @@ import { isLoopback, type ServerConfig } from "../config.ts";
 import type { Metrics, RefusalReason } from "../metrics.ts";
 import type { Namesakes } from "./namesakes.ts";
 import { type Store, StoreRefusal } from "../store/store.ts";
+import { tokenReader } from "../tokens.ts";
 
 const gunzip = promisify(gunzipCallback);
 const envelope = Compile(BatchEnvelope);
@@ -84,7 +84,10 @@ export function ingestRoutes(
         );
       if (inFlight >= config.in_flight_max)
         throw new Refusal("overload", 429, "too many batches wait for the store", RETRY);
-      owners.set(request, found);
+      owners.set(
+        request,
+        found.map(({ node }) => node),
+      );
       inFlight += 1;
       // Comes also when the collector goes away in the middle.
       reply.raw.once("close", () => (inFlight -= 1));
@@ -218,15 +221,4 @@ function foreignFault(
 ): { field: string; message: string } | undefined {
   if (event.node !== batch.node) return { field: "node", message: "is not the batch's node" };
   return event.cluster === batch.cluster ? undefined : { field: "cluster", message: "is not the batch's cluster" };
-}
-
-/** Tells whose token an Authorization header has. Compared in constant time, hash with hash. */
-function tokenReader(tokens: ServerConfig["ingest"]["tokens"]): (header: string | undefined) => readonly string[] {
-  const known = tokens.map(({ node, sha256 }) => ({ node, hash: Buffer.from(sha256, "hex") }));
-  return (header) => {
-    const token = /^Bearer (\S{1,512})$/i.exec(header ?? "")?.[1];
-    if (token === undefined) return [];
-    const hash = createHash("sha256").update(token).digest();
-    return known.filter((candidate) => timingSafeEqual(candidate.hash, hash)).map(({ node }) => node);
-  };
 }

@@ -3,7 +3,7 @@ import type { Batch } from "../../collector/events/batch.ts";
 import type { Event } from "../../collector/events/event.ts";
 import { messageOf, OperatorError } from "../../collector/core/errors.ts";
 import type { Log } from "../../collector/core/log.ts";
-import type { AdvertBucket, Delivery } from "../api/types.ts";
+import type { AdvertBucket, Delivery, Silence } from "../api/types.ts";
 import type { ServerConfig } from "../config.ts";
 import type { Incident } from "../detect/incident.ts";
 import { openEngine } from "./engine.ts";
@@ -221,6 +221,15 @@ class ClickHouseStore implements Store {
       { ...query },
     );
     return rows.map(({ delivery }) => JSON.parse(delivery) as Delivery);
+  }
+
+  async saveSilence(silence: Silence, revision: number): Promise<void> {
+    await this.insert("silences", ["id", "revision", "silence"], [[silence.id, revision, JSON.stringify(silence)]]);
+  }
+
+  async silences(): Promise<readonly Silence[]> {
+    const rows = await this.rows<{ silence: string }>(`SELECT silence FROM ${this.database}.silences FINAL`, {});
+    return rows.map(({ silence }) => JSON.parse(silence) as Silence);
   }
 
   async isReady(): Promise<boolean> {

@@ -2,6 +2,7 @@ import type { ClickHouseClient } from "@clickhouse/client";
 import { OperatorError } from "../../collector/core/errors.ts";
 import { firstLight } from "./migrations/0001_first_light.ts";
 import { retentionByArrival } from "./migrations/0002_retention_by_arrival.ts";
+import { silences } from "./migrations/0003_silences.ts";
 
 /** In the order in which they are applied. A released one is never edited: what changes is a new one. */
 const MIGRATIONS: readonly {
@@ -11,6 +12,7 @@ const MIGRATIONS: readonly {
 }[] = [
   { version: 1, name: "first_light", statements: firstLight },
   { version: 2, name: "retention_by_arrival", statements: retentionByArrival },
+  { version: 3, name: "silences", statements: silences },
 ];
 const NEWEST = Math.max(...MIGRATIONS.map(({ version }) => version));
 

@@ -1,6 +1,6 @@
 import type { Batch } from "../../collector/events/batch.ts";
 import type { Event } from "../../collector/events/event.ts";
-import type { AdvertBucket, Delivery } from "../api/types.ts";
+import type { AdvertBucket, Delivery, Silence } from "../api/types.ts";
 import type { Incident } from "../detect/incident.ts";
 
 export interface EventQuery {
@@ -54,6 +54,10 @@ export interface Store {
   incidents(): Promise<readonly Incident[]>;
   saveDelivery(delivery: Delivery): Promise<void>;
   deliveries(query: DeliveryQuery): Promise<readonly Delivery[]>;
+  /** @param revision  a higher one replaces a lower one */
+  saveSilence(silence: Silence, revision: number): Promise<void>;
+  /** All that were ever asked for. */
+  silences(): Promise<readonly Silence[]>;
   /** It answers now. */
   isReady(): Promise<boolean>;
   /** Requests that failed since the start. */

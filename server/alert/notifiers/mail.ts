@@ -159,6 +159,7 @@ const factsOf = (message: Message): readonly (readonly [string, string])[] => [
   ["When", message.when],
   ["Who", message.who],
   ["Why", message.why],
+  ...(message.planned === null ? [] : [["Planned", `it ${message.planned}`] as const]),
   ["Certainty", `${message.certainty}, severity ${message.severity}`],
 ];
 

@@ -1,5 +1,6 @@
 import type { EpochUs } from "../../../collector/core/time.ts";
 import { messageOf } from "../../../collector/core/errors.ts";
+import type { HeldStatus } from "../held.ts";
 import { type Message, oneLine } from "../message.ts";
 
 /** Longest reason kept with a delivery, in characters. */
@@ -18,7 +19,7 @@ export type Outcome =
   /** Not sent, and recorded so: something else explains it, or somebody asked for silence. */
   | {
       readonly kind: "held";
-      readonly status: "inhibited" | "silenced";
+      readonly status: HeldStatus;
       readonly by: string;
       readonly error: string;
     }

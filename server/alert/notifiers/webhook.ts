@@ -100,6 +100,7 @@ function annotationsOf(message: Message): Labels {
     cause: message.why,
     ...(message.causeCode === null ? {} : { cause_code: message.causeCode }),
     evidence: message.evidence.join("\n") + more,
+    ...(message.planned === null ? {} : { planned: message.planned }),
     event: message.withdrawn ? "withdrawn" : message.event,
   };
 }

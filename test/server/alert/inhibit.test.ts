@@ -2,16 +2,9 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { BUILT_IN_RULES, type InhibitRule, inhibitionOf, SHARED } from "../../../server/alert/inhibit.ts";
 import { type Matcher, parseMatcher } from "../../../server/alert/matchers.ts";
-import type { Outcome } from "../../../server/alert/notifiers/notifier.ts";
-import type { WebhookAttempt } from "../../../server/alert/notifiers/webhook.ts";
-import {
-  type Incident,
-  INCIDENT_KINDS,
-  type IncidentChange,
-  type IncidentKind,
-  type Severity,
-} from "../../../server/detect/incident.ts";
-import { ManualTime, MemoryStore, rig, settle, splitBrain, T0, webhookTable } from "./support.ts";
+import { type Incident, INCIDENT_KINDS, type IncidentKind, type Severity } from "../../../server/detect/incident.ts";
+import { ManualTime, settle, splitBrain, T0, webhookTable } from "./support.ts";
+import { over, world } from "./world.ts";
 
 const S = 1_000_000;
 const like = (kind: IncidentKind, more: Partial<Incident> = {}): Incident => ({
@@ -155,37 +148,6 @@ describe("of incidents that would silence each other", () => {
   test("every word for what is shared is understood", () => {
     expect(SHARED).toEqual(["router", "node", "service", "cluster"]);
   });
-});
-
-/** A server's incidents and what it tells of them. */
-function world(alerts: Record<string, unknown> = {}, store = new MemoryStore(), time = new ManualTime()) {
-  const known = new Map<string, Incident>();
-  const told: string[] = [];
-  const webhook = async ({ message, webhook: { name } }: WebhookAttempt): Promise<Outcome> => {
-    told.push(`${message.withdrawn ? "withdrawn" : message.event} ${message.kind} ${name}`);
-    return { kind: "sent" };
-  };
-  const server = rig({
-    alerts: { mail_from_keepalived_conf: false, webhooks: [webhookTable("ops", "http://127.0.0.1:9/")], ...alerts },
-    store,
-    time,
-    incident: (id) => known.get(id),
-    incidents: () => known.values(),
-    send: { webhook },
-  });
-  /** As the server does: all that changed together is known before anything of it is told. */
-  const happen = async (...changes: [IncidentChange["type"], Incident][]): Promise<void> => {
-    for (const [, incident] of changes) known.set(incident.id, incident);
-    for (const [type, incident] of changes) await server.alerter.notify({ type, incident });
-    await settle();
-  };
-  return { ...server, known, told, happen };
-}
-const over = (incident: Incident, status: "resolved" | "withdrawn" = "resolved"): Incident => ({
-  ...incident,
-  status,
-  end: T0,
-  revision: 2,
 });
 
 describe("an inhibited notification", () => {

@@ -157,6 +157,8 @@ export function rig(
     store,
     incident: () => undefined,
     incidents: () => [],
+    silences: { silencing: () => undefined },
+    planned: { of: () => undefined },
     clock: time,
     timers: time,
     random: () => 0,

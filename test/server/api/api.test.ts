@@ -181,6 +181,8 @@ describe("the description", () => {
       "/api/v1/openapi.json",
       "/api/v1/routers",
       "/api/v1/services",
+      "/api/v1/silences",
+      "/api/v1/silences/{id}",
       "/api/v1/timeline",
       "/healthz",
       "/metrics",

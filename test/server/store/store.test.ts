@@ -7,7 +7,7 @@ import type { Batch } from "../../../collector/events/batch.ts";
 import { eventId } from "../../../collector/events/id.ts";
 import type { Event } from "../../../collector/events/event.ts";
 import { parseServerConfig } from "../../../server/config.ts";
-import type { Delivery, Incident } from "../../../server/api/types.ts";
+import type { Delivery, Incident, Silence } from "../../../server/api/types.ts";
 import { PAGE_EVENTS } from "../../../server/store/pages.ts";
 import { openStore } from "../../../server/store/clickhouse-store.ts";
 import { openEngine } from "../../../server/store/engine.ts";
@@ -172,6 +172,30 @@ describe.each(ENGINES)("the store on the %s engine", (engine) => {
       { ...delivery, attempts: 6, status: "sent" },
     ]);
     expect(await store.deliveries({ status: "pending", limit: 10 })).toEqual([]);
+  });
+
+  test("keeps a silence as it was written last", async () => {
+    const silence: Silence = {
+      id: eventId("silence"),
+      matchers: [{ label: "kind", operator: "=", value: "flapping" }],
+      createdTs: T0,
+      startsTs: T0,
+      endsTs: T0 + 1000,
+      author: "Kim",
+      reason: "known",
+    };
+    await store.saveSilence(silence, 1);
+    expect(await store.silences()).toEqual([silence]);
+    await store.saveSilence({ ...silence, endsTs: T0 + 5 }, 2);
+    expect(await store.silences()).toEqual([{ ...silence, endsTs: T0 + 5 }]);
+  });
+
+  test("tells the newest deliveries first when it is asked to", async () => {
+    const ids = ["n1", "n2", "n3"];
+    const incidentId = eventId("newest");
+    for (const [i, id] of ids.entries()) await store.saveDelivery({ ...DELIVERY, id, incidentId, createdTs: T0 + i });
+    const newest = await store.deliveries({ incidentId, newestFirst: true, limit: 2 });
+    expect(newest.map(({ id }) => id)).toEqual(["n3", "n2"]);
   });
 
   test("shows two events of one id once, in one batch and in two", async () => {
