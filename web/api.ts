@@ -8,6 +8,8 @@ import type {
   Problem,
   RouterSummary,
   ServiceSummary,
+  Silence,
+  SilenceDraft,
   Timeline,
 } from "../server/api/types.ts";
 import { clockOffsetMs } from "./clock.ts";
@@ -29,29 +31,53 @@ export const browserBehindMs = (): number => offsetMs;
 /** The server's answer was an error, or there was none. The message is for the reader. */
 export class ApiError extends Error {
   override readonly name = "ApiError";
+  /** Of the answer; 0 when there was none. */
+  readonly status: number;
+  constructor(message: string, status = 0) {
+    super(message);
+    this.status = status;
+  }
 }
 
-async function get<T>(
+function get<T>(
   path: string,
   query: Readonly<Record<string, string | number | undefined>> = {},
   signal?: AbortSignal,
 ): Promise<T> {
   const params = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) if (value !== undefined) params.set(name, String(value));
+  return ask(`${path}${params.size > 0 ? `?${params}` : ""}`, {
+    headers: { accept: "application/json" },
+    ...(signal ? { signal } : {}),
+  });
+}
+
+/** Changes something: for those who may, which a token may have to show. */
+function change<T>(method: "POST" | "DELETE", path: string, token: string, body?: unknown): Promise<T> {
+  return ask(path, {
+    method,
+    headers: {
+      accept: "application/json",
+      ...(body === undefined ? {} : { "content-type": "application/json" }),
+      ...(token === "" ? {} : { authorization: `Bearer ${token}` }),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+}
+
+async function ask<T>(path: string, init: RequestInit): Promise<T> {
   let response: Response;
   try {
-    response = await fetch(`/api/v1/${path}${params.size > 0 ? `?${params}` : ""}`, {
-      headers: { accept: "application/json" },
-      ...(signal ? { signal } : {}),
-    });
+    response = await fetch(`/api/v1/${path}`, init);
   } catch (error) {
-    if (signal?.aborted) throw error;
+    if (init.signal?.aborted) throw error;
     throw new ApiError(words().shell.unreachable);
   }
   offsetMs = clockOffsetMs(response.headers.get("date"), Date.now());
   if (response.ok) return (await response.json()) as T;
   const problem = (await response.json().catch(() => undefined)) as Problem | undefined;
-  throw new ApiError(problem ? `${problem.title}: ${problem.detail}` : words().shell.answered(response.status));
+  const sentence = problem ? `${problem.title}: ${problem.detail}` : words().shell.answered(response.status);
+  throw new ApiError(sentence, response.status);
 }
 
 export const api = {
@@ -74,6 +100,9 @@ export const api = {
   ) => get<EventPage>("events", { ...whose, kinds: kinds.join(), from, to, limit }),
   adverts: (router: string, { from, to }: Range, limit: number) =>
     get<EventPage>("adverts", { router, from, to, limit }),
+  silences: () => get<readonly Silence[]>("silences"),
+  addSilence: (draft: SilenceDraft, token: string) => change<Silence>("POST", "silences", token, draft),
+  endSilence: (id: string, token: string) => change<Silence>("DELETE", `silences/${encodeURIComponent(id)}`, token),
   deliveries: (incidentId: string) => get<readonly Delivery[]>("deliveries", { incidentId }),
 };
 

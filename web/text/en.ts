@@ -122,6 +122,28 @@ export const en = {
     what: "what",
     more: (count: number) => `and ${count} more: filter to see them`,
   },
+  silences: {
+    title: "Silences",
+    none: "Nothing is silenced.",
+    open: "Silence alerts …",
+    what: "What",
+    duration: "For",
+    hours: (count: number) => `${count} hour${s(count)}`,
+    days: (count: number) => `${count} day${s(count)}`,
+    author: "Your name",
+    reason: "Reason",
+    token: "Token",
+    silence: "Silence",
+    done: "Silenced; the overview lists it.",
+    end: "End",
+    endOf: (author: string, reason: string) => `End the silence of ${author}: ${reason}`,
+    kindOf: (kind: string, subject: string) => `${kind} of ${subject}`,
+    everythingOf: (subject: string) => `everything of ${subject}`,
+    routerOf: (router: string) => `router ${router}`,
+    nodeOf: (node: string, cluster: string) => `node ${node} of ${cluster}`,
+    from: (when: string) => `from ${when} `,
+    until: (when: string, author: string) => `until ${when}, by ${author}:`,
+  },
 };
 
 /** The same in every language. */

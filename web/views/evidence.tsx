@@ -4,6 +4,7 @@ import { api } from "../api.ts";
 import type { Target } from "../charts/lanes.ts";
 import { formatDateTime, formatDuration, formatMicros, type Zone } from "../time.ts";
 import { useAsked } from "./shared.tsx";
+import { scopesOf, SilenceForm } from "./silences.tsx";
 
 /** Adverts listed around a bar's beginning or an incident's start: the nearest. */
 const ADVERTS_SHOWN = 60;
@@ -124,6 +125,7 @@ export function IncidentEvidence({
       )}
       <h3>Who was told</h3>
       <Deliveries deliveries={deliveries.value} trouble={deliveries.trouble} zone={zone} />
+      <SilenceForm scopes={scopesOf(incident)} />
     </>
   );
 }

@@ -17,6 +17,7 @@ import {
 import { IncidentList } from "./incidents.tsx";
 import { NodeList } from "./nodes.tsx";
 import { Link, useScene } from "./shared.tsx";
+import { Silences } from "./silences.tsx";
 
 /** Ended incidents listed. */
 const ENDED_SHOWN = 5;
@@ -59,6 +60,7 @@ export function OverviewPage() {
           <NodeList />
         </section>
         <Services />
+        <Silences />
       </div>
     </div>
   );

@@ -15,6 +15,8 @@ import type {
   RouterSummary,
   ServiceLane,
   ServiceSummary,
+  Silence,
+  SilenceDraft,
 } from "../../../server/api/types.ts";
 
 /** What the API of the fixture answers; a test changes it and tells the page so. */
@@ -29,6 +31,7 @@ export interface FixtureState {
   adverts: readonly Event[];
   buckets: readonly AdvertBucket[];
   deliveries: readonly Delivery[];
+  silences: readonly Silence[];
 }
 
 /** The server's own policy, word for word, so that the page is held against it without the server. */
@@ -46,6 +49,8 @@ export class FixtureServer {
   state: FixtureState;
   /** Every question for data, path and query, in order. */
   readonly asked: string[] = [];
+  /** Every request to change something, in order. */
+  readonly changes: { readonly what: string; readonly body: string; readonly authorization: string | undefined }[] = [];
   /** Paths under /api/v1/ that answer this instead. */
   readonly problems = new Map<string, Problem>();
   private readonly folder: string;
@@ -87,12 +92,37 @@ export class FixtureServer {
     if (!url.pathname.startsWith("/api/v1/")) return this.answerFile(url.pathname, response);
     const path = url.pathname.slice("/api/v1/".length);
     if (path === "live") return this.answerLive(response);
+    if (request.method !== "GET") return void this.answerChange(request, path, response);
     this.asked.push(path + url.search);
     const problem = this.problems.get(path);
     const body = problem ?? this.answerOf(path, url.searchParams);
     const status = problem?.status ?? (body === undefined ? 404 : 200);
     response.writeHead(status, { "content-type": status === 200 ? "application/json" : "application/problem+json" });
     response.end(JSON.stringify(body ?? { type: "about:blank", title: "Not found", status: 404, detail: path }));
+  }
+
+  /** A silence is made or ended; `problems` may have an answer for `POST silences`. */
+  private async answerChange(request: IncomingMessage, path: string, response: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const body = Buffer.concat(chunks).toString("utf8");
+    this.changes.push({ what: `${request.method} ${path}`, body, authorization: request.headers.authorization });
+    const problem = this.problems.get(`${request.method} ${path}`);
+    const now = this.nowUs();
+    if (problem) {
+      response.writeHead(problem.status, { "content-type": "application/problem+json" });
+    } else if (request.method === "POST") {
+      const draft = JSON.parse(body) as SilenceDraft;
+      const made: Silence = { startsTs: now, ...draft, id: "5".repeat(32), createdTs: now };
+      this.state.silences = [made, ...this.state.silences];
+      response.writeHead(201, { "content-type": "application/json" });
+    } else {
+      this.state.silences = this.state.silences.map((silence) =>
+        path.endsWith(silence.id) ? { ...silence, endsTs: now } : silence,
+      );
+      response.writeHead(200, { "content-type": "application/json" });
+    }
+    response.end(JSON.stringify(problem ?? this.state.silences[0] ?? {}));
   }
 
   private answerFile(pathname: string, response: ServerResponse): void {
@@ -136,6 +166,8 @@ export class FixtureServer {
         return wanted && { events: state.adverts.filter(within), truncated: false };
       case "events":
         return { events: state.events.filter((event) => isAskedFor(event, query) && within(event)), truncated: false };
+      case "silences":
+        return state.silences;
       case "deliveries":
         return state.deliveries.filter(({ incidentId }) => incidentId === query.get("incidentId"));
       default:

@@ -21,6 +21,7 @@ export const fresh = (): FixtureState => ({
   adverts: recorded.adverts,
   buckets: recorded.buckets,
   deliveries: recorded.deliveries,
+  silences: [],
 });
 
 /** The built page in a real browser, on canned answers: every state of the server at will, and the clock stands still. */
@@ -46,6 +47,7 @@ export class PageHarness {
     beforeEach(async () => {
       this.server.state = fresh();
       this.server.problems.clear();
+      this.server.changes.length = 0;
       this.faults = [];
       this.context = await this.browser.newContext({
         viewport: { width: 1400, height: 900 },
