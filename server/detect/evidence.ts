@@ -140,7 +140,7 @@ const edgeOf = (event: Event, known = true): Edge => ({
 
 /** It ended unseen, some time between the last sign of life and the event that shows it is over. */
 function unseenEnd(from: Edge, event: Event, lifeSign: LifeSign): Edge {
-  const seen = Math.max(from.ts, lifeSign(event.ts) ?? from.ts);
+  const seen = Math.max(from.ts, lifeSign(event.ts, from.ts) ?? from.ts);
   return { ts: seen, uncertaintyUs: Math.max(0, event.ts - seen) + event.tsUncertaintyUs, event, known: true };
 }
 

@@ -104,9 +104,8 @@ export function readShadow(events: readonly Event[], lifeSign: LifeSign): LogSpa
       if (event.instance === undefined) endAll(() => edgeOf(event));
       else end(event.instance, edgeOf(event));
     } else if (isKind(event, "collector.started", "collector.stopped")) {
-      const seen = lifeSign(event.ts);
       endAll((since) => {
-        const ts = Math.max(since, Math.min(seen ?? since, event.ts));
+        const ts = Math.max(since, Math.min(lifeSign(event.ts, since) ?? since, event.ts));
         return { ...edgeOf(event), ts, uncertaintyUs: event.ts - ts + event.tsUncertaintyUs, known: false };
       });
     }

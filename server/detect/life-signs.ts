@@ -2,8 +2,8 @@ import type { Event } from "../../collector/events/event.ts";
 import { LIFE_SIGN_GAP_US, SAME_BOOT_US } from "./options.ts";
 import { eventsBetween, firstAtOrAfter, indexWhere } from "./order.ts";
 
-/** The newest sign of life of a node before an instant, epoch microseconds. */
-export type LifeSign = (ts: number) => number | undefined;
+/** The newest sign of life of a node before an instant, of what has run on it since another one; epoch microseconds. */
+export type LifeSign = (ts: number, since: number) => number | undefined;
 
 interface Span {
   from: number;
@@ -72,7 +72,7 @@ export class LifeSigns {
 
 /**
  * The newest event or heartbeat before an instant. Signs since the collector was started shortly before do not count:
- * the host was booted, and what ran on it before ended at a time nobody saw.
+ * the host was booted, and what ran on it before ended at a time nobody saw. What was seen after a boot outlived it.
  */
 export function lifeSigns(events: readonly Event[], heartbeats: Pick<LifeSigns, "before">): LifeSign {
   const starts = events.filter(({ kind }) => kind === "collector.started");
@@ -82,10 +82,10 @@ export function lifeSigns(events: readonly Event[], heartbeats: Pick<LifeSigns, 
     if (event === undefined) return beat;
     return beat === undefined ? event.ts : Math.max(event.ts, beat);
   };
-  return (ts) => {
+  return (ts, since) => {
     // Of several starts the one after the longest silence was the boot.
     let [silence, newest] = [-1, before(ts)];
-    for (const start of eventsBetween(starts, ts - SAME_BOOT_US, ts)) {
+    for (const start of eventsBetween(starts, Math.max(since + 1, ts - SAME_BOOT_US), ts)) {
       const last = before(start.ts);
       if (last === undefined || start.ts - last < silence) continue;
       [silence, newest] = [start.ts - last, last];
