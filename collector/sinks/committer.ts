@@ -11,6 +11,8 @@ import type { Append, Series } from "./spool.ts";
 const DISK_RETRY_MS = 1_000;
 /** How long a first event waits for others to share its turn at the disk and its request, milliseconds. */
 const GATHER_MS = 5;
+/** The same while events keep coming: each turn is a sync of the disk, and a request. */
+const GATHER_BUSY_MS = 50;
 /** Events that go without waiting for others, and about as many as one turn takes. */
 const TURN_EVENTS = 2_000;
 /** A batch is closed at this size, bytes: far below what the server refuses, and quick to send again. */
@@ -43,6 +45,7 @@ export class Committer {
   /** Ends the gathering of the turn to come. */
   private gathering = new AbortController();
   private draining = false;
+  private busy: AbortController | undefined;
   private readonly ended = new AbortController();
 
   constructor(options: CommitterOptions) {
@@ -71,18 +74,32 @@ export class Committer {
   end(): void {
     this.ended.abort();
     this.gathering.abort();
+    this.busy?.abort();
   }
 
   private async run(): Promise<void> {
     while (this.queue.length > 0 && !this.ended.signal.aborted) {
       if (this.queued < TURN_EVENTS && !this.draining)
-        await this.options.wait(GATHER_MS, this.gathering.signal).catch(() => undefined);
+        await this.options
+          .wait(this.busy ? GATHER_BUSY_MS : GATHER_MS, this.gathering.signal)
+          .catch(() => undefined);
+      this.beBusy();
       this.gathering = new AbortController();
       const turn = this.takeTurn();
       if (!(await this.append(batchesOf(turn, this.options.identity)))) break;
       for (const { resolve } of turn) resolve();
     }
     this.running = undefined;
+  }
+
+  /** Until nothing has come for a while. */
+  private beBusy(): void {
+    this.busy?.abort();
+    const busy = new AbortController();
+    this.busy = busy;
+    void this.options.wait(2 * GATHER_BUSY_MS, busy.signal).then(() => {
+      if (this.busy === busy) this.busy = undefined;
+    });
   }
 
   private takeTurn(): Waiting[] {

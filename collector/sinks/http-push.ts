@@ -31,8 +31,8 @@ const ANSWER_TIMEOUT_MS = 60_000;
 
 /** What of the spool the push needs. */
 export interface BatchQueue {
-  /** The oldest batch; waits for one. Undefined when there will be none, or `signal` aborts. */
-  next(signal: AbortSignal): Promise<Pending | undefined>;
+  /** The oldest batch after this sequence; waits for one. Undefined when there will be none, or `signal` aborts. */
+  next(signal: AbortSignal, after: number): Promise<Pending | undefined>;
   acknowledge(sequence: number): Promise<void>;
   deadLetter(pending: Pending, reason: string): Promise<void>;
 }
@@ -68,7 +68,15 @@ interface Answer {
   readonly retryAfterMs: number | undefined;
 }
 
-/** Sends the spool's batches in order, one at a time, each byte for byte the same however often, until the server has it. */
+/** Most batches that are on their way at once: over a line with a long way, or to a server that takes what is there together. */
+const WINDOW_MAX = 4;
+/** So many batches in a row that were taken open the window by one; one that was not closes it. */
+const OPENED_BY = 4;
+
+/**
+ * Sends the spool's batches in order, each byte for byte the same however often, until the server has it. While all goes well a
+ * few are on their way at once; they are acknowledged in order. After a failure only the oldest is tried.
+ */
 export class HttpPush {
   private readonly options: PushOptions;
   private readonly agent: HttpAgent;
@@ -77,12 +85,16 @@ export class HttpPush {
   private sent = 0;
   private deadLettered = 0;
   private trouble: string | undefined;
+  /** Batches taken since the last failure. */
+  private inARow = 0;
+  /** Batches on their way, oldest first. Each tells at its end whether the server has it and the queue knows. */
+  private flying: Promise<boolean>[] = [];
 
   constructor(options: PushOptions) {
     this.options = options;
     this.agent = options.url.startsWith("https:")
-      ? new HttpsAgent({ keepAlive: true, maxSockets: 1 })
-      : new HttpAgent({ keepAlive: true, maxSockets: 1 });
+      ? new HttpsAgent({ keepAlive: true, maxSockets: WINDOW_MAX })
+      : new HttpAgent({ keepAlive: true, maxSockets: WINDOW_MAX });
   }
 
   start(): void {
@@ -106,36 +118,57 @@ export class HttpPush {
 
   private async run(): Promise<void> {
     const { signal } = this.stopping;
-    for (let failures = 0; !signal.aborted; ) {
+    for (let [after, failures] = [0, 0]; !signal.aborted; ) {
       try {
-        const pending = await this.options.queue.next(signal);
-        if (!pending) return;
-        await this.deliver(pending);
+        while (this.flying.length >= this.window()) await this.flying[0];
+        const pending = await this.options.queue.next(signal, after);
+        if (!pending) break;
+        after = pending.sequence;
         failures = 0;
+        const flight = this.deliver(pending, this.flying.at(-1) ?? Promise.resolve(true));
+        this.flying.push(flight);
+        void flight.then(() => (this.flying = this.flying.filter((other) => other !== flight)));
       } catch (error) {
-        // The spool's disk, not the server: the batch is still there, and is tried again as after any other failure.
-        this.failed(`the spool cannot be read: ${messageOf(error)}`, "error");
-        await this.options.wait(this.backOff(failures), signal);
-        failures += 1;
+        failures = await this.spoolFailed(error, failures);
       }
     }
+    await Promise.all(this.flying);
   }
 
-  private async deliver(pending: Pending): Promise<void> {
+  private window(): number {
+    return Math.min(WINDOW_MAX, 1 + Math.floor(this.inARow / OPENED_BY));
+  }
+
+  /** The spool's disk, not the server: the batch is still there, and it is tried again as after any other failure. */
+  private async spoolFailed(error: unknown, failures: number): Promise<number> {
+    this.failed(`the spool cannot be read: ${messageOf(error)}`, "error");
+    await this.options.wait(this.backOff(failures), this.stopping.signal);
+    return failures + 1;
+  }
+
+  /** @param before  tells whether all that came before this batch is settled: until then it is not acknowledged */
+  private async deliver(pending: Pending, before: Promise<boolean>): Promise<boolean> {
     const zipped = pending.body.length >= GZIP_FROM_BYTES ? await gzip(pending.body, { level: 1 }) : undefined;
     const { signal } = this.stopping;
     for (let failures = 0; !signal.aborted; failures++) {
+      // After a failure the older ones are tried first.
+      if (failures > 0) await before;
       const answer = await this.attempt(zipped ?? pending.body, zipped !== undefined);
       const taken = typeof answer === "string" ? undefined : receiptOf(answer);
       if (typeof answer !== "string" && taken) {
         this.tellTimes(answer, taken);
-        await this.options.queue.acknowledge(pending.sequence);
-        this.sent += 1;
-        return this.recovered();
+        this.inARow += 1;
+        return this.settle(before, async () => {
+          await this.options.queue.acknowledge(pending.sequence);
+          this.sent += 1;
+          this.recovered();
+        });
       }
-      if (typeof answer !== "string" && isHopeless(answer.status)) return this.putAside(pending, answer);
+      if (typeof answer !== "string" && isHopeless(answer.status))
+        return this.settle(before, () => this.putAside(pending, answer));
       // An attempt that was cut off by our own end says nothing of the server.
-      if (signal.aborted) return;
+      if (signal.aborted) return false;
+      this.inARow = 0;
       const status = typeof answer === "string" ? undefined : answer.status;
       this.failed(
         typeof answer === "string" ? answer : explain(answer),
@@ -143,6 +176,21 @@ export class HttpPush {
       );
       await this.options.wait(this.pause(answer, failures), signal);
     }
+    return false;
+  }
+
+  /** In the order of the queue, and again until its disk takes it. */
+  private async settle(before: Promise<boolean>, work: () => Promise<void>): Promise<boolean> {
+    if (!(await before)) return false;
+    for (let failures = 0; !this.stopping.signal.aborted || failures === 0; ) {
+      try {
+        await work();
+        return true;
+      } catch (error) {
+        failures = await this.spoolFailed(error, failures);
+      }
+    }
+    return false;
   }
 
   private async putAside(pending: Pending, answer: Answer): Promise<void> {

@@ -86,13 +86,16 @@ export class Spool {
   /** Oldest first; all before `headOffset` in the first is acknowledged. */
   private segments: Segment[] = [];
   private headOffset = 0;
+  /** Where the batch after `sequence` is to be looked for, so that those on their way are not read again. */
+  private ahead: { readonly segment: Segment; readonly offset: number; readonly sequence: number } | undefined;
   private active: { readonly segment: Segment; readonly file: FileHandle } | undefined;
   /** Segments with nothing left to send, removed as soon as their positions are safe elsewhere. */
   private done: string[] = [];
   private fileNumber = 1;
   private sequence = 1;
   private acknowledged = 0;
-  private inFlight: number | undefined;
+  /** Batches up to this one were handed out: they may arrive. */
+  private handedOut = 0;
   private readonly positionsNow = new Map<string, string>();
   private readonly waiting = new Set<() => void>();
   private closed = false;
@@ -168,11 +171,14 @@ export class Spool {
     });
   }
 
-  /** The oldest batch not yet acknowledged; waits for one. Undefined when the spool is closed or `signal` aborts. */
-  async next(signal?: AbortSignal): Promise<Pending | undefined> {
+  /**
+   * The oldest batch that is not acknowledged and comes after this sequence; waits for one. Undefined when the spool is closed
+   * or `signal` aborts.
+   */
+  async next(signal?: AbortSignal, after = 0): Promise<Pending | undefined> {
     while (!this.closed && !signal?.aborted) {
       const woken = this.nextAppend(signal);
-      const found = await this.inTurn(() => this.oldest());
+      const found = await this.inTurn(() => this.oldest(after));
       if (found) return { sequence: found.sequence, body: found.body, events: found.events };
       await woken;
     }
@@ -296,41 +302,64 @@ export class Spool {
     await file.close().catch(() => undefined);
   }
 
-  private async oldest(): Promise<SpoolRecord | undefined> {
+  private async oldest(after: number): Promise<SpoolRecord | undefined> {
     for (;;) {
-      const [segment] = this.segments;
-      if (!segment) return undefined;
-      if (this.headOffset >= segment.bytes) {
-        if (segment === this.active?.segment) return undefined;
-        this.segments.shift();
-        this.headOffset = 0;
-        this.done.push(segment.path);
-        await this.sweep();
-        continue;
-      }
-      const placed = await readPlaced(segment.path, this.headOffset);
-      if (!placed) {
-        await this.salvage(segment);
-        continue;
-      }
-      const { record, end } = placed;
-      if (this.isUnsent(record)) {
-        this.inFlight = record.sequence;
-        return record;
-      }
-      this.headOffset = end;
+      await this.passOver();
+      const from = this.ahead && this.ahead.sequence <= after ? this.ahead : undefined;
+      const found = await this.firstAfter(after, from?.segment ?? this.segments[0], from?.offset ?? this.headOffset);
+      if (found !== "damaged") return found;
     }
+  }
+
+  /** Takes off from the head what is acknowledged. */
+  private async passOver(): Promise<void> {
+    for (let [head] = this.segments; head && head.pending === 0 && head !== this.active?.segment; [head] = this.segments) {
+      this.segments.shift();
+      this.headOffset = 0;
+      if (this.ahead?.segment === head) this.ahead = undefined;
+      this.done.push(head.path);
+      await this.sweep();
+    }
+  }
+
+  private async firstAfter(
+    after: number,
+    first: Segment | undefined,
+    firstOffset: number,
+  ): Promise<SpoolRecord | "damaged" | undefined> {
+    let offset = firstOffset;
+    for (const segment of first ? this.segments.slice(this.segments.indexOf(first)) : []) {
+      while (offset < segment.bytes) {
+        const placed = await readPlaced(segment.path, offset);
+        if (!placed) {
+          await this.salvage(segment);
+          return "damaged";
+        }
+        const { record, end } = placed;
+        const isUnsent = this.isUnsent(record);
+        if (isUnsent && record.sequence > after) {
+          this.handedOut = Math.max(this.handedOut, record.sequence);
+          this.ahead = { segment, offset: end, sequence: record.sequence };
+          return record;
+        }
+        if (!isUnsent && segment === this.segments[0] && offset === this.headOffset) this.headOffset = end;
+        offset = end;
+      }
+      offset = 0;
+    }
+    return undefined;
   }
 
   private async settle(sequence: number): Promise<void> {
     if (sequence <= this.acknowledged) return;
+    await this.passOver();
     this.acknowledged = sequence;
-    this.inFlight = undefined;
     const [head] = this.segments;
     if (head) head.pending -= 1;
     await this.orSay("an acknowledgement could not be noted; the batch may be sent once more", () =>
       this.acks.write(sequence),
     );
+    await this.passOver();
     await this.sweep();
   }
 
@@ -371,7 +400,7 @@ export class Spool {
     const { records } = scanSegment(await readFile(segment.path), false);
     // What is on its way to the server now is not given up: it may arrive.
     const keeps = (record: SpoolRecord): boolean =>
-      this.isUnsent(record) && (record.sequence === this.inFlight || (advertsOnly && !record.adverts));
+      this.isUnsent(record) && (record.sequence <= this.handedOut || (advertsOnly && !record.adverts));
     const kept = records.filter(({ record }) => keeps(record));
     const lost = records.map(({ record }) => record).filter((record) => this.isUnsent(record) && !keeps(record));
     const [first] = lost;
@@ -395,6 +424,7 @@ export class Spool {
     else await replaceFile(segment.path, bytes);
     await syncDir(this.options.dir);
     if (this.segments[0] === segment) this.headOffset = 0;
+    this.ahead = undefined;
     if (bytes.length === 0) this.segments = this.segments.filter((other) => other !== segment);
     segment.bytes = bytes.length;
     this.count(segment, kept);

@@ -1,32 +1,27 @@
 import { type FileHandle, open, stat } from "node:fs/promises";
-import { FINGERPRINT_BYTES } from "../core/fingerprint.ts";
 import { messageOf } from "../core/errors.ts";
 import type { Clock } from "../core/time.ts";
 import type { SourceStatus } from "../events/event.ts";
 import type { Observation } from "../events/observation.ts";
-import type { LinePlace, LogCounts } from "../logs/reader.ts";
-import { bytesFrom, fingerprintOfFile, fingerprintOfHandle, type Sibling, siblingsOf } from "./rotated.ts";
+import { type LineReader, LogStream, type Place } from "./log-stream.ts";
+import { fingerprintOfHandle, openSibling, RotatedFiles, type Sibling, unpackedFrom } from "./rotated.ts";
 import type { Source, SourceContext } from "./source.ts";
+import { destroyedByTruncation, type LastLook } from "./truncation.ts";
 import { wakeOnChange } from "./wake.ts";
 
 /** How often the file is looked at when nothing wakes us, milliseconds. */
 export const POLL_MS = 250;
-/** Longest line kept whole, bytes: of a longer one the rest is passed over and counted. */
-export const LINE_BYTES_MAX = 1024 * 1024;
-/** Most observations handed over at once. */
+/** About as many observations are handed over at once. */
 const EMIT_MAX = 1_000;
-/** After a rename the writer may still have the old file open: it is read for this long, microseconds. */
+/** What was rotated may still be written to: it is read on for this long after the live file has its first line, microseconds. */
 const RETIRED_US = 1_500_000;
+/** Most rotated files that are kept open for late lines. */
+const RETIRED_MAX = 8;
 /** A position that only moved past other programs' lines is written down no more often than this, microseconds: to read them again costs nothing. */
 const QUIET_POSITION_US = 10_000_000;
 const READ_BYTES = 256 * 1024;
-/** How often the folder is listed until two listings agree: logrotate may be at work. */
-const LISTINGS_MAX = 10;
-
-export interface LineReader {
-  read(line: Uint8Array, place: LinePlace, referenceEpochUs: number): Observation | undefined;
-  counts(): LogCounts;
-}
+/** How often one rotated file is looked for that has another name by the time it is opened. */
+const OPENINGS_MAX = 20;
 
 export interface FileTailOptions {
   readonly path: string;
@@ -38,27 +33,26 @@ export interface FileTailOptions {
   readonly selfDriven?: boolean;
 }
 
-/** How far a stream was read: which one, by its first line, and where in it. */
-interface Place {
-  readonly fingerprint: string;
-  readonly offset: number;
-  readonly lineNumber: number;
+/** What is kept of a source's progress: how far the newest stream was read, and rotated ones that may still grow. */
+interface Progress extends Place {
+  readonly retired?: readonly Place[];
 }
 
-interface OpenFile {
+interface LiveFile {
   readonly handle: FileHandle;
   readonly inode: number;
   /** undefined while the first line is not complete. */
-  fingerprint: string | undefined;
-  reader: LineReader | undefined;
-  /** Byte at which the next line begins. */
-  offset: number;
-  /** Of the next line, from 1. */
-  lineNumber: number;
-  /** Bytes of the next line that have arrived. */
-  partial: Buffer;
-  /** Bytes of a line that is too long, passed over so far. */
-  passedOver: number;
+  stream: LogStream | undefined;
+  /** Where a stream that is known already is read on. */
+  from: Place | undefined;
+  look: LastLook;
+}
+
+interface Retired {
+  /** undefined: it does not grow any more. */
+  readonly handle: FileHandle | undefined;
+  readonly stream: LogStream;
+  until: number;
 }
 
 /**
@@ -68,14 +62,17 @@ interface OpenFile {
 export class FileTail implements Source {
   readonly name = "log";
   private readonly options: FileTailOptions;
+  private readonly rotated: RotatedFiles;
   private context: SourceContext | undefined;
-  private live: OpenFile | undefined;
-  private retired: { file: OpenFile; until: number } | undefined;
+  private live: LiveFile | undefined;
+  private retired: Retired[] = [];
   private place: Place | undefined;
   private located = false;
+  private held: Observation[] = [];
   private committed = "";
   private committedAt = 0;
-  private readonly lines = { read: 0, unrecognised: 0, tooLong: 0 };
+  private newestTs: number | undefined;
+  private readonly lines = { read: 0, unrecognised: 0 };
   private reason: string | undefined = "it has not been looked at yet";
   private turn: Promise<void> = Promise.resolve();
   private wanted = false;
@@ -85,12 +82,11 @@ export class FileTail implements Source {
 
   constructor(options: FileTailOptions) {
     this.options = options;
+    this.rotated = new RotatedFiles(options.path);
   }
 
   async start(context: SourceContext): Promise<void> {
     this.context = context;
-    const saved = context.position(this.key());
-    this.place = saved === undefined ? undefined : parsePlace(saved);
     await this.poll();
     if (this.options.selfDriven === false) return;
     this.timer = setInterval(() => this.look(), POLL_MS);
@@ -102,11 +98,11 @@ export class FileTail implements Source {
     await this.poll();
     this.stopped = true;
     await this.turn;
-    if (this.live) await this.commit([], true);
-    await this.close(this.live);
-    await this.close(this.retired?.file);
+    if (this.live) await this.commit(true);
+    await this.close(this.live?.handle);
+    for (const { handle } of this.retired) await this.close(handle);
     this.live = undefined;
-    this.retired = undefined;
+    this.retired = [];
     this.reason = "it was stopped";
   }
 
@@ -152,13 +148,9 @@ export class FileTail implements Source {
     const live = this.live;
     if (!live) return;
     await this.drainRetired();
-    if (await this.wasRewritten(live)) {
-      await this.followCopy(live);
-      return;
-    }
-    await this.drain(live);
+    if ((await this.wasRewritten(live)) || !(await this.drain(live))) await this.followCopy(live);
     if (await this.wasRenamed(live)) await this.followRename(live);
-    await this.commit([], false);
+    await this.commit(false);
   }
 
   // --- finding the place ---------------------------------------------------------------------------------------------
@@ -168,14 +160,16 @@ export class FileTail implements Source {
     if (!file) return false;
     if (!this.located) {
       this.located = true;
-      if (this.place) await this.resume(file, this.place);
-      else if (this.options.from !== "start") await this.skipToEnd(file);
+      const saved = this.context?.position(this.key());
+      const progress = saved === undefined ? undefined : parseProgress(saved);
+      if (progress) await this.resume(file, progress);
+      else if (this.options.from !== "start") file.from = await endOf(file.handle);
     }
     this.adopt(file);
     return true;
   }
 
-  private adopt(file: OpenFile): void {
+  private adopt(file: LiveFile): void {
     this.live = file;
     this.reason = undefined;
     this.stopWaking?.();
@@ -183,7 +177,7 @@ export class FileTail implements Source {
       this.options.selfDriven === false ? undefined : wakeOnChange(this.options.path, () => this.look());
   }
 
-  private async open(): Promise<OpenFile | undefined> {
+  private async open(): Promise<LiveFile | undefined> {
     const { path } = this.options;
     try {
       const handle = await open(path, "r");
@@ -193,16 +187,8 @@ export class FileTail implements Source {
         this.reason = `${path} is not a regular file`;
         return undefined;
       }
-      return {
-        handle,
-        inode: stats.ino,
-        fingerprint: undefined,
-        reader: undefined,
-        offset: 0,
-        lineNumber: 1,
-        partial: Buffer.alloc(0),
-        passedOver: 0,
-      };
+      const look = { bytes: 0, atUs: this.options.clock.epoch(), sinceUs: this.options.clock.epoch() };
+      return { handle, inode: stats.ino, stream: undefined, from: undefined, look };
     } catch (error) {
       const code = error instanceof Error && "code" in error ? error.code : undefined;
       this.reason =
@@ -216,144 +202,133 @@ export class FileTail implements Source {
   }
 
   /** Goes on where the last run ended: in this file, or in what it is called by now. */
-  private async resume(file: OpenFile, place: Place): Promise<void> {
+  private async resume(file: LiveFile, { retired = [], ...place }: Progress): Promise<void> {
+    this.place = place;
+    for (const late of retired)
+      if (late.fingerprint !== place.fingerprint) {
+        const [sibling] = (await this.rotated.since(late.fingerprint)) ?? [];
+        if (sibling) await this.readSibling(sibling, late, true);
+      }
     const { size } = await file.handle.stat();
-    if ((await fingerprintOfHandle(file.handle)) === place.fingerprint && size >= place.offset) {
-      file.offset = place.offset;
-      file.lineNumber = place.lineNumber;
-      return;
-    }
-    const missed = await this.siblingsSince(place.fingerprint);
-    if (!missed) {
+    if ((await fingerprintOfHandle(file.handle)) === place.fingerprint && size >= place.offset) return;
+    if (!(await this.catchUp(place, file.inode)))
       await this.gap(
         `the file that was being read is no longer there under any name; ${this.options.path} is read from its start`,
       );
-      return;
-    }
-    for (const [i, sibling] of missed.entries()) await this.readSibling(sibling, i === 0 ? place : undefined);
   }
 
-  private async skipToEnd(file: OpenFile): Promise<void> {
-    const { size } = await file.handle.stat();
-    const buffer = Buffer.alloc(READ_BYTES);
-    for (let at = 0; at < size; ) {
-      const { bytesRead } = await file.handle.read(buffer, 0, Math.min(buffer.length, size - at), at);
-      if (bytesRead === 0) break;
-      for (let i = buffer.indexOf(0x0a); i >= 0 && i < bytesRead; i = buffer.indexOf(0x0a, i + 1)) {
-        file.lineNumber += 1;
-        file.offset = at + i + 1;
-      }
-      at += bytesRead;
+  /**
+   * Reads on behind a place that is not in the live file: the rest of its own stream, then each that was rotated since, the
+   * oldest first. The folder is listed anew for each, as rotations go on meanwhile.
+   * @returns whether the place was found
+   */
+  private async catchUp(place: Place, liveInode: number): Promise<boolean> {
+    let from = place;
+    let done = this.retired.some(({ stream }) => stream.fingerprint === place.fingerprint);
+    for (let openings = 0; openings < OPENINGS_MAX; ) {
+      const siblings = await this.rotated.since(from.fingerprint);
+      if (!siblings) return from !== place;
+      const sibling = siblings[done ? 1 : 0];
+      if (!sibling || sibling.inode === liveInode) return true;
+      if (done) from = { fingerprint: sibling.fingerprint ?? "", offset: 0, lineNumber: 1 };
+      done = await this.readSibling(sibling, from);
+      openings = done ? 0 : openings + 1;
     }
+    await this.gap("a rotated file could not be opened under the name that it was listed by");
+    return true;
   }
 
-  /** The rotated file with this fingerprint and all that came after it, oldest first. Undefined when it is not to be found. */
-  private async siblingsSince(fingerprint: string): Promise<Sibling[] | undefined> {
-    let before = "";
-    for (let listing = 0; listing < LISTINGS_MAX; listing++) {
-      const siblings = await siblingsOf(this.options.path);
-      const prints = await Promise.all(siblings.map(fingerprintOfFile));
-      const now = JSON.stringify(siblings.map(({ path, size }, i) => [path, size, prints[i]]));
-      const first = prints.lastIndexOf(fingerprint);
-      if (now === before) return first < 0 ? undefined : withoutCopies(siblings.slice(first), prints.slice(first));
-      before = now;
-    }
-    return undefined;
-  }
-
-  private async readSibling(sibling: Sibling, from: Place | undefined): Promise<void> {
-    const fingerprint = await fingerprintOfFile(sibling);
-    if (fingerprint === undefined) return;
-    const file: Omit<OpenFile, "handle"> = {
-      inode: sibling.inode,
-      fingerprint,
-      reader: this.options.createReader(this.options.path, fingerprint),
-      offset: from?.offset ?? 0,
-      lineNumber: from?.lineNumber ?? 1,
-      partial: Buffer.alloc(0),
-      passedOver: 0,
-    };
+  /**
+   * @param isLate  it was read before, and may have grown since
+   * @returns false when another file has its name by now
+   */
+  private async readSibling(sibling: Sibling, from: Place, isLate = false): Promise<boolean> {
+    const handle = await openSibling(sibling);
+    if (!handle) return false;
+    const stream = new LogStream(this.options.createReader(this.options.path, from.fingerprint), from);
+    if (isLate) await this.retire(sibling.gzip ? undefined : handle, stream);
     try {
-      for await (const chunk of bytesFrom(sibling, file.offset)) await this.take(file, chunk);
+      if (sibling.gzip) for await (const chunk of unpackedFrom(handle, from.offset)) await this.take(stream, chunk);
+      else await this.readOn(handle, stream);
+      await this.flush(stream);
     } catch (error) {
+      await this.flush(stream);
       await this.gap(`${sibling.path} could not be read to its end: ${messageOf(error)}`);
     }
+    if (!isLate) await this.retire(sibling.gzip ? undefined : handle, stream);
+    if (sibling.gzip) await this.close(handle);
+    return true;
   }
 
   // --- reading -------------------------------------------------------------------------------------------------------
 
-  private async drain(file: OpenFile): Promise<void> {
-    if (file.fingerprint === undefined) {
-      file.fingerprint = await fingerprintOfHandle(file.handle);
-      if (file.fingerprint === undefined) return;
-      await this.readUnseen(file, file.fingerprint);
+  /** @returns false when the file holds another stream than the one that was being read */
+  private async drain(live: LiveFile): Promise<boolean> {
+    if (!live.stream) {
+      const fingerprint = await fingerprintOfHandle(live.handle);
+      if (fingerprint === undefined) return true;
+      live.stream = await this.streamOf(live, fingerprint);
     }
-    file.reader ??= this.options.createReader(this.options.path, file.fingerprint);
+    const sound = await this.readOn(live.handle, live.stream, live.stream.fingerprint);
+    await this.flush(live.stream);
+    const { look } = live;
+    live.look = { ...look, bytes: live.stream.next(), atUs: this.options.clock.epoch() };
+    return sound;
+  }
+
+  /** What was rotated before this stream began is read first. */
+  private async streamOf(live: LiveFile, fingerprint: string): Promise<LogStream> {
+    const { place } = this;
+    if (place && place.fingerprint !== fingerprint && live.from === undefined) await this.catchUp(place, live.inode);
+    const from =
+      live.from?.fingerprint === fingerprint
+        ? live.from
+        : this.place?.fingerprint === fingerprint
+          ? this.place
+          : { fingerprint, offset: 0, lineNumber: 1 };
+    live.from = undefined;
+    return new LogStream(this.options.createReader(this.options.path, fingerprint), from);
+  }
+
+  /**
+   * Reads to the end.
+   * @param expected  fingerprint that the file must still have after each read, or what was read is another stream's
+   */
+  private async readOn(handle: FileHandle, stream: LogStream, expected?: string): Promise<boolean> {
     const buffer = Buffer.alloc(READ_BYTES);
     for (;;) {
-      const at = file.offset + file.partial.length + file.passedOver;
-      const { bytesRead } = await file.handle.read(buffer, 0, buffer.length, at);
-      if (bytesRead === 0) return;
-      // A copy: observations are handed over while the buffer is filled again.
-      await this.take(file, Buffer.from(buffer.subarray(0, bytesRead)));
+      const { bytesRead } = await handle.read(buffer, 0, buffer.length, stream.next());
+      if (bytesRead === 0) return true;
+      if (expected !== undefined && (await fingerprintOfHandle(handle)) !== expected) return false;
+      await this.take(stream, buffer.subarray(0, bytesRead));
     }
   }
 
-  /** A file that was empty when last looked at may have been written, copied and truncated since: its copy comes first. */
-  private async readUnseen(file: OpenFile, fingerprint: string): Promise<void> {
-    if (!this.place || this.place.fingerprint === fingerprint) return;
-    const since = await this.siblingsSince(this.place.fingerprint);
-    for (const sibling of (since ?? []).slice(1)) {
-      if (sibling.inode !== file.inode && (await fingerprintOfFile(sibling)) !== fingerprint)
-        await this.readSibling(sibling, undefined);
-    }
+  private async take(stream: LogStream, chunk: Buffer): Promise<void> {
+    for (const seen of stream.take(chunk, this.options.clock.epoch())) this.held.push(seen);
+    if (this.held.length >= EMIT_MAX) await this.flush(stream);
   }
 
-  /** Cuts what has arrived into lines, and hands over what they say. A last line without its newline waits for it. */
-  private async take(file: Omit<OpenFile, "handle">, chunk: Buffer): Promise<void> {
-    const data = file.partial.length > 0 ? Buffer.concat([file.partial, chunk]) : chunk;
-    const reference = this.options.clock.epoch();
-    let observations: Observation[] = [];
-    let from = 0;
-    for (let newline = data.indexOf(0x0a); newline >= 0; newline = data.indexOf(0x0a, from)) {
-      const seen = file.reader?.read(
-        data.subarray(from, Math.min(newline, from + LINE_BYTES_MAX)),
-        { offset: file.offset, lineNumber: file.lineNumber },
-        reference,
-      );
-      file.offset += newline + 1 - from + file.passedOver;
-      file.passedOver = 0;
-      file.lineNumber += 1;
-      from = newline + 1;
-      if (seen) observations.push(seen);
-      if (observations.length >= EMIT_MAX) {
-        this.reached(file);
-        await this.commit(observations, true);
-        observations = [];
-      }
-    }
-    file.partial = Buffer.from(data.subarray(from));
-    if (file.partial.length > LINE_BYTES_MAX) {
-      if (file.passedOver === 0) this.lines.tooLong += 1;
-      file.passedOver += file.partial.length - LINE_BYTES_MAX;
-      file.partial = file.partial.subarray(0, LINE_BYTES_MAX);
-    }
-    this.reached(file);
-    if (observations.length > 0) await this.commit(observations, true);
+  /** Hands over what was read, with how far that is. */
+  private async flush(stream: LogStream): Promise<void> {
+    // A rotated file that grows late does not move the place back: its own place is kept beside.
+    if (!this.retired.some((late) => late.stream === stream)) this.place = stream.place();
+    await this.commit(false);
   }
 
-  private reached({ fingerprint, offset, lineNumber }: Omit<OpenFile, "handle">): void {
-    if (fingerprint !== undefined) this.place = { fingerprint, offset, lineNumber };
-  }
-
-  private async commit(observations: readonly Observation[], now: boolean): Promise<void> {
+  private async commit(now: boolean): Promise<void> {
     if (!this.context || !this.place) return;
-    const value = JSON.stringify(this.place);
+    const retired = this.retired.map(({ stream }) => stream.place());
+    const progress: Progress = retired.length === 0 ? this.place : { ...this.place, retired };
+    const value = JSON.stringify(progress);
     const at = this.options.clock.mono();
-    if (observations.length === 0 && (value === this.committed || (!now && at - this.committedAt < QUIET_POSITION_US)))
-      return;
+    const isQuiet = !now && at - this.committedAt < QUIET_POSITION_US;
+    if (this.held.length === 0 && (value === this.committed || isQuiet)) return;
+    const observations = this.held;
+    this.held = [];
     this.lines.read += observations.length;
     this.lines.unrecognised += observations.filter(({ body }) => body.kind === "log.unrecognised").length;
+    for (const { ts } of observations) this.newestTs = Math.max(this.newestTs ?? ts, ts);
     await this.context.emit(observations, { key: this.key(), value });
     this.committed = value;
     this.committedAt = at;
@@ -361,21 +336,19 @@ export class FileTail implements Source {
 
   // --- rotation ------------------------------------------------------------------------------------------------------
 
-  private async wasRenamed(live: OpenFile): Promise<boolean> {
+  private async wasRenamed(live: LiveFile): Promise<boolean> {
     const stats = await stat(this.options.path).catch(() => undefined);
     return stats === undefined || stats.ino !== live.inode;
   }
 
   /** copytruncate, or a writer that began again: shorter than what was read, or another first line. */
-  private async wasRewritten(live: OpenFile): Promise<boolean> {
-    const { size } = await live.handle.stat();
-    if (size < live.offset + live.partial.length + live.passedOver) return true;
-    if (live.fingerprint === undefined || live.offset === 0 || size < Math.min(live.offset, FINGERPRINT_BYTES))
-      return false;
-    return (await fingerprintOfHandle(live.handle)) !== live.fingerprint;
+  private async wasRewritten({ handle, stream }: LiveFile): Promise<boolean> {
+    if (!stream) return false;
+    const { size } = await handle.stat();
+    return size < stream.next() || (await fingerprintOfHandle(handle)) !== stream.fingerprint;
   }
 
-  private async followRename(old: OpenFile): Promise<void> {
+  private async followRename(old: LiveFile): Promise<void> {
     const next = await this.open();
     if (!next) {
       // Between rename and create: the old file is read on until there is a new one.
@@ -384,83 +357,129 @@ export class FileTail implements Source {
     }
     // What was written between the last read and the rename.
     await this.drain(old);
-    const missed = old.fingerprint === undefined ? [] : await this.siblingsSince(old.fingerprint);
-    if (missed === undefined)
-      await this.gap("the rotated file is not to be found; files rotated in between, if any, were not read");
-    await this.close(this.retired?.file);
-    this.retired = { file: old, until: this.options.clock.mono() + RETIRED_US };
-    for (const sibling of (missed ?? []).slice(1))
-      if (sibling.inode !== next.inode) await this.readSibling(sibling, undefined);
+    if (old.stream) {
+      const place = old.stream.place();
+      await this.retire(old.handle, old.stream);
+      if (!(await this.catchUp(place, next.inode)))
+        await this.gap("the rotated file is not to be found; files rotated in between, if any, were not read");
+    } else await this.close(old.handle);
     this.adopt(next);
     await this.drain(next);
   }
 
-  /** Late writes to the renamed file. */
-  private async drainRetired(): Promise<void> {
-    const retired = this.retired;
-    if (!retired) return;
-    const place = this.place;
-    await this.drain(retired.file);
-    // The position belongs to the live file; lines of the retired one that come again get the same ids.
-    this.place = place;
-    if (this.options.clock.mono() < retired.until) return;
-    this.retired = undefined;
-    await this.close(retired.file);
+  /** Read on for late lines, instead of those that were before. */
+  private async retire(handle: FileHandle | undefined, stream: LogStream): Promise<void> {
+    this.retired.push({ handle, stream, until: this.options.clock.mono() + RETIRED_US });
+    while (this.retired.length > RETIRED_MAX) {
+      const [oldest] = this.retired;
+      if (!oldest) return;
+      await this.drainLate(oldest);
+      this.retired.shift();
+      await this.close(oldest.handle);
+    }
   }
 
-  private async followCopy(live: OpenFile): Promise<void> {
-    const place: Place | undefined =
-      live.fingerprint === undefined
-        ? undefined
-        : { fingerprint: live.fingerprint, offset: live.offset, lineNumber: live.lineNumber };
-    const copies = place && (await this.siblingsSince(place.fingerprint));
-    if (place && copies)
-      for (const [i, sibling] of copies.entries()) await this.readSibling(sibling, i === 0 ? place : undefined);
-    else
-      await this.gap(
-        "the file was truncated and no copy of it is to be found; lines written since the last look, if any, are lost",
-      );
-    Object.assign(live, {
-      fingerprint: undefined,
-      reader: undefined,
-      offset: 0,
-      lineNumber: 1,
-      partial: Buffer.alloc(0),
-      passedOver: 0,
-    });
+  /** Late writes to rotated files. */
+  private async drainRetired(): Promise<void> {
+    const now = this.options.clock.mono();
+    for (const late of [...this.retired]) {
+      await this.drainLate(late);
+      // Nobody writes to the live file yet: its writer may not have heard of the rotation.
+      if (this.live && !this.live.stream) late.until = now + RETIRED_US;
+      if (now < late.until) continue;
+      this.retired = this.retired.filter((other) => other !== late);
+      await this.close(late.handle);
+    }
+  }
+
+  private async drainLate({ handle, stream }: Retired): Promise<void> {
+    if (handle) await this.readOn(handle, stream);
+    await this.flush(stream);
+  }
+
+  private async followCopy(live: LiveFile): Promise<void> {
+    const place = live.stream?.place();
+    const { look } = live;
+    live.stream = undefined;
+    live.from = undefined;
+    const now = this.options.clock.epoch();
+    live.look = { bytes: 0, atUs: now, sinceUs: now };
+    if (place) {
+      const copy = (await this.rotated.since(place.fingerprint))?.[0];
+      if (copy) {
+        await this.catchUp(place, live.inode);
+        const bytes = destroyedByTruncation(copy, look, now);
+        if (bytes > 0)
+          await this.gap(
+            `the file was copied and truncated while it was written: up to about ${bytes} bytes, written after the copy was made, were destroyed by that`,
+            now,
+          );
+      } else
+        await this.gap(
+          "the file was truncated and no copy of it is to be found; lines written since the last look, if any, are lost",
+          now,
+        );
+    }
     await this.drain(live);
   }
 
-  private async gap(reason: string): Promise<void> {
+  /** @param to  what is lost was written before, and after the newest line that was read */
+  private async gap(reason: string, to?: number): Promise<void> {
     const ts = this.options.clock.epoch();
     this.context?.log("warn", `${this.options.path}: ${reason}`);
+    const from = this.newestTs;
     const seen: Observation = {
       source: "collector",
       ts,
       tsUncertaintyUs: 0,
       idParts: ["log gap", this.options.path, ts],
-      body: { kind: "collector.gap", sourceName: this.name, reason: `${this.options.path}: ${reason}`.slice(0, 1024) },
+      body: {
+        kind: "collector.gap",
+        sourceName: this.name,
+        reason: `${this.options.path}: ${reason}`.slice(0, 1024),
+        ...(to === undefined || from === undefined || from > to ? {} : { from, to }),
+      },
     };
     await this.context?.emit([seen]);
   }
 
-  private async close(file: OpenFile | undefined): Promise<void> {
-    await file?.handle.close().catch(() => undefined);
+  private async close(handle: FileHandle | undefined): Promise<void> {
+    await handle?.close().catch(() => undefined);
   }
 }
 
-/** delaycompress leaves `.1` beside its `.1.gz` for a moment: the same stream is read once. */
-function withoutCopies(siblings: readonly Sibling[], prints: readonly (string | undefined)[]): Sibling[] {
-  return siblings.filter((_, i) => prints.indexOf(prints[i]) === i);
+/** The end of the last whole line, with the line's true number. */
+async function endOf(handle: FileHandle): Promise<Place | undefined> {
+  const fingerprint = await fingerprintOfHandle(handle);
+  if (fingerprint === undefined) return undefined;
+  const { size } = await handle.stat();
+  const buffer = Buffer.alloc(READ_BYTES);
+  let [offset, lineNumber] = [0, 1];
+  for (let at = 0; at < size; ) {
+    const { bytesRead } = await handle.read(buffer, 0, Math.min(buffer.length, size - at), at);
+    if (bytesRead === 0) break;
+    for (let i = buffer.indexOf(0x0a); i >= 0 && i < bytesRead; i = buffer.indexOf(0x0a, i + 1)) {
+      lineNumber += 1;
+      offset = at + i + 1;
+    }
+    at += bytesRead;
+  }
+  return { fingerprint, offset, lineNumber };
 }
 
-function parsePlace(value: string): Place | undefined {
+function parseProgress(value: string): Progress | undefined {
   try {
-    const { fingerprint, offset, lineNumber } = JSON.parse(value) as Partial<Place>;
-    return typeof fingerprint === "string" && typeof offset === "number" && typeof lineNumber === "number"
-      ? { fingerprint, offset, lineNumber }
-      : undefined;
+    const parsed: unknown = JSON.parse(value);
+    if (!isPlace(parsed)) return undefined;
+    const { retired } = parsed as { retired?: unknown };
+    return Array.isArray(retired) ? { ...parsed, retired: retired.filter(isPlace) } : parsed;
   } catch {
     return undefined;
   }
+}
+
+function isPlace(value: unknown): value is Place {
+  if (typeof value !== "object" || value === null) return false;
+  const { fingerprint, offset, lineNumber } = value as Partial<Place>;
+  return typeof fingerprint === "string" && typeof offset === "number" && typeof lineNumber === "number";
 }

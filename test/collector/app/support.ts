@@ -140,14 +140,14 @@ export const advert = (n: number): Observation => ({
   },
 });
 
-/** Waits of up to 10 ms are over at once; longer ones when the test says so, or their signal does. */
+/** Waits of up to 100 ms are over at once; longer ones when the test says so, or their signal does. */
 export class Waits {
   private readonly pending = new Map<() => void, number>();
 
   wait = (ms: number, signal: AbortSignal): Promise<void> =>
     new Promise((resolve) => {
       if (signal.aborted) return resolve();
-      if (ms <= 10) return void setImmediate(resolve);
+      if (ms <= 100) return void setImmediate(resolve);
       const over = (): void => {
         this.pending.delete(over);
         signal.removeEventListener("abort", over);

@@ -43,6 +43,26 @@ describe("the committer", () => {
     expect(turns[0]?.map(({ positions }) => positions)).toEqual([{ log: "49" }]);
   });
 
+  test("gathers longer while events keep coming, and not when they come now and then", async () => {
+    const gathered: number[] = [];
+    let quiet = (): void => undefined;
+    const subject = new Committer({
+      identity,
+      append: async () => undefined,
+      log: () => undefined,
+      wait: async (ms) => {
+        if (ms < 100) gathered.push(ms);
+        else await new Promise<void>((resolve) => (quiet = resolve));
+      },
+    });
+    await subject.commit(events(1));
+    await subject.commit(events(1, 1));
+    quiet();
+    await new Promise((resolve) => setImmediate(resolve));
+    await subject.commit(events(1, 2));
+    expect(gathered).toEqual([5, 50, 5]);
+  });
+
   test("keeps raw adverts apart and puts the positions of all sources with the last batch", async () => {
     const { subject, turns } = committer();
     const seen = [eventOf(advert(1)), eventOf(master(1)), eventOf(advert(2))];

@@ -59,7 +59,8 @@ class Queue implements BatchQueue {
   }
 
   left = (): number => this.items.length;
-  next = async (): Promise<Pending | undefined> => this.items[0];
+  next = async (_signal: AbortSignal, after: number): Promise<Pending | undefined> =>
+    this.items.find(({ sequence }) => sequence > after);
   acknowledge = async (sequence: number): Promise<void> => {
     expect(this.items.shift()?.sequence).toBe(sequence);
   };
@@ -213,6 +214,31 @@ describe("the push", () => {
     await asked;
     await sender.stop();
     expect([said, queue.left(), sender.state()]).toEqual([[], 1, { sent: 0, deadLettered: 0 }]);
+  });
+
+  test("has several on their way while all goes well, and acknowledges none before those that came earlier", async () => {
+    const names = Array.from({ length: 8 }, (_, i) => `batch ${i}`);
+    const queue = new Queue(names);
+    let hanging: ServerResponse | undefined;
+    // The sixth gets no answer; those behind it do.
+    const overtaken = new Promise<void>((resolve) => {
+      reactions = [
+        ...Array.from({ length: 5 }, () => answer(200)),
+        (_req, res) => (hanging = res),
+        (req, res) => {
+          res.once("finish", resolve);
+          answer(200)(req, res);
+        },
+      ];
+    });
+    const sender = new HttpPush({ url, queue, log: () => undefined, random: () => 0.5, wait: async () => undefined });
+    sender.start();
+    await overtaken;
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(hanging).toBeDefined();
+    await sender.stop();
+    expect(queue.left()).toBe(3);
+    expect(sender.state().sent).toBe(5);
   });
 
   test("reaches a server by its socket file", async () => {

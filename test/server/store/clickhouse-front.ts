@@ -17,7 +17,8 @@ const USER = "keepwatch";
 const PASSWORD = "correct horse";
 const NOT_SETTINGS = new Set(["query", "query_id", "database", "session_id", "role"]);
 
-export async function clickHouseFront(dir: string, version?: string): Promise<ClickHouseFront> {
+/** @param port  0: any free one */
+export async function clickHouseFront(dir: string, version?: string, port = 0): Promise<ClickHouseFront> {
   // Holds the folder open between requests.
   const keeper = new Session(dir);
   const front: ClickHouseFront = {
@@ -62,10 +63,10 @@ export async function clickHouseFront(dir: string, version?: string): Promise<Cl
     }
   }
 
-  server.listen(0, "127.0.0.1");
+  server.listen(port, "127.0.0.1");
   await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  return Object.assign(front, { url: `http://127.0.0.1:${port}` });
+  const address = server.address() as { port: number };
+  return Object.assign(front, { url: `http://127.0.0.1:${address.port}` });
 }
 
 export const credentials = { user: USER, password: PASSWORD };

@@ -1,0 +1,44 @@
+import { parseServerConfig } from "../../server/config.ts";
+import { openEngine } from "../../server/store/engine.ts";
+
+export interface Counted {
+  /** Rows of numbered lines, as a plain SELECT counts them, and with FINAL. */
+  readonly rows: number;
+  readonly rowsFinal: number;
+  readonly numbers: ReadonlySet<number>;
+  readonly gaps: readonly {
+    readonly reason: string;
+    readonly from?: number;
+    readonly to?: number;
+    readonly lost?: number;
+  }[];
+}
+
+const NUMBERED = "extract(JSONExtractString(event, 'raw'), 'numbered line ([0-9]+)$')";
+
+/** What is in a store that no server has open. */
+export async function countStored(dir: string): Promise<Counted> {
+  const client = await openEngine(parseServerConfig("", "the crash test", { storage: { path: dir } }).storage);
+  const rows = async <T>(query: string): Promise<T[]> =>
+    (await client.query({ query, format: "JSONEachRow" })).json<T>();
+  try {
+    const count = async (final: string): Promise<number> => {
+      const [row] = await rows<{ n: string }>(
+        `SELECT toString(count()) AS n FROM keepwatch.events ${final} WHERE ${NUMBERED} != ''`,
+      );
+      return Number(row?.n);
+    };
+    const numbers = await rows<{ n: string }>(`SELECT DISTINCT ${NUMBERED} AS n FROM keepwatch.events WHERE n != ''`);
+    const gaps = await rows<{ event: string }>(
+      "SELECT event FROM keepwatch.events FINAL WHERE kind = 'collector.gap' ORDER BY ts",
+    );
+    return {
+      rows: await count(""),
+      rowsFinal: await count("FINAL"),
+      numbers: new Set(numbers.map(({ n }) => Number(n))),
+      gaps: gaps.map(({ event }) => JSON.parse(event) as Counted["gaps"][number]),
+    };
+  } finally {
+    await client.close();
+  }
+}

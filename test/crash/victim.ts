@@ -1,0 +1,74 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** A process that is killed and started again. */
+export class Victim {
+  readonly name: string;
+  kills = 0;
+  /** Longest it took to be up, milliseconds. */
+  slowestStartMs = 0;
+  private readonly args: readonly string[];
+  private readonly isUp: RegExp;
+  private child: ChildProcess | undefined;
+  private output = "";
+  private up = false;
+  private startedAt = 0;
+
+  constructor(name: string, args: readonly string[], isUp: RegExp) {
+    this.name = name;
+    this.args = args;
+    this.isUp = isUp;
+  }
+
+  start(): void {
+    this.output = "";
+    this.up = false;
+    this.startedAt = performance.now();
+    const child = spawn(process.execPath, [...this.args], { stdio: ["ignore", "pipe", "pipe"] });
+    this.child = child;
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding("utf8").on("data", (text: string) => {
+        this.output = (this.output + text).slice(-20_000);
+        if (this.up || !this.isUp.test(this.output)) return;
+        this.up = true;
+        this.slowestStartMs = Math.max(this.slowestStartMs, performance.now() - this.startedAt);
+      });
+  }
+
+  /** Waits until it says that it is up. @throws when it ends, or says nothing for too long */
+  async untilUp(timeoutMs = 120_000): Promise<void> {
+    for (const deadline = performance.now() + timeoutMs; !this.up; await sleep(20)) {
+      if (this.hasEnded()) throw new Error(`${this.name} ended by itself:\n${this.output}`);
+      if (performance.now() > deadline)
+        throw new Error(`${this.name} is not up after ${timeoutMs} ms:\n${this.output}`);
+    }
+  }
+
+  isUpNow(): boolean {
+    return this.up;
+  }
+
+  /** @throws when it has ended by itself: that is a failure, and no kill */
+  async kill(): Promise<void> {
+    if (this.hasEnded()) throw new Error(`${this.name} ended by itself:\n${this.output}`);
+    this.kills += 1;
+    await this.end("SIGKILL");
+  }
+
+  async end(signal: NodeJS.Signals): Promise<void> {
+    const { child } = this;
+    if (!child || this.hasEnded()) return;
+    const gone = once(child, "exit");
+    child.kill(signal);
+    await gone;
+  }
+
+  said(): string {
+    return this.output;
+  }
+
+  private hasEnded(): boolean {
+    return this.child !== undefined && (this.child.exitCode !== null || this.child.signalCode !== null);
+  }
+}
