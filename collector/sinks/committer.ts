@@ -80,9 +80,7 @@ export class Committer {
   private async run(): Promise<void> {
     while (this.queue.length > 0 && !this.ended.signal.aborted) {
       if (this.queued < TURN_EVENTS && !this.draining)
-        await this.options
-          .wait(this.busy ? GATHER_BUSY_MS : GATHER_MS, this.gathering.signal)
-          .catch(() => undefined);
+        await this.options.wait(this.busy ? GATHER_BUSY_MS : GATHER_MS, this.gathering.signal).catch(() => undefined);
       this.beBusy();
       this.gathering = new AbortController();
       const turn = this.takeTurn();

@@ -313,7 +313,11 @@ export class Spool {
 
   /** Takes off from the head what is acknowledged. */
   private async passOver(): Promise<void> {
-    for (let [head] = this.segments; head && head.pending === 0 && head !== this.active?.segment; [head] = this.segments) {
+    for (
+      let [head] = this.segments;
+      head && head.pending === 0 && head !== this.active?.segment;
+      [head] = this.segments
+    ) {
       this.segments.shift();
       this.headOffset = 0;
       if (this.ahead?.segment === head) this.ahead = undefined;

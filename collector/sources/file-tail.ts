@@ -382,7 +382,7 @@ export class FileTail implements Source {
   /** Late writes to rotated files. */
   private async drainRetired(): Promise<void> {
     const now = this.options.clock.mono();
-    for (const late of [...this.retired]) {
+    for (const late of this.retired) {
       await this.drainLate(late);
       // Nobody writes to the live file yet: its writer may not have heard of the rotation.
       if (this.live && !this.live.stream) late.until = now + RETIRED_US;

@@ -60,6 +60,9 @@ const ROTATION_MS = [300, 2_500] as const;
 /** How long all that was written may take to be stored after the last kill, milliseconds. */
 const DRAIN_MS_MAX = 600_000;
 
+/** A server that finds no store at its start says so and ends. */
+const STORE_GONE = /\[STORE_(UNREACHABLE|SCHEMA)\]|the store/;
+
 /** Writes, rotates and kills; then counts what the store has against what was written. @throws when a process ends by itself */
 export async function crashRun(options: CrashOptions): Promise<CrashReport> {
   const dir = mkdtempSync(join(tmpdir(), "keepwatch-crash-"));
@@ -119,7 +122,12 @@ class Crash {
       [join(dist, "test/crash/store-process.js"), join(dir, "store"), String(storePort)],
       /^listening at/m,
     );
-    const server = new Victim("server", [main, "server", "--config", join(dir, "server.toml")], /timeline at/);
+    const server = new Victim(
+      "server",
+      [main, "server", "--config", join(dir, "server.toml")],
+      /timeline at/,
+      STORE_GONE,
+    );
     const collector = new Victim(
       "collector",
       [main, "collector", "--config", join(dir, "collector.toml")],

@@ -10,15 +10,18 @@ export class Victim {
   slowestStartMs = 0;
   private readonly args: readonly string[];
   private readonly isUp: RegExp;
+  /** What it says when it gives up by itself, as it may: it is then started again, as a supervisor would. */
+  private readonly givesUp: RegExp | undefined;
   private child: ChildProcess | undefined;
   private output = "";
   private up = false;
   private startedAt = 0;
 
-  constructor(name: string, args: readonly string[], isUp: RegExp) {
+  constructor(name: string, args: readonly string[], isUp: RegExp, givesUp?: RegExp) {
     this.name = name;
     this.args = args;
     this.isUp = isUp;
+    this.givesUp = givesUp;
   }
 
   start(): void {
@@ -39,7 +42,7 @@ export class Victim {
   /** Waits until it says that it is up. @throws when it ends, or says nothing for too long */
   async untilUp(timeoutMs = 120_000): Promise<void> {
     for (const deadline = performance.now() + timeoutMs; !this.up; await sleep(20)) {
-      if (this.hasEnded()) throw new Error(`${this.name} ended by itself:\n${this.output}`);
+      this.reviveOrThrow();
       if (performance.now() > deadline)
         throw new Error(`${this.name} is not up after ${timeoutMs} ms:\n${this.output}`);
     }
@@ -51,7 +54,7 @@ export class Victim {
 
   /** @throws when it has ended by itself: that is a failure, and no kill */
   async kill(): Promise<void> {
-    if (this.hasEnded()) throw new Error(`${this.name} ended by itself:\n${this.output}`);
+    this.reviveOrThrow();
     this.kills += 1;
     await this.end("SIGKILL");
   }
@@ -66,6 +69,12 @@ export class Victim {
 
   said(): string {
     return this.output;
+  }
+
+  private reviveOrThrow(): void {
+    if (!this.hasEnded()) return;
+    if (this.givesUp?.test(this.output) !== true) throw new Error(`${this.name} ended by itself:\n${this.output}`);
+    this.start();
   }
 
   private hasEnded(): boolean {
