@@ -1,7 +1,11 @@
 #!/usr/bin/env node
-import { Command } from "commander";
+import { createRequire } from "node:module";
+import type * as Commander from "commander";
 import { OperatorError } from "../collector/core/errors.ts";
 import { VERSION } from "../collector/version.ts";
+
+/** Not imported: Node looks through the whole of an imported CommonJS file for its exports, which takes longer than to run it. */
+const { Command } = createRequire(import.meta.url)("commander") as typeof Commander;
 
 /** Raises the size of libuv's thread pool: embedded ClickHouse works on it, and four threads starve files and names. Takes effect because nothing has used the pool yet. */
 process.env["UV_THREADPOOL_SIZE"] ??= "16";

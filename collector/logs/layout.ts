@@ -109,16 +109,17 @@ export const STAMP_TS = 16;
 const STAMP_END = STAMP + 32;
 
 /**
- * Heads of keepalived's lines, from the host to the blank before the message: how long it is and how long the host is
+ * Heads of keepalived's lines, from the host to the bracket before the process id: how long it is and how long the host is
  * (u8), the daemon (u8), and the bytes.
  */
 export const HEADS = STAMP_END;
-export const HEADS_MAX = 1_024;
-export const HEAD_SHIFT = 7;
+export const HEADS_MAX = 256;
+export const HEAD_SHIFT = 6;
 export const HEAD_HOST = 1;
 export const HEAD_DAEMON = 2;
 export const HEAD_TEXT = 16;
-export const HEAD_TEXT_BYTES = 112;
+export const HEAD_TEXT_BYTES_MIN = 16;
+export const HEAD_TEXT_BYTES = 48;
 const HEADS_END = HEADS + (HEADS_MAX << HEAD_SHIFT);
 
 /**
@@ -135,6 +136,7 @@ export const MESSAGE_DAEMON = 7;
 export const MESSAGE_WHAT = 8;
 export const MESSAGE_TEMPLATE = 12;
 export const MESSAGE_TEXT = 16;
+export const MESSAGE_TEXT_BYTES_MIN = 16;
 export const MESSAGE_TEXT_BYTES = 112;
 const MESSAGES_END = MESSAGES + (MESSAGES_MAX << MESSAGE_SHIFT);
 

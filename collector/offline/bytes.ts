@@ -1,8 +1,6 @@
-import { spawn } from "node:child_process";
 import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
 import type { Readable } from "node:stream";
-import { createGunzip } from "node:zlib";
 import { messageOf, OperatorError } from "../core/errors.ts";
 import { type Compression, compressionOf } from "./identify.ts";
 
@@ -13,7 +11,7 @@ const HEAD_BYTES = 16 * 1024;
 export async function* bytesOf(path: string): AsyncGenerator<Uint8Array> {
   const compression = compressionOf(await readHead(path));
   try {
-    yield* decompressed(path, compression) as AsyncIterable<Uint8Array>;
+    yield* (await decompressed(path, compression)) as AsyncIterable<Uint8Array>;
   } catch (cause) {
     if (cause instanceof OperatorError) throw cause;
     throw new OperatorError(
@@ -45,8 +43,10 @@ export async function readHead(path: string): Promise<Uint8Array> {
   }
 }
 
-function decompressed(path: string, compression: Compression): AsyncIterable<unknown> {
+/** What decompresses is loaded when there is something compressed. */
+async function decompressed(path: string, compression: Compression): Promise<AsyncIterable<unknown>> {
   if (compression === "gzip") {
+    const { createGunzip } = await import("node:zlib");
     const gunzip = createGunzip();
     const file = createReadStream(path);
     file.on("error", (error) => gunzip.destroy(error));
@@ -57,6 +57,7 @@ function decompressed(path: string, compression: Compression): AsyncIterable<unk
 }
 
 async function* throughZstd(path: string): AsyncGenerator<unknown> {
+  const { spawn } = await import("node:child_process");
   const child = spawn("zstd", ["-dcq", "--", path], { stdio: ["ignore", "pipe", "pipe"] });
   let said = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => (said += text.slice(0, 1000)));

@@ -1,7 +1,5 @@
 import { statSync } from "node:fs";
-import { Worker } from "node:worker_threads";
 import { messageOf, OperatorError } from "../../collector/core/errors.ts";
-import { systemClock } from "../../collector/core/system-clock.ts";
 import { isZone, ZONE_WANTED } from "../../collector/logs/zone.ts";
 import { addTallies, type Tally } from "../../collector/logs/tally.ts";
 import { bytesOf, readHead } from "../../collector/offline/bytes.ts";
@@ -46,8 +44,10 @@ function oneOf<T extends string>(option: string, text: string, known: readonly T
 }
 
 async function scan(path: string, zone: string, { year, workers }: ScanVerbOptions): Promise<Tally> {
-  if (path === STDIN)
+  if (path === STDIN) {
+    const { systemClock } = await import("../../collector/core/system-clock.ts");
     return await scanStream(process.stdin, { path, zone, reference: referenceOf(systemClock.epoch(), year) });
+  }
   const compression = compressionOf(await readHead(path));
   const options = { path, zone, reference: referenceOf(statSync(path).mtimeMs * 1000, year) };
   // A pipe has no segments that could be shared out.
@@ -69,8 +69,9 @@ async function scanStream(chunks: AsyncIterable<Uint8Array>, options: ScanOption
   return await scanner.end();
 }
 
-function inWorker(job: ScanJob): Promise<Tally> {
-  return new Promise((resolve, reject) => {
+async function inWorker(job: ScanJob): Promise<Tally> {
+  const { Worker } = await import("node:worker_threads");
+  return await new Promise((resolve, reject) => {
     const worker = new Worker(new URL("../scan/worker.js", import.meta.url), { workerData: job });
     worker.once("message", resolve);
     worker.once("error", reject);

@@ -4,6 +4,7 @@ import {
   HEAD_SHIFT,
   HEAD_TEXT,
   HEAD_TEXT_BYTES,
+  HEAD_TEXT_BYTES_MIN,
   HEADS,
   HOUR,
   HOUR_BASE,
@@ -23,7 +24,7 @@ import {
   TAG_WHOSE,
   TAGS,
 } from "../layout";
-import { copy, isSame } from "./bytes";
+import { copy, isSame, isSame16, isSameText } from "./bytes";
 
 /**
  * Reads the envelope that nearly all lines have: an RFC 3164 or RFC 3339 time, a host, `TAG[PID]: `. What is anything
@@ -65,18 +66,22 @@ export const NOT_OURS: i32 = -4;
 export function readEnvelope(from: i32): i32 {
   let at = from + 16;
   if (load<u8>(from, 3) === 0x20) {
-    if (isSame(from, STAMP, 16)) ts = load<f64>(STAMP, STAMP_TS);
+    if (isSame16(from, STAMP)) ts = load<f64>(STAMP, STAMP_TS);
     else at = classic(from);
   } else if (load<u8>(from, 4) === 0x2d) at = iso(from);
   else return UNUSUAL;
   if (at < 0) return at;
   hostFrom = at;
-  const head = HEADS + (hashOfHead(at) << HEAD_SHIFT);
-  const known = <i32>load<u8>(head);
-  if (known !== 0 && isSame(head + HEAD_TEXT, at, known)) {
+  const bracket = firstBracket(at);
+  const size = bracket - at;
+  const head = HEADS + (hashOfHead(at, bracket) << HEAD_SHIFT);
+  if (size >= HEAD_TEXT_BYTES_MIN && <i32>load<u8>(head) === size && isSameText(head + HEAD_TEXT, at, size)) {
     hostEnd = at + <i32>load<u8>(head, HEAD_HOST);
     daemon = load<u8>(head, HEAD_DAEMON);
-    return at + known;
+    const digits = ctz(i8x16.bitmask(notDigits(v128.load(bracket + 1))) | 0x10000);
+    // `]: `
+    if (digits - 1 < DIGITS_MAX && digits > 0 && (load<u32>(bracket + 1 + digits) & 0xff_ffff) === 0x20_3a5d)
+      return bracket + digits + 4;
   }
   at = graphicEnd(at);
   hostEnd = at;
@@ -101,19 +106,33 @@ export function readEnvelope(from: i32): i32 {
   if (load<i32>(tagSlot) !== length || !isSame(tagSlot + TAG_TEXT, tagFrom, length)) return UNKNOWN_TAG;
   daemon = load<i32>(tagSlot, TAG_WHOSE);
   if (daemon < 0) return isWrapped(at) ? UNUSUAL : NOT_OURS;
-  if (load<u8>(at - 1) === 0x20 && at - hostFrom <= HEAD_TEXT_BYTES) {
-    store<u8>(head, at - hostFrom);
+  if (tagEnd === bracket && size >= HEAD_TEXT_BYTES_MIN && size <= HEAD_TEXT_BYTES) {
+    store<u8>(head, size);
     store<u8>(head, hostEnd - hostFrom, HEAD_HOST);
     store<u8>(head, daemon, HEAD_DAEMON);
-    copy(hostFrom, at - hostFrom, head + HEAD_TEXT);
+    copy(hostFrom, size, head + HEAD_TEXT);
   }
   return at;
 }
 
-/** Of bytes that stand in any head. */
-function hashOfHead(at: i32): i32 {
-  const hash = load<u64>(at) ^ (load<u64>(at, 8) * 0x9e37_79b9_7f4a_7c15) ^ (load<u64>(at, 16) * 0xc2b2_ae3d_27d4_eb4f);
-  return <i32>((hash * 0x9e37_79b9_7f4a_7c15) >> 54);
+/** Where the first opening bracket stands, or 48 bytes on, when there is none before. */
+function firstBracket(from: i32): i32 {
+  const bracket = i8x16.splat(0x5b);
+  const places =
+    <u64>i8x16.bitmask(i8x16.eq(v128.load(from), bracket)) |
+    ((<u64>i8x16.bitmask(i8x16.eq(v128.load(from, 16), bracket))) << 16) |
+    ((<u64>i8x16.bitmask(i8x16.eq(v128.load(from, 32), bracket))) << 32);
+  return from + <i32>ctz(places | ((<u64>1) << 48));
+}
+
+/** Of the host's first bytes and the tag's last ones. */
+function hashOfHead(from: i32, end: i32): i32 {
+  const hash = load<u64>(from) ^ (load<u64>(end - 8) * 0xc2b2_ae3d_27d4_eb4f);
+  return <i32>((hash * 0x9e37_79b9_7f4a_7c15) >> 56);
+}
+
+function notDigits(bytes: v128): v128 {
+  return i8x16.gt_u(i8x16.sub(bytes, i8x16.splat(0x30)), i8x16.splat(9));
 }
 
 /** `(VI_1) `, `(VI_1): `, `VRRP_Instance(VI_1) `. @returns where the words begin, or UNUSUAL when it is not that simple */

@@ -62,6 +62,7 @@ import {
   MESSAGE_TEMPLATE,
   MESSAGE_TEXT,
   MESSAGE_TEXT_BYTES,
+  MESSAGE_TEXT_BYTES_MIN,
   MESSAGE_WHAT,
   OF_LINE,
   REGISTERS,
@@ -79,7 +80,7 @@ import {
   ZONE_END,
   ZONE_FROM,
 } from "../layout";
-import { copy, isSame } from "./bytes";
+import { copy, isSameText } from "./bytes";
 import { numberOf, placeNames } from "./names";
 
 /**
@@ -222,14 +223,14 @@ function look(): i32 {
   messageFrom = message;
   messageEnd = load<u8>(lineTo - 1) === 0x0d ? lineTo - 1 : lineTo;
   const size = messageEnd - message;
-  if (size < 8 || size > MESSAGE_TEXT_BYTES) return mean(message, messageEnd);
+  if (size < MESSAGE_TEXT_BYTES_MIN || size > MESSAGE_TEXT_BYTES) return mean(message, messageEnd);
   const hash = hashOf(message, size);
   const known = MESSAGES + ((hash & (MESSAGES_MAX - 1)) << MESSAGE_SHIFT);
   if (
     load<i32>(known) === hash &&
     <i32>load<u8>(known, MESSAGE_LENGTH) === size &&
     <i32>load<u8>(known, MESSAGE_DAEMON) === daemon &&
-    isSame(known + MESSAGE_TEXT, message, size)
+    isSameText(known + MESSAGE_TEXT, message, size)
   ) {
     template = load<i32>(known, MESSAGE_TEMPLATE);
     setInstance(
@@ -252,18 +253,19 @@ function look(): i32 {
   return what;
 }
 
-/** Of at least eight bytes. */
+/** Of at least sixteen bytes. All of them are in it up to 48; of a longer text its beginning and its end, which tell most. */
 function hashOf(from: i32, length: i32): i32 {
-  let even = load<u64>(from + length - 8) * 0xc2b2_ae3d_27d4_eb4f;
-  let odd: u64 = length;
-  let at = from;
-  for (const last = from + length - 16; at <= last; at += 16) {
-    even = (even ^ load<u64>(at)) * 0x9e37_79b9_7f4a_7c15;
-    odd = (odd ^ load<u64>(at, 8)) * 0xc2b2_ae3d_27d4_eb4f;
-  }
-  // At most fifteen bytes are left, of which the last eight are in it already.
-  if (at < from + length - 8) odd = (odd ^ load<u64>(at)) * 0x9e37_79b9_7f4a_7c15;
-  const hash = (even ^ (odd >> 32) ^ (even >> 29)) * 0x9e37_79b9_7f4a_7c15;
+  const end = from + length;
+  const third = from + min(16, length - 16);
+  const last = end - 16;
+  const a = (load<u64>(from) ^ length) * 0x9e37_79b9_7f4a_7c15;
+  const b = load<u64>(from, 8) * 0xc2b2_ae3d_27d4_eb4f;
+  const c = load<u64>(third) * 0x1656_67b1_9e37_79f9;
+  const d = load<u64>(third, 8) * 0x27d4_eb2f_1656_67c5;
+  const e = load<u64>(last) * 0x8563_9f8f_5bd1_e995;
+  const f = load<u64>(last, 8) * 0xa54f_f53a_5f1d_36f1;
+  const sum = a + b + c + d + e + f;
+  const hash = (sum ^ (sum >> 32)) * 0x9e37_79b9_7f4a_7c15;
   return <i32>(hash >> 32);
 }
 
@@ -349,8 +351,8 @@ function count(index: i32): void {
   const counted = COUNTED + index * COUNTED_BYTES;
   store<f64>(counted, load<f64>(counted) + 1);
   store<f64>(byTemplate + template * 8, load<f64>(byTemplate + template * 8) + 1);
-  firstTs = min(firstTs, ts);
-  lastTs = max(lastTs, ts);
+  if (ts < firstTs) firstTs = ts;
+  if (ts > lastTs) lastTs = ts;
   const state = load<i32>(counted, COUNTED_STATE);
   if (state >= 0) countState(state, load<i32>(counted, COUNTED_INSTANCE));
   lines += 1;
