@@ -16,7 +16,7 @@ import { problemDocuments } from "./api/problems.ts";
 import { apiRoutes } from "./api/routes.ts";
 import { SHARED_SCHEMAS } from "./api/schemas.ts";
 import { isLoopback, type ServerConfig } from "./config.ts";
-import { createDetectionEngine, type DetectionEngine } from "./detect/engine.ts";
+import type { DetectionEngine } from "./detect/engine.ts";
 import type { Incident, IncidentChange } from "./detect/incident.ts";
 import { ingestRoutes } from "./ingest/routes.ts";
 import { type Named, Namesakes } from "./ingest/namesakes.ts";
@@ -24,9 +24,11 @@ import { PlannedStops, STOP_KINDS } from "./alert/planned.ts";
 import { Silences } from "./alert/silences.ts";
 import { type SilenceDeps, silenceRoutes } from "./api/silences.ts";
 import { SilenceWatch } from "./ingest/silence.ts";
+import { checkpointsOf, knowAgain, type Knowing } from "./knowing.ts";
 import { createMetrics } from "./metrics.ts";
+import { Rebuilder } from "./rebuilder.ts";
 import { openStore } from "./store/clickhouse-store.ts";
-import type { Store } from "./store/store.ts";
+import type { Store, StoredCheckpoint } from "./store/store.ts";
 
 export interface ServerDeps {
   readonly clock: Clock;
@@ -50,17 +52,16 @@ export async function startServer(config: ServerConfig, deps: ServerDeps): Promi
   const store = await openStore(config.storage, deps);
   try {
     const incidents = await store.incidents();
-    const engine = createDetectionEngine(config.detection, incidents);
-    for await (const events of store.detectionEvents()) engine.load(events);
+    const knowing = await knowAgain(store, config.detection, incidents, deps.log);
     const words = await store.events({ kinds: ["collector.named"], limit: NAMED_MAX });
     const isTaken = (cluster: string, node: string): boolean =>
-      engine.nodes().some((known) => known.cluster === cluster && known.node === node);
+      knowing.engine.nodes().some((known) => known.cluster === cluster && known.node === node);
     const namesakes = new Namesakes(
       deps.clock,
       words.filter((word): word is Named => word.kind === "collector.named"),
       isTaken,
     );
-    return await serve(config, deps, { store, engine, incidents, namesakes });
+    return await serve(config, deps, { store, knowing, incidents, namesakes });
   } catch (error) {
     await store.close();
     throw error;
@@ -72,7 +73,7 @@ const NAMED_MAX = 10_000;
 
 interface Rebuilt {
   readonly store: Store;
-  readonly engine: DetectionEngine;
+  readonly knowing: Knowing;
   readonly incidents: readonly Incident[];
   readonly namesakes: Namesakes;
 }
@@ -80,9 +81,10 @@ interface Rebuilt {
 async function serve(
   config: ServerConfig,
   deps: ServerDeps,
-  { store, engine, incidents, namesakes }: Rebuilt,
+  { store, knowing, incidents, namesakes }: Rebuilt,
 ): Promise<RunningServer> {
   const { log, clock } = deps;
+  const { engine } = knowing;
   const known = new Map(incidents.map((incident) => [incident.id, incident]));
   const live = new Live();
   const concluder = new Concluder({ store, live, log, known });
@@ -104,6 +106,7 @@ async function serve(
     storeErrors: () => store.errors(),
     liveClients: () => live.clientCount,
     crowdedVrids: () => engine.crowdedVrids(),
+    rebuilds: () => rebuilder.state(),
   });
   let crowded = 0;
   const tellOfCrowds = (): void => {
@@ -115,24 +118,18 @@ async function serve(
     crowded = now;
   };
   const ending = new AbortController();
-  let rebuilding: Promise<void> | undefined;
-  /** What came is older than what the detectors have at hand: they look at everything again. */
-  const rebuild = (): void => {
-    rebuilding ??= (async () => {
-      await sleep(REBUILD_AFTER_MS, undefined, { ref: false, signal: ending.signal });
-      log("info", "evidence of a time long past has come: the detectors are rebuilt from the store");
-      engine.restart();
-      for await (const events of store.detectionEvents()) {
-        ending.signal.throwIfAborted();
-        engine.load(events);
-      }
-      concluder.take(engine.add([]).changes);
-    })()
-      .catch((error: unknown) => {
-        if (!ending.signal.aborted) log("error", "the detectors could not be rebuilt", { why: messageOf(error) });
-      })
-      .finally(() => (rebuilding = undefined));
-  };
+  const rebuilder = new Rebuilder({
+    store,
+    engine,
+    clock,
+    log,
+    wait: (ms) =>
+      sleep(ms, undefined, { ref: false, signal: ending.signal }).then(
+        () => true,
+        () => false,
+      ),
+    onRebuilt: () => concluder.take(engine.add([]).changes),
+  });
   const onStored = (batch: Batch): void => {
     try {
       for (const event of batch.events) planned.note(event);
@@ -142,10 +139,11 @@ async function serve(
       if (batch.events.some(({ kind }) => kind === "collector.heartbeat" || kind === "collector.started"))
         live.nodesChanged();
       concluder.take(changes);
-      if (engine.isOutdated()) rebuild();
+      if (engine.isOutdated()) rebuilder.due();
     } catch (error) {
       // The store has the batch: to refuse it now would only bring it again.
       metrics.detectionFailed();
+      concluder.keepNoMore();
       log("error", "a stored batch could not be concluded from", { batch: batch.batchId, why: messageOf(error) });
     }
   };
@@ -182,7 +180,15 @@ async function serve(
     onStored: onReceived,
     silencing,
   });
+  /** What is known is kept, for the next start, once all that was concluded from it is stored. */
+  const keep = async (): Promise<void> => {
+    const arrived = store.arrived();
+    // What was stored before that is concluded from in the same turn.
+    await new Promise(setImmediate);
+    concluder.keep(checkpointsOf(knowing, arrived));
+  };
   let listening: NodeJS.Timeout | undefined;
+  let keeping: NodeJS.Timeout | undefined;
   let door: Server | undefined;
   try {
     const url = await listen(app, config.listen);
@@ -208,6 +214,7 @@ async function serve(
     await alerter.start();
     concluder.start(alerter);
     listening = setInterval(() => void silence.check(), SILENCE_LOOK_MS);
+    keeping = setInterval(() => void keep(), KEEP_MS);
     return { url, port: Number(new URL(url).port), store, engine, close: once(stop) };
   } catch (error) {
     door?.close();
@@ -218,10 +225,12 @@ async function serve(
   async function stop(): Promise<void> {
     door?.close();
     clearInterval(listening);
+    clearInterval(keeping);
     ending.abort();
-    await rebuilding;
+    await rebuilder.settled();
     await drained(app);
     await silence.check();
+    await keep();
     await concluder.settle();
     await alerter?.stop();
     await store.close();
@@ -237,8 +246,8 @@ const NOTHING_SENT = { sent: 0, failed: 0, refused: 0, waiting: 0, inhibited: 0,
 /** How often is looked whether a collector has fallen silent, milliseconds. */
 const SILENCE_LOOK_MS = 5_000;
 
-/** Late evidence mostly comes in many batches: they are waited for, milliseconds. */
-const REBUILD_AFTER_MS = 60_000;
+/** How often what is known is kept, milliseconds: what was stored since is read at the next start. */
+const KEEP_MS = 300_000;
 
 /** Closing twice is closing once. */
 function once(task: () => Promise<void>): () => Promise<void> {
@@ -397,6 +406,9 @@ class Concluder {
   private working: Promise<void> | undefined;
   private wake: () => void = () => undefined;
   private stopping = false;
+  /** The newest that is still to be stored; none when a change of before it will not be. */
+  private checkpoints: readonly StoredCheckpoint[] = [];
+  private mayKeep = true;
 
   constructor(parts: Concluder["parts"]) {
     this.parts = parts;
@@ -411,9 +423,22 @@ class Concluder {
     const excess = this.waiting.length - CHANGES_MAX;
     if (excess > 0) {
       this.waiting.splice(0, excess);
+      this.keepNoMore();
       this.parts.log("error", "changed incidents are left to the next start: too many wait for the store", { excess });
     }
     this.work();
+  }
+
+  /** They are stored after all that was concluded by now: what is over is not concluded again from them. */
+  keep(checkpoints: readonly StoredCheckpoint[]): void {
+    if (this.mayKeep) this.checkpoints = checkpoints;
+    this.work();
+  }
+
+  /** Something was not concluded, or what was is not stored: the next start begins with what was kept before that. */
+  keepNoMore(): void {
+    this.mayKeep = false;
+    this.checkpoints = [];
   }
 
   /** From now on people are told; what changed before waits for this. */
@@ -431,10 +456,24 @@ class Concluder {
 
   private work(): void {
     const { alerter } = this;
-    if (!alerter || this.working || this.waiting.length === 0) return;
-    this.working = this.concludeAll(alerter).finally(() => {
+    if (!alerter || this.working || this.waiting.length + this.checkpoints.length === 0) return;
+    this.working = this.workOff(alerter).finally(() => {
       this.working = undefined;
     });
+  }
+
+  private async workOff(alerter: Alerter): Promise<void> {
+    await this.concludeAll(alerter);
+    while (this.checkpoints.length > 0 && this.waiting.length === 0) {
+      const { checkpoints } = this;
+      this.checkpoints = [];
+      await this.parts.store.saveCheckpoints(checkpoints).catch((error: unknown) =>
+        this.parts.log("warn", "what is known could not be kept; the next start reads more for it", {
+          why: messageOf(error).split("\n")[0],
+        }),
+      );
+      await this.concludeAll(alerter);
+    }
   }
 
   private async concludeAll(alerter: Alerter): Promise<void> {

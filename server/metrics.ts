@@ -20,6 +20,7 @@ export interface MetricsView {
   readonly storeErrors: () => { readonly read: number; readonly write: number };
   readonly liveClients: () => number;
   readonly crowdedVrids: () => number;
+  readonly rebuilds: () => { readonly isPending: boolean; readonly done: number; readonly failed: number };
 }
 
 /** Why a batch was refused. */
@@ -111,6 +112,16 @@ export function createMetrics(view: MetricsView): Metrics {
     [],
     (add) => add({}, view.crowdedVrids()),
   );
+  gauge(
+    "keepwatch_detection_rebuild_pending",
+    "1 while evidence has come that is older than what the detectors have at hand, and waits for a rebuild",
+    [],
+    (add) => add({}, Number(view.rebuilds().isPending)),
+  );
+  counter("keepwatch_detection_rebuilds_total", "Rebuilds of the detectors from the store", ["outcome"], (add) => {
+    add({ outcome: "done" }, view.rebuilds().done);
+    add({ outcome: "failed" }, view.rebuilds().failed);
+  });
   gauge("keepwatch_live_clients", "Browsers that watch live", [], (add) => add({}, view.liveClients()));
 
   function gauge(name: string, help: string, labelNames: string[], collect: Collect): void {

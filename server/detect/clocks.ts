@@ -12,6 +12,8 @@ const CLOCK_RIGHT_US = 5 * US_PER_MS;
 /** Samples further apart than this were not to be had: between them the clock is taken to have drifted evenly. */
 const CLOCK_SAMPLES_APART_US = 600 * US_PER_SECOND;
 
+type Correction = Omit<Knot, "runFrom">;
+
 type Told = Extract<Event, { kind: "collector.clock" }>;
 
 interface Step {
@@ -37,6 +39,8 @@ interface Knot {
   readonly ts: number;
   readonly earlyUs: number;
   readonly widenUs: number;
+  /** Index of the first of those before it that say the same. */
+  readonly runFrom: number;
 }
 
 interface Era {
@@ -46,6 +50,11 @@ interface Era {
   readonly reachedUs: number;
   /** By time; never empty. */
   readonly knots: Knot[];
+}
+
+export interface ClockDump {
+  readonly node: string;
+  readonly samples: readonly Sample[];
 }
 
 interface NodeClock {
@@ -82,9 +91,7 @@ export class ClockBook {
     const { earlyUs, widenUs } = correctionAt(eraOf(eras, event), event.ts);
     if (earlyUs === 0 && widenUs === 0) return event;
     const ts = Math.max(0, Math.round(event.ts + earlyUs));
-    const corrected: Event = { ...event, ts, tsUncertaintyUs: event.tsUncertaintyUs + Math.ceil(widenUs) };
-    originals.set(corrected, event);
-    return corrected;
+    return dated(event, ts, event.tsUncertaintyUs + Math.ceil(widenUs));
   }
 
   /** Until when the node is watched by a sign of life at this reading of its clock; epoch microseconds of the reference. */
@@ -93,6 +100,35 @@ export class ClockBook {
     if (!eras) return ts;
     const reading = { ts, tsUncertaintyUs: 0, secondPass };
     return Math.max(0, Math.round(ts + correctionAt(eraOf(eras, reading), ts).earlyUs));
+  }
+
+  /**
+   * The least reading of the node's clock that may be of this instant or a later one.
+   * @param from  epoch microseconds of the reference
+   */
+  readingAt(node: string, from: number): number {
+    let least = from;
+    const eras = this.nodes.get(node)?.eras ?? [];
+    for (const [index, { knots }] of eras.entries()) {
+      const next = eras[index + 1]?.step;
+      if (next && endedAt(next) + Math.max(...knots.map(latestOf)) < from) continue;
+      least = Math.min(least, from - Math.max(...knots.map(latestOf)));
+    }
+    return Math.floor(least);
+  }
+
+  /** @param before  of samples older than this, those that change nothing are left out; epoch microseconds */
+  dump(before: number): ClockDump[] {
+    return [...this.nodes].map(([node, { samples }]) => ({ node, samples: thinned(samples, before) }));
+  }
+
+  load(dumps: readonly ClockDump[]): void {
+    for (const { node, samples } of dumps)
+      this.nodes.set(node, {
+        samples: [...samples],
+        ids: new Set(samples.map(({ id }) => id)),
+        eras: erasOf(resolved(samples)),
+      });
   }
 
   private clockOf(node: string): NodeClock {
@@ -104,12 +140,34 @@ export class ClockBook {
 
 const originals = new WeakMap<Event, Event>();
 
+/** The same event at another time. */
+export function dated(event: Event, ts: number, tsUncertaintyUs: number): Event {
+  const corrected: Event = { ...event, ts, tsUncertaintyUs };
+  originals.set(corrected, event);
+  return corrected;
+}
+
 /** The event as its node dated it. */
 export const originalOf = (event: Event): Event => originals.get(event) ?? event;
 
 function sampleOf({ id, ts, offsetUs, boundUs = 0, steppedUs: us, beforeTs }: Told): Sample {
   const step = us === undefined || us === 0 ? undefined : { us, ts, beforeTs: beforeTs ?? ts - us };
   return { ts, id, offsetUs, boundUs, step };
+}
+
+const latestOf = ({ earlyUs, widenUs }: Knot): number => Math.max(0, earlyUs + widenUs);
+
+/** Between two samples that say the same, a third one that does is needed by nobody. */
+function thinned(samples: readonly Sample[], before: number): readonly Sample[] {
+  const isPlain = (sample: Sample | undefined): sample is Sample & { readonly offsetUs: number } =>
+    sample?.offsetUs !== undefined && sample.step === undefined;
+  const says = ({ ts, offsetUs, boundUs }: Sample & { readonly offsetUs: number }): Correction =>
+    knotOf(ts, offsetUs, boundUs);
+  return samples.filter((sample, index) => {
+    const [last, next] = [samples[index - 1], samples[index + 1]];
+    if (trueTs(sample) >= before || !isPlain(sample) || !isPlain(last) || !isPlain(next)) return true;
+    return !isSame(says(sample), says(last)) || !isSame(says(sample), says(next));
+  });
 }
 
 // --- learning ------------------------------------------------------------------------------------------------------------
@@ -128,7 +186,7 @@ function append(clock: NodeClock, sample: Sample): number | undefined {
   const last = knots.at(-1) as Knot;
   const knot = knotOf(sample.ts, sample.offsetUs as number, sample.boundUs);
   clock.samples.push(sample);
-  knots.push(knot);
+  knots.push({ ...knot, runFrom: isSame(last, knot) ? last.runFrom : knots.length });
   if (isSame(last, knot)) return undefined;
   return isApart(last, knot) ? last.ts : knot.ts;
 }
@@ -155,29 +213,38 @@ function resolved(samples: readonly Sample[]): Sample[] {
 
 function erasOf(samples: readonly Sample[]): Era[] {
   if (samples.length === 0) return [];
-  const eras: { step: Step | undefined; reachedUs: number; knots: Knot[] }[] = [
+  const eras: { step: Step | undefined; reachedUs: number; knots: Correction[] }[] = [
     { step: undefined, reachedUs: Number.NEGATIVE_INFINITY, knots: [] },
   ];
   for (const { ts, offsetUs = 0, boundUs, step } of samples) {
-    const last = eras.at(-1) as Era;
+    const last = eras.at(-1) as (typeof eras)[number];
     if (step) {
       // Before it the clock was off by what it was set by besides.
       if (last.knots.length === 0) last.knots.push(knotOf(step.beforeTs, offsetUs + step.us, boundUs));
       eras.push({ step, reachedUs: Math.max(last.reachedUs, step.ts - step.us), knots: [] });
     }
-    (eras.at(-1) as Era).knots.push(knotOf(ts, offsetUs, boundUs));
+    eras.at(-1)?.knots.push(knotOf(ts, offsetUs, boundUs));
   }
-  for (const { knots } of eras) knots.sort((a, b) => a.ts - b.ts || a.earlyUs - b.earlyUs || a.widenUs - b.widenUs);
-  return eras;
+  return eras.map(({ knots, ...era }) => ({ ...era, knots: inRuns(knots) }));
 }
 
-function knotOf(ts: number, offsetUs: number, boundUs: number): Knot {
+function inRuns(corrections: Correction[]): Knot[] {
+  corrections.sort((a, b) => a.ts - b.ts || a.earlyUs - b.earlyUs || a.widenUs - b.widenUs);
+  const knots: Knot[] = [];
+  for (const correction of corrections) {
+    const last = knots.at(-1);
+    knots.push({ ...correction, runFrom: last && isSame(last, correction) ? last.runFrom : knots.length });
+  }
+  return knots;
+}
+
+function knotOf(ts: number, offsetUs: number, boundUs: number): Correction {
   if (Math.abs(offsetUs) <= Math.max(boundUs, CLOCK_RIGHT_US)) return { ts, earlyUs: 0, widenUs: 0 };
   return { ts, earlyUs: offsetUs - boundUs, widenUs: 2 * boundUs };
 }
 
-const isSame = (a: Knot, b: Knot): boolean => a.earlyUs === b.earlyUs && a.widenUs === b.widenUs;
-const isApart = (a: Knot, b: Knot): boolean => b.ts - a.ts > CLOCK_SAMPLES_APART_US;
+const isSame = (a: Correction, b: Correction): boolean => a.earlyUs === b.earlyUs && a.widenUs === b.widenUs;
+const isApart = (a: Correction, b: Correction): boolean => b.ts - a.ts > CLOCK_SAMPLES_APART_US;
 
 /** What is only added at the end changes nothing before it. */
 function changedFrom(before: readonly Era[], after: readonly Era[]): number | undefined {
@@ -239,15 +306,17 @@ function correctionAt({ knots }: Era, ts: number): Pick<Knot, "earlyUs" | "widen
   const index = Math.max(0, lastAtOrBefore(knots, ts));
   const knot = knots[index] as Knot;
   const next = knots[index + 1];
-  if (next && isApart(knot, next) && ts > knot.ts) {
+  if (next && !isSame(knot, next) && isApart(knot, next) && ts > knot.ts) {
     const share = (ts - knot.ts) / (next.ts - knot.ts);
     const between = (a: number, b: number): number => a + (b - a) * share;
     return { earlyUs: between(knot.earlyUs, next.earlyUs), widenUs: between(knot.widenUs, next.widenUs) };
   }
-  const previous = knots[index - 1];
-  if (!previous || isApart(previous, knot)) return knot;
+  // One more sample that says the same changes nothing.
+  const first = knots[knot.runFrom] as Knot;
+  const previous = knots[knot.runFrom - 1];
+  if (!previous || isApart(previous, first)) return knot;
   // No jump back: what happened first stays first. Both say when it happened at the earliest, so the later one holds.
-  const earlyUs = Math.max(knot.earlyUs, previous.earlyUs - (ts - knot.ts) / 2);
+  const earlyUs = Math.max(knot.earlyUs, previous.earlyUs - (ts - first.ts) / 2);
   return { earlyUs, widenUs: Math.max(0, knot.earlyUs + knot.widenUs - earlyUs) };
 }
 

@@ -1,6 +1,7 @@
 import type { Event, EventOf, Family, MailSettings, SourceStatus } from "../../collector/events/event.ts";
 import type { NodeSummary, RouterSummary } from "../api/types.ts";
 import { type NodeReading, type NodeView, readNode } from "./claims.ts";
+import { type Checkpoint, type ClusterState, dumpEvents, loadEvents } from "./checkpoint.ts";
 import { ClockBook, originalOf } from "./clocks.ts";
 import { CollectorNews } from "./collector-news.ts";
 import { concludeCluster, concludeNode, concludeRouter, type Scene, servicesOf, viewRouter } from "./conclude.ts";
@@ -127,6 +128,8 @@ export class Cluster {
   private eventCount = 0;
   /** An event came of a time of which the events are no longer at hand: only a rebuild from the store can conclude from it. */
   isOutdated = false;
+  /** How far the nodes were watched, as a checkpoint says, until all events up to there are at hand again. */
+  private held = 0;
 
   constructor(name: string, options: DetectionOptions, limits: DetectionLimits) {
     this.name = name;
@@ -151,9 +154,9 @@ export class Cluster {
     const event = this.clocks.correct(seen);
     const isBeat = event.kind === "collector.heartbeat" || event.kind === "collector.started";
     const isNewSign = (isBeat ? state.heartbeats : state.others).add(seen);
+    this.horizon = Math.max(this.horizon, event.ts);
     if (event.ts > state.watchedTo) {
       state.watchedTo = event.ts;
-      this.horizon = Math.max(this.horizon, event.ts);
       this.dirty = true;
     }
     if (isBeat) this.noteStatus(state, event);
@@ -161,6 +164,62 @@ export class Cluster {
     if (event.kind === "wire.advert") this.noteAdvert(event);
     if (!DETECTION_KINDS.has(event.kind) || !isTelling(event)) return;
     if (this.insert(event)) this.facts.learn(event);
+  }
+
+  /** What is known without the events at hand; undefined while that is not settled. */
+  checkpoint(): Checkpoint | undefined {
+    if (this.dirty || this.isOutdated || this.held > 0) return undefined;
+    const [oldest] = this.stretches as [Stretch, ...Stretch[]];
+    const state: ClusterState = {
+      from: Number.isFinite(oldest.from) ? oldest.from : null,
+      carried: dumpEvents(oldest.carried),
+      inherited: [...oldest.inherited],
+      facts: this.facts.dump(),
+      clocks: this.clocks.dump(oldest.from - SETTLED_US),
+      nodes: [...this.states.values()].map(({ node, watchedTo, heartbeats, others, unheard, newestStatus }) => ({
+        node,
+        watchedTo,
+        heartbeats: heartbeats.dump(),
+        others: others.dump(),
+        unheard,
+        newestStatus,
+      })),
+    };
+    const since = [...this.states.keys()].map((node) => [
+      node,
+      Number.isFinite(oldest.from) ? Math.max(0, this.clocks.readingAt(node, oldest.from)) : 0,
+    ]);
+    return {
+      cluster: this.name,
+      since: Object.fromEntries(since) as Record<string, number>,
+      state: JSON.stringify(state),
+    };
+  }
+
+  /** Takes up what was known. To be done before anything else. */
+  restore({ from, carried, inherited, facts, clocks, nodes }: ClusterState): void {
+    const oldest = new Stretch(from ?? Number.NEGATIVE_INFINITY);
+    oldest.carried = loadEvents(carried);
+    oldest.inherited = new Map(inherited);
+    this.stretches.splice(0, this.stretches.length, oldest);
+    this.facts.load(facts);
+    this.clocks.load(clocks);
+    for (const { node, watchedTo, heartbeats, others, unheard, newestStatus } of nodes) {
+      const state = this.stateOf(node);
+      state.heartbeats.load(heartbeats);
+      state.others.load(others);
+      Object.assign(state, { watchedTo, unheard, newestStatus });
+      this.held = Math.max(this.held, watchedTo);
+    }
+    this.dirty = true;
+  }
+
+  /** Takes one back that was known when the checkpoint was made: all that is left to do is to have it at hand. */
+  recall(seen: Event): void {
+    const event = this.clocks.correct(seen);
+    this.horizon = Math.max(this.horizon, event.ts);
+    const isAtHand = event.ts >= (this.stretches[0] as Stretch).from;
+    if (isAtHand && DETECTION_KINDS.has(event.kind) && isTelling(event)) this.insert(event);
   }
 
   /** By the server's own clock, and no sign of life: it moves nothing. */
@@ -202,6 +261,7 @@ export class Cluster {
     state.others.redate();
     state.watchedTo = Math.max(state.heartbeats.last(), state.others.last());
     this.horizon = [...this.states.values()].reduce((newest, { watchedTo }) => Math.max(newest, watchedTo), 0);
+    if (this.held > 0) this.held = this.horizon;
     // What was over by a later horizon may not be over by an earlier one, and signs of life have moved.
     for (const stretch of this.stretches) this.stale.add(stretch);
     this.isNewestNew = true;
@@ -212,7 +272,9 @@ export class Cluster {
   }
 
   knows(eventId: string): boolean {
-    return this.stretches.some((stretch) => stretch.has(eventId));
+    const carried = (): boolean =>
+      [...(this.stretches[0] as Stretch).carried.values()].some((events) => events.some(({ id }) => id === eventId));
+    return this.stretches.some((stretch) => stretch.has(eventId)) || carried();
   }
 
   private stateOf(node: string): NodeState {
@@ -302,6 +364,8 @@ export class Cluster {
 
   /** Concludes again what the new events touch. */
   compute(): Changed {
+    this.horizon = Math.max(this.horizon, this.held);
+    this.held = 0;
     this.digest();
     this.dirty = false;
     const changed = this.pending;

@@ -1,5 +1,6 @@
 import type { Event, MailSettings } from "../../collector/events/event.ts";
 import type { NodeSummary, RouterSummary } from "../api/types.ts";
+import type { Checkpoint, ClusterState } from "./checkpoint.ts";
 import { Cluster } from "./cluster.ts";
 import type { Incident, IncidentChange, IncidentDraft } from "./incident.ts";
 import {
@@ -9,7 +10,7 @@ import {
   LIVE_LIMITS,
   RESTART_GRACE_US,
 } from "./options.ts";
-import { IncidentBook } from "./reconcile.ts";
+import { IncidentBook, isSettledAt } from "./reconcile.ts";
 import { STRETCH_SIZES, type StretchSizes } from "./stretch.ts";
 import type { ServiceSummary } from "./summary.ts";
 import type { Lane, ServiceLane, VirtualRouter } from "./view.ts";
@@ -21,6 +22,16 @@ export interface Detection {
   readonly incidents: readonly IncidentDraft[];
 }
 
+/** One at a time; what comes meanwhile goes to both. */
+export interface Rebuild {
+  /** Everything that is stored, oldest first. */
+  load(events: Iterable<Event>): void;
+  /** What was loaded takes the place of what was known. The next `add`, also of nothing, tells. */
+  finish(): void;
+  /** Everything stays as it was. */
+  abandon(): void;
+}
+
 export interface DetectionEngine {
   /** Takes events in any order, repeats included, and says what changed. */
   add(events: Iterable<Event>): {
@@ -29,10 +40,18 @@ export interface DetectionEngine {
   };
   /** Takes events without telling of anything: for the replay at start, oldest first. The next `add`, also of nothing, tells. */
   load(events: Iterable<Event>): void;
-  /** Events came that are older than what is at hand: they count only after a restart. */
+  /**
+   * Begins with what was known at a checkpoint: then `recall` brings back what is still needed of the events of before it, `load` those that came after.
+   * @throws {Error} when it is none
+   */
+  restore(checkpoint: Checkpoint): void;
+  recall(events: Iterable<Event>): void;
+  /** Of each cluster of which all is concluded that is at hand. */
+  checkpoints(): readonly Checkpoint[];
+  /** Events came that are older than what is at hand: they count only after a rebuild. */
   isOutdated(): boolean;
-  /** Forgets all but the incidents: everything that is stored is to be loaded again. */
-  restart(): void;
+  /** Begins anew beside what is known now, which stays until all that is stored is loaded again. */
+  rebuild(): Rebuild;
   routers(): readonly RouterSummary[];
   lanes(routerId: string): readonly Lane[];
   services(routerId: string): readonly ServiceLane[];
@@ -77,6 +96,7 @@ export function createDetectionEngine(
   const open = (known: readonly Incident[]): Clusters =>
     new Clusters({ ...DETECTION_DEFAULTS, ...options }, { ...LIVE_LIMITS, ...limits }, known);
   let clusters = open(previous);
+  let successor: Clusters | undefined;
   let fromBefore = new Set(previous.map(({ id }) => id));
   /** What was concluded before the restart may have rested on what is not back yet, or was deleted since. */
   const mayWithdraw = (cluster: Cluster) => (incident: Incident) => {
@@ -89,7 +109,10 @@ export function createDetectionEngine(
   const living = (): Incident[] => clusters.all().flatMap(({ book }) => book.living());
   return {
     add(events) {
-      for (const event of events) clusters.take(event);
+      for (const event of events) {
+        clusters.take(event);
+        successor?.take(event);
+      }
       const changes: IncidentChange[] = [];
       const touched = new Set<string>();
       for (const { cluster, book } of clusters.all()) {
@@ -106,16 +129,35 @@ export function createDetectionEngine(
       for (const event of events) clusters.take(event);
       for (const { cluster } of clusters.all()) cluster.digest();
     },
+    restore: ({ cluster, state }) => clusters.restore(cluster, JSON.parse(state) as ClusterState),
+    recall(events) {
+      for (const event of events) clusters.recall(event);
+      for (const { cluster } of clusters.all()) cluster.digest();
+    },
+    checkpoints: () => clusters.all().flatMap(({ cluster }) => cluster.checkpoint() ?? []),
     isOutdated: () => clusters.all().some(({ cluster }) => cluster.isOutdated),
-    restart() {
-      const known = clusters.all().flatMap(({ book }) => book.all());
-      clusters = open(known);
-      fromBefore = new Set(known.map(({ id }) => id));
+    rebuild() {
+      const next = open([]);
+      successor = next;
+      return {
+        load(events) {
+          for (const event of events) next.take(event);
+          for (const { cluster } of next.all()) cluster.digest();
+        },
+        finish() {
+          successor = undefined;
+          fromBefore = new Set(clusters.all().flatMap(({ book }) => book.all().map(({ id }) => id)));
+          next.succeed(clusters);
+          clusters = next;
+        },
+        abandon: () => (successor = undefined),
+      };
     },
     routers: () =>
-      clusters
-        .all()
-        .flatMap(({ cluster, book }) => cluster.summaries(book.living().filter(({ status }) => status === "open"))),
+      clusters.all().flatMap(({ cluster, book }) => {
+        const open = book.living().filter(({ status }) => status === "open");
+        return cluster.summaries(open.sort((a, b) => a.start - b.start || (a.id < b.id ? -1 : 1)));
+      }),
     lanes: (routerId) => clusters.all().flatMap(({ cluster }) => cluster.lanes(routerId)),
     services: (routerId) => clusters.all().flatMap(({ cluster }) => cluster.serviceLanes(routerId)),
     servicesNow: () => clusters.all().flatMap(({ cluster }) => cluster.services()),
@@ -147,6 +189,9 @@ interface Known {
   readonly book: IncidentBook;
 }
 
+const inheritedBy = ({ inherited }: ClusterState): readonly IncidentDraft[] =>
+  inherited.flatMap(([, drafts]) => drafts);
+
 class Clusters {
   private readonly byName = new Map<string, Known>();
   private readonly options: DetectionOptions;
@@ -166,6 +211,26 @@ class Clusters {
 
   take(event: Event): void {
     (this.byName.get(event.cluster) ?? this.open(event.cluster, [])).cluster.take(event);
+  }
+
+  recall(event: Event): void {
+    this.byName.get(event.cluster)?.cluster.recall(event);
+  }
+
+  restore(name: string, state: ClusterState): void {
+    const { book: known } = this.byName.get(name) ?? this.open(name, []);
+    const cluster = new Cluster(name, this.options, this.limits);
+    cluster.restore(state);
+    const isSettled = isSettledAt(state.from ?? Number.NEGATIVE_INFINITY, inheritedBy(state));
+    this.byName.set(name, { cluster, book: new IncidentBook(known.all(), isSettled) });
+  }
+
+  /** The incidents that are known go on. */
+  succeed(before: Clusters): void {
+    for (const [name, { book }] of before.byName) {
+      const { cluster } = this.byName.get(name) ?? this.open(name, []);
+      this.byName.set(name, { cluster, book: new IncidentBook(book.all()) });
+    }
   }
 
   private open(name: string, incidents: readonly Incident[]): Known {

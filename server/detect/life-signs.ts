@@ -10,6 +10,9 @@ interface Span {
   to: number;
 }
 
+/** First and last reading of each stretch of life, by pass. */
+export type SignsDump = readonly (readonly (readonly [number, number])[])[];
+
 /**
  * One node's signs of life, as the stretches of its own clock in which they were never further apart than LIFE_SIGN_GAP_US.
  * They take the room of its silences only, and do not depend on the order in which they became known.
@@ -43,6 +46,16 @@ export class LifeSigns {
     }
     this.corrected = null;
     return true;
+  }
+
+  dump(): SignsDump {
+    return this.passes.map((spans) => spans.map(({ from, to }) => [from, to] as const));
+  }
+
+  load(dump: SignsDump): void {
+    for (const [pass, spans] of this.passes.entries())
+      spans.splice(0, spans.length, ...(dump[pass] ?? []).map(([from, to]) => ({ from, to })));
+    this.corrected = null;
   }
 
   /** More is known of the node's clock. */

@@ -31,17 +31,20 @@ export class IncidentBook {
   private readonly assigned = new Map<IncidentDraft, Incident>();
   /** Of which no draft is at hand: withdrawn, or known from before a restart. */
   private readonly loose = new Pool();
+  /** Over before all that is at hand: no draft will ever be one of them. */
+  private readonly settled: readonly Incident[];
   private readonly taken = new Set<string>();
 
-  constructor(known: readonly Incident[]) {
+  constructor(known: readonly Incident[], isSettled: (incident: Incident) => boolean = () => false) {
+    this.settled = known.filter(isSettled);
     for (const incident of known) {
       this.taken.add(incident.id);
-      this.loose.add(incident);
+      if (!isSettled(incident)) this.loose.add(incident);
     }
   }
 
   all(): Incident[] {
-    return [...this.assigned.values(), ...this.loose.all()];
+    return [...this.settled, ...this.assigned.values(), ...this.loose.all()];
   }
 
   living(): Incident[] {
@@ -191,6 +194,13 @@ function matchAll(pools: readonly Pool[], drafts: readonly IncidentDraft[]): Map
 function compareRanks(a: readonly number[], b: readonly number[]): number {
   for (const [index, value] of a.entries()) if (value !== b[index]) return value - (b[index] ?? 0);
   return 0;
+}
+
+/** Of the incidents known of a cluster, those that were over before an instant, and go on in none of what was inherited by it. */
+export function isSettledAt(from: number, inherited: readonly IncidentDraft[]): (incident: Incident) => boolean {
+  const isLike = (incident: Incident) => (draft: IncidentDraft) =>
+    draft.kind === incident.kind && subjectKey(draft) === subjectKey(incident) && near(draft, incident);
+  return (incident) => incident.end !== null && incident.end <= from && !inherited.some(isLike(incident));
 }
 
 /** They overlap in time, or begin or end next to each other. */

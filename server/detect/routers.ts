@@ -1,7 +1,8 @@
 import type { ConfiguredInstance, Event, Family } from "../../collector/events/event.ts";
 import { ADVERT_INTERVAL_DEFAULT_US, DOWN_TIMER_ADVERTS_DEFAULT, PRIORITY_DEFAULT } from "./options.ts";
 import { compareEvents } from "./order.ts";
-import { SenderBook } from "./senders.ts";
+import { type DatedEvent, fromDated, toDated } from "./checkpoint.ts";
+import { type CrowdDump, SenderBook } from "./senders.ts";
 import type { VirtualRouter } from "./view.ts";
 
 /**
@@ -20,6 +21,19 @@ const PEERS_WATCHED = 4096;
 
 /** How sure an address tells its node: a kernel may list an address that other hosts have too (a container bridge). */
 const OWNER_RANK = { kernel: 1, config: 2, sent: 3 } as const;
+
+export interface FactsDump {
+  readonly configs: readonly (readonly [string, readonly DatedEvent[]])[];
+  readonly named: readonly {
+    readonly node: string;
+    readonly name: string;
+    readonly vips: readonly string[];
+    readonly interfaces: readonly string[];
+  }[];
+  readonly senders: readonly CrowdDump[];
+  readonly owners: readonly (readonly [string, readonly (readonly [string, number])[]])[];
+  readonly peers: readonly string[];
+}
 
 /** What one cluster's events say about identity, each fact once. */
 export class IdentityFacts {
@@ -60,6 +74,34 @@ export class IdentityFacts {
     }
   }
 
+  dump(): FactsDump {
+    return {
+      configs: [...this.configs].map(([node, events]) => [node, events.map(toDated)]),
+      named: [...this.named.values()].map((fact) => ({
+        ...fact,
+        vips: [...fact.vips],
+        interfaces: [...fact.interfaces],
+      })),
+      senders: this.senders.dump(),
+      owners: [...this.owners].map(([address, ranks]) => [address, [...ranks]]),
+      peers: [...this.peers],
+    };
+  }
+
+  load({ configs, named, senders, owners, peers }: FactsDump): void {
+    for (const [node, events] of configs)
+      this.configs.set(
+        node,
+        events.map((event) => fromDated<ConfigLoaded>(event)),
+      );
+    for (const { node, name, vips, interfaces } of named)
+      this.named.set(`${node}|${name}`, { node, name, vips: new Set(vips), interfaces: new Set(interfaces) });
+    this.senders.load(senders);
+    for (const [address, ranks] of owners) this.owners.set(address, new Map(ranks));
+    for (const peer of peers) this.peers.add(peer);
+    this.version += 1;
+  }
+
   /** The node's configurations are dated anew, and learnt again. */
   forgetConfigs(node: string): void {
     this.configs.delete(node);
@@ -68,6 +110,7 @@ export class IdentityFacts {
 
   private learnConfig(event: ConfigLoaded): void {
     const list = this.configs.get(event.node) ?? [];
+    if (list.some(({ id }) => id === event.id)) return;
     list.push(event);
     list.sort(compareEvents);
     this.configs.set(event.node, list);

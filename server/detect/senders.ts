@@ -26,9 +26,15 @@ export interface SenderFact {
 }
 
 interface Kept {
-  fact: SenderFact;
+  readonly fact: SenderFact;
   /** By the node's own clock. */
-  firstTs: number;
+  readonly firstTs: number;
+}
+
+export interface CrowdDump {
+  readonly place: string;
+  readonly kept: readonly (readonly [string, Kept])[];
+  readonly isTooLarge: boolean;
 }
 
 interface Crowd {
@@ -49,7 +55,11 @@ export class SenderBook {
     const key = [node, family, vrid, peer, outgoing, event.interface, ...event.vips].join("|");
     const { ts } = originalOf(event);
     const known = crowd.kept.get(key);
-    if (known) return heardAgain(known, event, ts) && !crowd.isTooLarge;
+    if (known) {
+      const now = heardAgain(known, event, ts);
+      crowd.kept.set(key, now);
+      return now.fact !== known.fact && !crowd.isTooLarge;
+    }
     crowd.kept.set(key, { fact: factOf(event), firstTs: ts });
     if (crowd.kept.size <= SENDERS_KEPT) return true;
     const isNews = !crowd.isTooLarge;
@@ -65,6 +75,14 @@ export class SenderBook {
 
   *values(): Generator<SenderFact> {
     for (const [, fact] of this.entries()) yield fact;
+  }
+
+  dump(): CrowdDump[] {
+    return [...this.crowds].map(([place, { kept, isTooLarge }]) => ({ place, kept: [...kept], isTooLarge }));
+  }
+
+  load(dumps: readonly CrowdDump[]): void {
+    for (const { place, kept, isTooLarge } of dumps) this.crowds.set(place, { kept: new Map(kept), isTooLarge });
   }
 
   /** Of how many node's VRIDs not all senders are kept. */
@@ -87,15 +105,18 @@ function factOf({ node, family, vrid, vips, peer, outgoing, priority, ...event }
   };
 }
 
-function heardAgain(known: Kept, { priority, advertIntervalUs }: WireEdge, ts: number): boolean {
-  known.firstTs = Math.min(known.firstTs, ts);
-  if (priority <= known.fact.priority && advertIntervalUs <= known.fact.intervalUs) return false;
-  known.fact = {
-    ...known.fact,
-    priority: Math.max(known.fact.priority, priority),
-    intervalUs: Math.max(known.fact.intervalUs, advertIntervalUs),
+function heardAgain({ fact, firstTs }: Kept, { priority, advertIntervalUs }: WireEdge, ts: number): Kept {
+  const isMore = priority > fact.priority || advertIntervalUs > fact.intervalUs;
+  return {
+    firstTs: Math.min(firstTs, ts),
+    fact: isMore
+      ? {
+          ...fact,
+          priority: Math.max(fact.priority, priority),
+          intervalUs: Math.max(fact.intervalUs, advertIntervalUs),
+        }
+      : fact,
   };
-  return true;
 }
 
 /** The first ones stay, whatever the order in which they became known. @returns the key of the one that goes */

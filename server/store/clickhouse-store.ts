@@ -5,11 +5,20 @@ import { messageOf, OperatorError } from "../../collector/core/errors.ts";
 import type { Log } from "../../collector/core/log.ts";
 import type { AdvertBucket, Delivery, Silence } from "../api/types.ts";
 import type { ServerConfig } from "../config.ts";
+import type { Checkpoint } from "../detect/checkpoint.ts";
 import type { Incident } from "../detect/incident.ts";
 import { openEngine } from "./engine.ts";
 import { migrate } from "./migrate.ts";
 import { type CountEvents, pagesOf } from "./pages.ts";
-import { type AdvertQuery, type DeliveryQuery, type EventQuery, type Store, StoreRefusal } from "./store.ts";
+import {
+  type AdvertQuery,
+  type DeliveryQuery,
+  type DetectionPart,
+  type EventQuery,
+  type Store,
+  type StoredCheckpoint,
+  StoreRefusal,
+} from "./store.ts";
 
 const DATABASE = "keepwatch";
 /** How long a batch waits for others to share an insert with, milliseconds: each insert costs tens of milliseconds, however few rows it has. */
@@ -39,12 +48,13 @@ export async function openStore(config: ServerConfig["storage"], deps: { log: Lo
   const database = config.database ?? DATABASE;
   try {
     await migrate(client, database, { adverts: config.adverts_days, events: config.events_days });
-    const [row] = await read<{ version: string }>(
+    const [row] = await read<{ version: string; arrived: string }>(
       client,
-      `SELECT toString(max(version)) AS version FROM ${database}.deliveries`,
+      `SELECT toString((SELECT max(version) FROM ${database}.deliveries)) AS version,
+       toString(greatest((SELECT max(arrived) FROM ${database}.events), (SELECT max(arrived) FROM ${database}.checkpoints))) AS arrived`,
       {},
     );
-    return new ClickHouseStore(client, database, deps.log, Number(row?.version ?? 0));
+    return new ClickHouseStore(client, database, deps.log, Number(row?.version ?? 0), Number(row?.arrived ?? 0));
   } catch (cause) {
     await client.close();
     if (cause instanceof OperatorError) throw cause;
@@ -67,11 +77,15 @@ class ClickHouseStore implements Store {
   private deliveryVersion: number;
   private readonly failures = { read: 0, write: 0 };
 
-  constructor(client: ClickHouseClient, database: string, log: Log, deliveryVersion: number) {
+  /** Inserts that are done, and those begun. One at a time: what is stored later has a higher number, whatever the clock says. */
+  private inserts: { done: number; begun: number };
+
+  constructor(client: ClickHouseClient, database: string, log: Log, deliveryVersion: number, arrived: number) {
     this.client = client;
     this.database = database;
     this.log = log;
     this.deliveryVersion = deliveryVersion;
+    this.inserts = { done: arrived, begun: arrived };
   }
 
   async insertBatch(batch: Batch): Promise<{ readonly duplicate: boolean }> {
@@ -95,20 +109,26 @@ class ClickHouseStore implements Store {
     return { duplicate: false };
   }
 
-  async *detectionEvents(): AsyncGenerator<readonly Event[]> {
+  async *detectionEvents(part?: DetectionPart): AsyncGenerator<readonly Event[]> {
+    const wanted = part ? conditionOf(part) : { sql: "1", params: {} };
     const count: CountEvents = async (step, within) => {
       const rows = await this.rows<{ bucket: string; events: string }>(
         `SELECT toString(intDiv(ts, {step:Int64})) AS bucket, toString(count()) AS events FROM ${this.database}.events
-         ${within ? "WHERE ts >= {from:Int64} AND ts < {to:Int64}" : ""} GROUP BY intDiv(ts, {step:Int64}) ORDER BY intDiv(ts, {step:Int64})`,
-        { step: String(step), ...(within ? { from: String(within.from), to: String(within.to) } : {}) },
+         WHERE ${wanted.sql} ${within ? "AND ts >= {from:Int64} AND ts < {to:Int64}" : ""}
+         GROUP BY intDiv(ts, {step:Int64}) ORDER BY intDiv(ts, {step:Int64})`,
+        {
+          ...wanted.params,
+          step: String(step),
+          ...(within ? { from: String(within.from), to: String(within.to) } : {}),
+        },
       );
       return rows.map(({ bucket, events }) => ({ bucket: Number(bucket), events: Number(events) }));
     };
     for await (const { from, to, idPrefix } of pagesOf(count)) {
       const rows = await this.rows<{ event: string }>(
-        `SELECT event FROM ${this.database}.events FINAL WHERE ts >= {from:Int64} AND ts < {to:Int64}
+        `SELECT event FROM ${this.database}.events FINAL WHERE ts >= {from:Int64} AND ts < {to:Int64} AND ${wanted.sql}
          ${idPrefix === "" ? "" : "AND startsWith(toString(id), {idPrefix:String})"} ORDER BY ts, node, id`,
-        { from: String(from), to: String(to), ...(idPrefix === "" ? {} : { idPrefix }) },
+        { ...wanted.params, from: String(from), to: String(to), ...(idPrefix === "" ? {} : { idPrefix }) },
       );
       yield rows.map(({ event }) => JSON.parse(event) as Event);
     }
@@ -190,6 +210,33 @@ class ClickHouseStore implements Store {
       {},
     );
     return rows.map(({ incident }) => JSON.parse(incident) as Incident);
+  }
+
+  arrived(): number {
+    return this.inserts.done;
+  }
+
+  async saveCheckpoints(checkpoints: readonly StoredCheckpoint[]): Promise<void> {
+    await this.insert(
+      "checkpoints",
+      ["cluster", "arrived", "sign", "checkpoint"],
+      checkpoints.map(({ cluster, arrived, sign, ...rest }) => [cluster, arrived, sign, JSON.stringify(rest)]),
+    );
+  }
+
+  async checkpoints(): Promise<readonly StoredCheckpoint[]> {
+    const rows = await this.rows<{ cluster: string; arrived: string; sign: string; checkpoint: string }>(
+      `SELECT cluster, toString(arrived) AS arrived, sign, checkpoint FROM ${this.database}.checkpoints FINAL ORDER BY cluster`,
+      {},
+    );
+    return rows.map(({ cluster, arrived, sign, checkpoint }) => {
+      const { since, state } = JSON.parse(checkpoint) as Pick<Checkpoint, "since" | "state">;
+      return { cluster, arrived: Number(arrived), sign, since, state };
+    });
+  }
+
+  async dropCheckpoints(): Promise<void> {
+    await this.client.command({ query: `TRUNCATE TABLE ${this.database}.checkpoints` });
   }
 
   async saveDelivery(delivery: Delivery): Promise<void> {
@@ -338,11 +385,12 @@ class ClickHouseStore implements Store {
   }
 
   private async insertEvents(events: readonly Event[]): Promise<void> {
+    const arrived = (this.inserts.begun += 1);
     const adverts = events.filter((event) => event.kind === "wire.advert");
     const others = events.filter((event) => event.kind !== "wire.advert");
     await this.insert(
       "events",
-      ["cluster", "node", "ts", "id", "source", "kind", "event"],
+      ["cluster", "node", "ts", "id", "source", "kind", "event", "arrived"],
       others.map((event) => [
         event.cluster,
         event.node,
@@ -351,6 +399,7 @@ class ClickHouseStore implements Store {
         event.source,
         event.kind,
         JSON.stringify(event),
+        arrived,
       ]),
     );
     await this.insert(
@@ -398,7 +447,37 @@ class ClickHouseStore implements Store {
         e.at ?? "",
       ]),
     );
+    this.inserts.done = arrived;
   }
+}
+
+/** Of a cluster without a checkpoint nothing is known. */
+const NO_MARK = -1;
+
+function conditionOf({ which, checkpoints, kinds }: DetectionPart): { sql: string; params: Record<string, unknown> } {
+  const known =
+    "toInt64(arrived) <= transform(toString(cluster), {clusters:Array(String)}, {marks:Array(Int64)}, toInt64({noMark:Int64}))";
+  const params = {
+    clusters: checkpoints.map(({ cluster }) => cluster),
+    marks: checkpoints.map(({ arrived }) => arrived),
+    noMark: NO_MARK,
+  };
+  if (which === "since") return { sql: `NOT (${known})`, params };
+  const since = checkpoints.flatMap(({ cluster, since: own }) =>
+    Object.entries(own).map(([node, ts]) => [`${cluster}\n${node}`, ts] as const),
+  );
+  if (since.length === 0) return { sql: "0", params: {} };
+  return {
+    sql: `${known} AND kind IN {kinds:Array(String)} AND ts >= {oldest:Int64} AND ts >= transform(concat(toString(cluster), char(10), toString(node)), {nodes:Array(String)}, {since:Array(Int64)}, toInt64({never:Int64}))`,
+    params: {
+      ...params,
+      kinds: [...kinds],
+      nodes: since.map(([node]) => node),
+      since: since.map(([, ts]) => ts),
+      oldest: String(Math.min(Number.MAX_SAFE_INTEGER, ...since.map(([, ts]) => ts))),
+      never: String(Number.MAX_SAFE_INTEGER),
+    },
+  };
 }
 
 /**

@@ -3,6 +3,7 @@ import { OperatorError } from "../../collector/core/errors.ts";
 import { firstLight } from "./migrations/0001_first_light.ts";
 import { retentionByArrival } from "./migrations/0002_retention_by_arrival.ts";
 import { silences } from "./migrations/0003_silences.ts";
+import { checkpoints } from "./migrations/0004_checkpoints.ts";
 
 /** In the order in which they are applied. A released one is never edited: what changes is a new one. */
 const MIGRATIONS: readonly {
@@ -13,6 +14,7 @@ const MIGRATIONS: readonly {
   { version: 1, name: "first_light", statements: firstLight },
   { version: 2, name: "retention_by_arrival", statements: retentionByArrival },
   { version: 3, name: "silences", statements: silences },
+  { version: 4, name: "checkpoints", statements: checkpoints },
 ];
 const NEWEST = Math.max(...MIGRATIONS.map(({ version }) => version));
 

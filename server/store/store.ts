@@ -1,6 +1,7 @@
 import type { Batch } from "../../collector/events/batch.ts";
-import type { Event } from "../../collector/events/event.ts";
+import type { Event, EventKind } from "../../collector/events/event.ts";
 import type { AdvertBucket, Delivery, Silence } from "../api/types.ts";
+import type { Checkpoint } from "../detect/checkpoint.ts";
 import type { Incident } from "../detect/incident.ts";
 
 export interface EventQuery {
@@ -30,6 +31,23 @@ export interface DeliveryQuery {
   readonly limit: number;
 }
 
+export interface StoredCheckpoint extends Checkpoint {
+  /** Of the detectors, and how they were configured: to others it says nothing. */
+  readonly sign: string;
+  /** It knows of all that is stored with this number or a lower one. */
+  readonly arrived: number;
+}
+
+/**
+ * `recalled`: the events that checkpoints know of and that are still needed, of these kinds. `since`: those that no checkpoint knows of, of all
+ * kinds, and all of other clusters.
+ */
+export interface DetectionPart {
+  readonly which: "recalled" | "since";
+  readonly checkpoints: readonly StoredCheckpoint[];
+  readonly kinds: ReadonlySet<EventKind>;
+}
+
 /** The store works, but not for this request: asked again, it fails again. */
 export class StoreRefusal extends Error {
   override readonly name = "StoreRefusal";
@@ -42,8 +60,14 @@ export interface Store {
    * @throws {StoreRefusal} when it has a value that cannot be stored; anything else that is thrown may pass
    */
   insertBatch(batch: Batch): Promise<{ readonly duplicate: boolean }>;
-  /** All events but raw adverts, page by page in order of event time: what detection is rebuilt from. */
-  detectionEvents(): AsyncIterable<readonly Event[]>;
+  /** All events but raw adverts, or some of them, page by page in order of event time: what detection is rebuilt from. */
+  detectionEvents(part?: DetectionPart): AsyncIterable<readonly Event[]>;
+  /** How many inserts are done, also those before this start: what is stored from now on has a higher number. */
+  arrived(): number;
+  saveCheckpoints(checkpoints: readonly StoredCheckpoint[]): Promise<void>;
+  /** The newest of each cluster. @throws also when one cannot be read */
+  checkpoints(): Promise<readonly StoredCheckpoint[]>;
+  dropCheckpoints(): Promise<void>;
   events(query: EventQuery): Promise<readonly Event[]>;
   /** Raw adverts (kind wire.advert), oldest first. */
   adverts(query: AdvertQuery & { readonly limit: number }): Promise<readonly Event[]>;

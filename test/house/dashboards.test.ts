@@ -17,6 +17,7 @@ test.each(files)("%s names no metric that the server does not expose", async (fi
     storeErrors: () => ({ read: 0, write: 0 }),
     liveClients: () => 0,
     crowdedVrids: () => 0,
+    rebuilds: () => ({ isPending: false, done: 0, failed: 0 }),
   }).print();
   const named = [...new Set(readFileSync(join(dashboards, file), "utf8").match(/keepwatch_[a-z_]+/g))];
   expect(named.length).toBeGreaterThan(0);

@@ -2,7 +2,7 @@
  * Settings of every table. Without the fsync settings an embedded ClickHouse loses acknowledged rows at a power cut, and
  * may not open again; all four are needed.
  */
-const DURABLE =
+export const DURABLE =
   "fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, min_compressed_bytes_to_fsync_after_merge = 1";
 
 /** All instants are microseconds since the epoch. An event that is inserted again has the same key, and is seen once. */

@@ -1,5 +1,5 @@
 /** Free space below which inserts are refused, bytes: with none left at all, old data could not be dropped either. */
-const FREE_MIN_BYTES = 128 * 1024 * 1024;
+export const FREE_MIN_BYTES = 128 * 1024 * 1024;
 
 /**
  * Retention counts from when a row was stored: a recorded incident that is replayed months later would else be gone with

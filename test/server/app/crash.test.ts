@@ -94,6 +94,8 @@ describe("a server that is killed", () => {
     const config = configFile("killed", join(scratch, "killed"));
     const acknowledged: Batch[] = [];
     for (const [round, killAfter] of [4, 7, 11].entries()) {
+      // One that ends in order keeps what it knows: what came after that must not be taken for known.
+      if (round === 1) await (await started(config)).server.end("SIGTERM");
       const { server, url } = await started(config);
       const missing = new Set(acknowledged.flatMap(({ events }) => events.map(({ id }) => id)));
       for (const id of await storedIds(url)) missing.delete(id);

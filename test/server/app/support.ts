@@ -38,7 +38,7 @@ export const SPLIT_BRAIN = `
 
 export interface TestServer extends RunningServer {
   readonly dir: string;
-  readonly logged: readonly { readonly level: LogLevel; readonly message: string }[];
+  readonly logged: readonly { readonly level: LogLevel; readonly message: string; readonly fields?: object }[];
   get(path: string, init?: RequestInit): Promise<Response>;
   /** The answer's JSON, of a success. */
   json(path: string): Promise<unknown>;
@@ -68,7 +68,7 @@ export async function testServer(
 ): Promise<TestServer> {
   const dir = options.dir ?? mkdtempSync(join(tmpdir(), "keepwatch-app-"));
   folders.add(dir);
-  const logged: { level: LogLevel; message: string }[] = [];
+  const logged: { level: LogLevel; message: string; fields?: object }[] = [];
   const base: Part<{ listen: { port: number }; storage: { path: string } }> = {
     listen: { port: 0 },
     storage: { path: join(dir, "store") },
@@ -76,7 +76,7 @@ export async function testServer(
   const config = parseServerConfig(options.toml ?? "", "test.toml", { ...base, ...options.overrides });
   const server = await startServer(config, {
     clock,
-    log: (level, message) => logged.push({ level, message }),
+    log: (level, message, fields) => logged.push({ level, message, ...(fields ? { fields } : {}) }),
     webRoot: options.webRoot ?? join(dir, "no-web"),
   });
   running.add(server);

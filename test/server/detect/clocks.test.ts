@@ -260,6 +260,16 @@ test("corrections do not depend on the order in which they became known", () => 
   );
 });
 
+test("one more measurement that says the same moves nothing", () => {
+  const book = bookOf(clock(0, { offsetUs: 41 * S, boundUs: 2_000 }), clock(434, { offsetUs: 27 * S, boundUs: 2_000 }));
+  // Time runs at half speed meanwhile, so that it never jumps back.
+  const during = beat(459.8);
+  const before = book.correct(during);
+  expect(before.ts).toBeGreaterThan(at(459.8 + 27));
+  expect(book.learn(clock(444, { offsetUs: 27 * S, boundUs: 2_000 }))).toBeUndefined();
+  expect(book.correct(during)).toEqual(before);
+});
+
 test("what is said to stay where it is does", () => {
   fc.assert(
     fc.property(

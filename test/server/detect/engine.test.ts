@@ -208,8 +208,10 @@ describe("a long history", () => {
     expect(engine.isOutdated()).toBe(false);
     expect(engine.add(late).changes).toEqual([]);
     expect(engine.isOutdated()).toBe(true);
-    engine.restart();
-    engine.load([...events, ...late]);
+    const rebuild = engine.rebuild();
+    rebuild.load([...events, ...late]);
+    expect(told(engine)).toEqual(told(whole));
+    rebuild.finish();
     expect(engine.add([]).changes).toEqual([]);
     expect(engine.isOutdated()).toBe(false);
     expect(told(engine)).toEqual(told(whole));

@@ -259,6 +259,43 @@ describe.each(ENGINES)("the store on the %s engine", (engine) => {
     expect(store.errors().write).toBeGreaterThan(0);
   });
 
+  test("keeps what is known, and gives back what came after it, and what is still needed of before", async () => {
+    const kinds = new Set(["vrrp.state"] as const);
+    const of = (node: string, seconds: number): Event => ({ ...stateAt(T0 + seconds, node), cluster: "kept" });
+    const old = [
+      of("k1", 1),
+      of("k1", 50),
+      of("k2", 1),
+      { ...of("k1", 60), id: eventId("beat"), kind: "log.notice", code: "x" } as Event,
+    ];
+    await store.insertBatch(batch("kept old", old));
+    const arrived = store.arrived();
+    const checkpoint = { cluster: "kept", since: { k1: T0 + 40 }, state: '{"a \\"b\\"":"\\n"}', sign: "s", arrived };
+    await store.saveCheckpoints([{ ...checkpoint, arrived: arrived - 1, state: "older" }]);
+    await store.saveCheckpoints([checkpoint]);
+    await reopen();
+    expect(store.arrived()).toBe(arrived);
+    const late = [of("k1", 2), of("k3", 3)];
+    await store.insertBatch(batch("kept late", late));
+    expect(store.arrived()).toBeGreaterThan(arrived);
+    const checkpoints = await store.checkpoints();
+    expect(checkpoints).toEqual([checkpoint]);
+    const idsOf = async (which: "recalled" | "since"): Promise<string[]> => {
+      const ids: string[] = [];
+      for await (const page of store.detectionEvents({ which, checkpoints, kinds }))
+        ids.push(...page.map(({ id }) => id));
+      return ids;
+    };
+    expect(await idsOf("recalled")).toEqual([old[1]?.id]);
+    const since = await idsOf("since");
+    expect(since).toEqual(expect.arrayContaining(late.map(({ id }) => id)));
+    // Of clusters without a checkpoint all is new.
+    expect(since.length).toBeGreaterThan(late.length + 30);
+    for (const { id } of old) expect(since).not.toContain(id);
+    await store.dropCheckpoints();
+    expect(await store.checkpoints()).toEqual([]);
+  });
+
   test("keeps the newest revision of an incident, through a restart", async () => {
     const incident: Incident = {
       id: eventId("incident"),
