@@ -11,6 +11,7 @@ import { messageOf, OperatorError } from "../collector/core/errors.ts";
 import type { Log } from "../collector/core/log.ts";
 import type { Clock } from "../collector/core/time.ts";
 import { createAlerter, systemTimers, type Alerter } from "./alert/alerter.ts";
+import { incidentRoutes } from "./api/incident-routes.ts";
 import { Live } from "./api/live.ts";
 import { problemDocuments } from "./api/problems.ts";
 import { apiRoutes } from "./api/routes.ts";
@@ -326,6 +327,7 @@ async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     ingestRoutes(scope, { config: config.ingest, store, clock: deps.clock, metrics, namesakes, onStored });
     apiRoutes(scope, { store, engine, metrics });
     silenceRoutes(scope, { config, ...silencing });
+    incidentRoutes(scope, { store, engine, clock: deps.clock });
     live.register(scope);
     scope.get("/api/v1/openapi.json", { schema: { summary: "This description" } }, () => app.swagger());
   });

@@ -3,6 +3,7 @@ import type {
   EventKind,
   EventPage,
   Incident,
+  IncidentContext,
   LiveMessage,
   NodeSummary,
   Problem,
@@ -86,6 +87,7 @@ export const api = {
   services: () => get<readonly ServiceSummary[]>("services"),
   incidents: () => get<readonly Incident[]>("incidents"),
   incident: (id: string) => get<Incident>(`incidents/${encodeURIComponent(id)}`),
+  context: (id: string) => get<IncidentContext>(`incidents/${encodeURIComponent(id)}/context`),
   timeline: (router: string, { from, to }: Range, signal?: AbortSignal) =>
     get<Timeline>("timeline", { router, from, to }, signal),
   events: (ids: readonly string[]) =>

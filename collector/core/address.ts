@@ -31,3 +31,8 @@ export function compareAddresses(a: string, b: string): number {
   const at = x.findIndex((byte, i) => byte !== y[i]);
   return at < 0 ? 0 : (x[at] ?? 0) - (y[at] ?? 0);
 }
+
+/** 4 or 16 bytes, in network order; undefined when the text is no address. */
+export function addressBytes(text: string): Uint8Array | undefined {
+  return normaliseAddress(text) === undefined ? undefined : Uint8Array.from(ipaddr.parse(text).toByteArray());
+}

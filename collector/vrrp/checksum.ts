@@ -66,6 +66,6 @@ function isZeroSum(sum: number): boolean {
 }
 
 /** The pseudo header's share (RFC 9568 section 5.2.8; RFC 8200 section 8.1 for IPv6): the same words in both families. */
-function pseudoHeaderSum(source: Uint8Array, destination: Uint8Array, length: number): number {
+export function pseudoHeaderSum(source: Uint8Array, destination: Uint8Array, length: number): number {
   return sum16(source) + sum16(destination) + PROTOCOL_VRRP + length;
 }

@@ -1,12 +1,11 @@
 import type { Static } from "typebox";
 import type { FastifyInstance } from "fastify";
 import type { DetectionEngine } from "../detect/engine.ts";
-import type { Incident } from "../detect/incident.ts";
 import type { Bar } from "../detect/view.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Store } from "../store/store.ts";
 import { ProblemError } from "./problems.ts";
-import { AdvertsQuery, Answers, DeliveriesQuery, EventsQuery, IncidentParams, TimelineQuery } from "./schemas.ts";
+import { AdvertsQuery, Answers, DeliveriesQuery, EventsQuery, TimelineQuery } from "./schemas.ts";
 import type { EventPage, RouterSummary, Timeline } from "./types.ts";
 
 /** Longest stretch of time one answer covers, microseconds: 400 days. */
@@ -47,20 +46,6 @@ export function apiRoutes(app: FastifyInstance, { store, engine, metrics }: ApiD
       },
     },
     () => engine.servicesNow(),
-  );
-  app.get("/api/v1/incidents", { schema: { summary: "Incidents, newest first", response: Answers.incidents } }, () =>
-    [...engine.incidents()].sort((a, b) => b.start - a.start),
-  );
-  app.get<{ Params: Static<typeof IncidentParams> }>(
-    "/api/v1/incidents/:id",
-    { schema: { summary: "One incident, also a withdrawn one", params: IncidentParams, response: Answers.incident } },
-    async ({ params }): Promise<Incident> => {
-      const found =
-        engine.incidents().find(({ id }) => id === params.id) ??
-        (await store.incidents()).find(({ id }) => id === params.id);
-      if (!found) throw new ProblemError(404, `there is no incident ${params.id}`);
-      return found;
-    },
   );
   app.get<{ Querystring: Static<typeof TimelineQuery> }>(
     "/api/v1/timeline",

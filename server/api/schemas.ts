@@ -21,6 +21,7 @@ import {
   type ServiceLane,
   type VirtualRouter,
 } from "../detect/view.ts";
+import type { IncidentContext } from "../report/context.ts";
 import type {
   AdvertBucket,
   Delivery,
@@ -74,6 +75,15 @@ export const EventsQuery = Type.Object(
   },
   closed,
 );
+export const IncidentFileParams = Type.Object(
+  {
+    id: Type.String({
+      pattern: "^[0-9a-f]{32}(\\.(md|json|pcapng))?$",
+      description: "an id, or one with .md, .json or .pcapng",
+    }),
+  },
+  closed,
+);
 export const IncidentParams = Type.Object({ id: IncidentId }, closed);
 export const DeliveriesQuery = Type.Object({ incidentId: Type.Optional(IncidentId), limit: Limit(1000, 200) }, closed);
 
@@ -115,6 +125,15 @@ const EventT = Type.Unsafe<Event>(
     { description: "One immutable observation; its kind says which fields it has" },
   ),
 );
+const EvidenceFields = {
+  eventId: Type.String(),
+  node: Type.String(),
+  source: oneOf(SOURCES),
+  ts: Instant,
+  correctedTs: Type.Optional(Instant),
+  line: Type.Optional(Type.String()),
+  text: Type.String(),
+};
 const IncidentT = Type.Object(
   {
     id: IncidentId,
@@ -150,20 +169,20 @@ const IncidentT = Type.Object(
         { description: "the newest of its revisions, oldest first: what each changed, and on what evidence" },
       ),
     ),
-    evidence: Type.Array(
-      Type.Object(
-        {
-          eventId: Type.String(),
-          node: Type.String(),
-          source: oneOf(SOURCES),
-          ts: Instant,
-          correctedTs: Type.Optional(Instant),
-          line: Type.Optional(Type.String()),
-          text: Type.String(),
-        },
-        closed,
-      ),
-    ),
+    evidence: Type.Array(Type.Object(EvidenceFields, closed)),
+  },
+  closed,
+);
+const ContextEvents = Type.Array(
+  Type.Object({ ...EvidenceFields, kind: oneOf(Object.keys(EVENT_KINDS) as EventKind[]), at: Instant }, closed),
+);
+const IncidentContextT = Type.Object(
+  {
+    nodes: Strings,
+    windows: Type.Array(Type.Object({ from: Instant, to: Instant }, closed)),
+    events: ContextEvents,
+    changes: ContextEvents,
+    truncated: Type.Boolean(),
   },
   closed,
 );
@@ -345,6 +364,7 @@ const EventPageT = Type.Object({ events: Type.Array(ref("Event", EventT)), trunc
 export const SHARED_SCHEMAS: Readonly<Record<string, TSchema>> = {
   Event: EventT,
   Incident: IncidentT,
+  IncidentContext: IncidentContextT,
   RouterSummary: RouterSummaryT,
   Lane: LaneT,
   ServiceLane: ServiceLaneT,
@@ -381,6 +401,7 @@ export const Answers = {
   services: answers(Type.Array(ref("ServiceSummary", ServiceSummaryT))),
   incidents: answers(Type.Array(ref("Incident", IncidentT))),
   incident: answers(ref("Incident", IncidentT)),
+  context: answers(ref("IncidentContext", IncidentContextT)),
   timeline: answers(ref("Timeline", TimelineT)),
   events: answers(ref("EventPage", EventPageT)),
   deliveries: answers(Type.Array(ref("Delivery", DeliveryT))),
@@ -409,6 +430,7 @@ type Row<S extends TSchema, T> = Same<Static<S>, T>;
 
 interface Agreement {
   readonly incident: Row<typeof IncidentT, Incident>;
+  readonly incidentContext: Row<typeof IncidentContextT, IncidentContext>;
   readonly routerSummary: Row<typeof RouterSummaryT, RouterSummary>;
   readonly virtualRouter: Same<Pick<RouterSummary, keyof VirtualRouter>, VirtualRouter>;
   readonly lane: Row<typeof LaneT, Lane>;
@@ -427,6 +449,7 @@ interface Agreement {
 /** Does not compile when a schema and its type differ: `true` is then not in `never`. */
 ({
   incident: true,
+  incidentContext: true,
   routerSummary: true,
   virtualRouter: true,
   lane: true,

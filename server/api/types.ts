@@ -3,18 +3,27 @@ import type { Event, SourceStatus } from "../../collector/events/event.ts";
 import type { NodeClock } from "../detect/collector-news.ts";
 import type { Incident } from "../detect/incident.ts";
 import type { RouterNow } from "../detect/summary.ts";
+import type { IncidentContext } from "../report/context.ts";
 import type { Lane, ServiceLane, VirtualRouter } from "../detect/view.ts";
 
 export type { Event, EventKind, SourceStatus } from "../../collector/events/event.ts";
 export type { Certainty, Evidence, Incident, IncidentKind, Severity } from "../detect/incident.ts";
 export type { Redundancy, RouterMember } from "../detect/redundancy.ts";
 export type { ServiceSummary, ServiceWord } from "../detect/summary.ts";
+export type { ContextEvent, IncidentContext } from "../report/context.ts";
 export type { Bar, BarState, Lane, ServiceLane, VirtualRouter } from "../detect/view.ts";
 
 /** GET /api/v1/routers */
 export interface RouterSummary extends VirtualRouter, RouterNow {
   readonly firstEventTs: number;
   readonly lastEventTs: number;
+}
+
+/** GET /api/v1/incidents/:id.json */
+export interface IncidentDocument {
+  readonly incident: Incident;
+  readonly context: IncidentContext;
+  readonly deliveries: readonly Delivery[];
 }
 
 /** GET /api/v1/timeline?router&from&to */

@@ -271,6 +271,10 @@ export class Cluster {
     this.dirty = true;
   }
 
+  corrected(event: Event): Event {
+    return this.clocks.correct(event);
+  }
+
   knows(eventId: string): boolean {
     const carried = (): boolean =>
       [...(this.stretches[0] as Stretch).carried.values()].some((events) => events.some(({ id }) => id === eventId));

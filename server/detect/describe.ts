@@ -111,6 +111,20 @@ function sentence(event: Event): string {
       return `quorum of ${event.virtualServer} ${event.kind === "check.quorum-lost" ? "lost" : "gained"}${event.weight === undefined ? "" : `: weight ${event.weight} of ${event.quorum ?? "?"}`}`;
     case "check.sorry-server":
       return `sorry server ${event.sorryServer} of ${event.virtualServer} ${event.action}`;
+    case "config.loaded":
+      return `reads its configuration: ${event.files
+        .map(({ path }) => path)
+        .join(", ")
+        .slice(0, 400)}`;
+    case "kernel.link":
+      return `${event.interface} is ${event.up ? "up" : "down"}`;
+    case "process.launcher":
+      return `${event.command}: ${event.action}`;
+    case "process.state":
+      return `${event.daemon ?? "a process"} of keepalived is ${event.state}, was ${event.previousState}`;
+    case "process.started":
+    case "process.gone":
+      return `${event.daemon ?? "a process"} of keepalived ${event.kind === "process.started" ? "was started" : "is gone"}`;
     case "dump.instance":
       return `(${event.instance}) is ${event.state} by keepalived's own dump${event.lastTransitionTs === undefined ? "" : `, since ${clock(event.lastTransitionTs)}`}`;
     case "shadow.state":

@@ -57,6 +57,8 @@ export interface DetectionEngine {
   services(routerId: string): readonly ServiceLane[];
   /** Virtual servers of all clusters, as they are now. */
   servicesNow(): readonly ServiceSummary[];
+  /** The event at the reference's time, as its node's clock is known; the same object where there is nothing to correct. */
+  corrected(event: Event): Event;
   /** All but the withdrawn ones, oldest first. */
   incidents(): readonly Incident[];
   nodes(): readonly NodeSummary[];
@@ -161,6 +163,7 @@ export function createDetectionEngine(
     lanes: (routerId) => clusters.all().flatMap(({ cluster }) => cluster.lanes(routerId)),
     services: (routerId) => clusters.all().flatMap(({ cluster }) => cluster.serviceLanes(routerId)),
     servicesNow: () => clusters.all().flatMap(({ cluster }) => cluster.services()),
+    corrected: (event) => clusters.find(event.cluster)?.corrected(event) ?? event,
     incidents: () => living().sort(compareDrafts),
     nodes: () => clusters.all().flatMap(({ cluster }) => cluster.nodes()),
     crowdedVrids: () => clusters.all().reduce((sum, { cluster }) => sum + cluster.crowdedVrids(), 0),

@@ -1,9 +1,11 @@
+import { Fragment } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
-import type { Bar, Delivery, Event, EventKind, Incident, RouterSummary } from "../../server/api/types.ts";
+import type { Delivery, Event, EventKind, Evidence, Incident, RouterSummary } from "../../server/api/types.ts";
 import { api } from "../api.ts";
 import type { Target } from "../charts/lanes.ts";
-import { formatDateTime, formatDuration, formatMicros, type Zone } from "../time.ts";
-import { useAsked } from "./shared.tsx";
+import { formatDateTime, formatDuration, formatMicros, formatZone, type Zone } from "../time.ts";
+import { words } from "../text/language.ts";
+import { Link, useAsked, useScene } from "./shared.tsx";
 import { scopesOf, SilenceForm } from "./silences.tsx";
 
 /** Adverts listed around a bar's beginning or an incident's start: the nearest. */
@@ -39,12 +41,12 @@ export function EvidencePanel({ target, router, incidents, zone, onClose }: Prop
     <aside
       ref={panel}
       class="card panel"
-      aria-label="Evidence"
+      aria-label={words().incident.evidence}
       tabIndex={-1}
       onKeyDown={(event) => event.key === "Escape" && onClose()}
     >
       <button type="button" class="close" onClick={onClose}>
-        Close
+        {words().evidence.close}
       </button>
       {target.kind === "incident" ? (
         <IncidentEvidence
@@ -60,84 +62,101 @@ export function EvidencePanel({ target, router, incidents, zone, onClose }: Prop
   );
 }
 
-export function IncidentEvidence({
+function IncidentEvidence({
   id,
   listed,
   router,
   zone,
 }: {
-  id: string;
-  listed: Incident | undefined;
-  router: RouterSummary | null;
-  zone: Zone;
+  readonly id: string;
+  readonly listed: Incident | undefined;
+  readonly router: RouterSummary | null;
+  readonly zone: Zone;
 }) {
   const asked = useAsked(() => (listed ? Promise.resolve(listed) : api.incident(id)), [id, listed?.revision]);
   const incident = listed ?? asked.value;
   const deliveries = useAsked(() => api.deliveries(id), [id, incident?.revision]);
-  if (!incident) return <p role={asked.trouble ? "alert" : "status"}>{asked.trouble ?? "Asking the server …"}</p>;
-  const { start, end, cause, certainty, severity, subject } = incident;
+  if (!incident) return <p role={asked.trouble ? "alert" : "status"}>{asked.trouble ?? words().shell.asking}</p>;
+  const { incident: text, status } = words();
   return (
     <>
       <h2>
-        {incident.kind} <span class={`state ${incident.status === "open" ? "bad" : "ended"}`}>{incident.status}</span>
+        {incident.kind}{" "}
+        <span class={`state ${incident.status === "open" ? "bad" : "ended"}`}>{status[incident.status]}</span>
       </h2>
       <p class="summary">{incident.summary}</p>
-      <dl>
-        <dt>certainty</dt>
-        <dd>
-          {certainty}, {severity}
-        </dd>
-        <dt>from</dt>
-        <dd>
-          {formatDateTime(start, zone)}
-          <span class="muted">{formatMicros(start, zone).slice(8)}</span>
-        </dd>
-        <dt>to</dt>
-        <dd>{end === null ? "still open" : `${formatDateTime(end, zone)} (${formatDuration(end - start)})`}</dd>
-        <dt>nodes</dt>
-        <dd>{subject.nodes.join(", ")}</dd>
-        <dt>cause</dt>
-        <dd>{cause ? cause.text : "not known"}</dd>
-      </dl>
+      <p>
+        <Link to={{ page: "incident", id }}>{text.more}</Link>
+      </p>
+      <IncidentFacts incident={incident} />
       {incident.story !== undefined && <p class="story">{incident.story}</p>}
-      <h3>Evidence</h3>
-      <ol class="evidence">
-        {incident.evidence.map(({ eventId, node, source, ts, line, text }) => (
-          <li key={`${eventId} ${source} ${ts} ${text}`}>
-            <span class="when">{formatMicros(ts, zone)}</span> <strong>{node}</strong>{" "}
-            <span class={`source ${source}`}>{source}</span> {line && <span class="where">{line}</span>}
-            <code>{text}</code>
-          </li>
-        ))}
-      </ol>
-      <Adverts router={router} around={start} zone={zone} />
-      {(incident.revisions ?? []).length > 1 && (
-        <details>
-          <summary>Revisions</summary>
-          <ol>
-            {incident.revisions?.map(({ revision, what, why }) => (
-              <li key={revision} value={revision}>
-                {what} ({why})
-              </li>
-            ))}
-          </ol>
-        </details>
-      )}
-      <h3>Who was told</h3>
+      <h3>{text.evidence}</h3>
+      <EvidenceList evidence={incident.evidence} zone={zone} />
+      <Adverts router={router} around={incident.start} zone={zone} />
+      <h3>{text.told}</h3>
       <Deliveries deliveries={deliveries.value} trouble={deliveries.trouble} zone={zone} />
       <SilenceForm scopes={scopesOf(incident)} />
     </>
   );
 }
 
-/** How a mastership ended: who plans it should not be alarmed by it. */
-const ENDED: Readonly<Record<NonNullable<Bar["ended"]>, string>> = {
-  stopped: "planned, keepalived was stopped in order",
-  reloaded: "planned, keepalived was reloaded",
-  outranked: "in order, it gave way to a better node",
-  fault: "a failure, the instance went to FAULT",
-  died: "a failure, keepalived died",
-};
+export function IncidentFacts({ incident }: { readonly incident: Incident }) {
+  const { zone, now } = useScene();
+  const { incident: text, severity, certainty, overview } = words();
+  const { start, end, cause, subject } = incident;
+  return (
+    <dl>
+      <dt>{text.severity}</dt>
+      <dd>
+        {severity[incident.severity]}, {certainty[incident.certainty]}
+      </dd>
+      <dt>{text.from}</dt>
+      <dd>
+        {formatDateTime(start, zone)}
+        <span class="muted">{formatMicros(start, zone).slice(8)}</span> {formatZone(start, zone)}
+      </dd>
+      <dt>{text.to}</dt>
+      <dd>
+        {end === null
+          ? `${text.stillOpen}, ${overview.soFar(formatDuration(now - start))}`
+          : `${formatDateTime(end, zone)} (${formatDuration(end - start)})`}
+      </dd>
+      <dt>{text.nodes}</dt>
+      <dd>{subject.nodes.join(", ")}</dd>
+      {SUBJECTS.map((name) =>
+        subject[name] === undefined ? null : (
+          <Fragment key={name}>
+            <dt>{text.subject[name]}</dt>
+            <dd>{subject[name]}</dd>
+          </Fragment>
+        ),
+      )}
+      <dt>{text.cause}</dt>
+      <dd>{cause ? cause.text : text.notKnown}</dd>
+    </dl>
+  );
+}
+
+const SUBJECTS = ["router", "instance", "service", "component"] as const;
+
+/** In order of time, as the reference's clock has it where the node's is off. */
+export function EvidenceList({ evidence, zone }: { readonly evidence: readonly Evidence[]; readonly zone: Zone }) {
+  return (
+    <ol class="evidence">
+      {evidence.map(({ eventId, node, source, ts, correctedTs, line, text }) => (
+        <li key={`${eventId} ${source} ${ts} ${text}`}>
+          <span class="when">{formatMicros(correctedTs ?? ts, zone)}</span>
+          {correctedTs !== undefined && (
+            <span class="muted"> {words().evidence.byOwnClock(formatMicros(ts, zone))}</span>
+          )}{" "}
+          <strong>{node}</strong> <span class={`source ${source}`}>{source}</span>{" "}
+          {line && <span class="where">{line}</span>}
+          <code>{text}</code>
+        </li>
+      ))}
+    </ol>
+  );
+}
 
 function BarEvidence({
   target,
@@ -150,25 +169,26 @@ function BarEvidence({
 }) {
   const { node, service, bar } = target;
   const { value, trouble } = useAsked(() => api.events(bar.eventIds), [bar.eventIds.join()]);
+  const text = words().evidence;
   return (
     <>
       <h2>
         {service ?? node}: {bar.state}
       </h2>
       <p class="summary">
-        {(service === null ? SAYS : SERVICE_SAYS)[bar.source] ?? bar.source}
-        {service === null ? "" : ` on ${node}`}, from {formatDateTime(bar.from, zone)}{" "}
+        {(service === null ? text.says : text.serviceSays)[bar.source] ?? bar.source}
+        {service === null ? "" : text.on(node)},{" "}
         {bar.to === null
-          ? "as far as the node is watched"
-          : `to ${formatDateTime(bar.to, zone)} (${formatDuration(bar.to - bar.from)})`}
-        {bar.ended && `: ${ENDED[bar.ended]}`}.
+          ? text.fromOn(formatDateTime(bar.from, zone))
+          : text.fromTo(
+              formatDateTime(bar.from, zone),
+              formatDateTime(bar.to, zone),
+              formatDuration(bar.to - bar.from),
+            )}
+        {bar.ended && `: ${text.ended[bar.ended]}`}.
       </p>
-      {bar.fromUncertaintyUs > 0 && (
-        <p class="muted">
-          It began within {formatDuration(bar.fromUncertaintyUs)} after that: the source is no more exact.
-        </p>
-      )}
-      <h3>Evidence</h3>
+      {bar.fromUncertaintyUs > 0 && <p class="muted">{text.within(formatDuration(bar.fromUncertaintyUs))}</p>}
+      <h3>{words().incident.evidence}</h3>
       {trouble && <p role="alert">{trouble}</p>}
       <ol class="evidence">
         {value?.events.map((event) => (
@@ -239,7 +259,7 @@ function Before({
   if (events.length === 0) return null;
   return (
     <>
-      <h3>Before it, on {node}</h3>
+      <h3>{words().evidence.before(node)}</h3>
       <ol class="evidence before">
         {events.slice(-BEFORE_SHOWN).map((event) => (
           <EventItem key={event.id} event={event} zone={zone} />
@@ -254,7 +274,7 @@ function EventItem({ event, zone }: { readonly event: Event; readonly zone: Zone
     <li>
       <span class="when">{formatMicros(event.ts, zone)}</span>
       {event.tsUncertaintyUs >= SHARP_US && (
-        <span class="muted"> or up to {formatDuration(event.tsUncertaintyUs)} later</span>
+        <span class="muted"> {words().evidence.orLater(formatDuration(event.tsUncertaintyUs))}</span>
       )}{" "}
       <strong>{event.node}</strong> <span class={`source ${event.source}`}>{event.source}</span>{" "}
       {event.at && <span class="where">{event.at}</span>}
@@ -262,19 +282,6 @@ function EventItem({ event, zone }: { readonly event: Event; readonly zone: Zone
     </li>
   );
 }
-
-const SAYS: Readonly<Record<string, string>> = {
-  log: "Says keepalived's log",
-  wire: "Says the wire: adverts of this node",
-  kernel: "Says the kernel: the virtual address on an interface",
-  dump: "Says keepalived's own dump",
-  shadow: "Expects the shadow, which proves nothing of what keepalived is",
-};
-
-const SERVICE_SAYS: Readonly<Record<string, string>> = {
-  log: "Says keepalived's log",
-  check: "Says the collector's own check",
-};
 
 function sentenceOf(event: Event): string {
   switch (event.kind) {
@@ -305,7 +312,7 @@ function sentenceOf(event: Event): string {
   }
 }
 
-function Adverts({ router, around, zone }: { router: RouterSummary | null; around: number; zone: Zone }) {
+export function Adverts({ router, around, zone }: { router: RouterSummary | null; around: number; zone: Zone }) {
   const range = {
     from: Math.max(0, Math.round(around - ADVERTS_AROUND_US)),
     to: Math.round(around + ADVERTS_AROUND_US),
@@ -315,26 +322,24 @@ function Adverts({ router, around, zone }: { router: RouterSummary | null; aroun
     [router?.id, around],
   );
   const shown = nearest(value?.events ?? [], around, ADVERTS_SHOWN);
+  const text = words().evidence;
   return (
     <details class="adverts-list">
-      <summary>Adverts around {formatMicros(around, zone).slice(0, 8)}</summary>
+      <summary>{text.adverts(formatMicros(around, zone).slice(0, 8))}</summary>
       {trouble && <p role="alert">{trouble}</p>}
-      {value?.events.length === 0 && <p class="muted">None was captured.</p>}
+      {value?.events.length === 0 && <p class="muted">{text.noAdvert}</p>}
       {value && value.events.length > shown.length && (
-        <p class="muted">
-          The {shown.length} nearest of {value.truncated ? "more than " : ""}
-          {value.events.length}.
-        </p>
+        <p class="muted">{words().incident.nearest(shown.length, value.events.length, value.truncated)}</p>
       )}
       <table>
         <thead>
           <tr>
-            <th scope="col">time</th>
-            <th scope="col">seen at</th>
-            <th scope="col">from</th>
-            <th scope="col">prio</th>
-            <th scope="col">every</th>
-            <th scope="col">addresses</th>
+            <th scope="col">{text.columns[0]}</th>
+            <th scope="col">{text.columns[1]}</th>
+            <th scope="col">{text.columns[2]}</th>
+            <th scope="col">{text.columns[3]}</th>
+            <th scope="col">{text.columns[4]}</th>
+            <th scope="col">{text.columns[5]}</th>
           </tr>
         </thead>
         <tbody>
@@ -344,7 +349,7 @@ function Adverts({ router, around, zone }: { router: RouterSummary | null; aroun
                 <tr key={event.id}>
                   <td>{formatMicros(event.ts, zone)}</td>
                   <td>
-                    {event.node} {event.outgoing ? "out" : "in"}
+                    {event.node} {event.outgoing ? text.out : text.in}
                   </td>
                   <td>{event.peer}</td>
                   <td>{event.priority}</td>
@@ -368,7 +373,7 @@ function nearest(events: readonly Event[], at: number, most: number): readonly E
     .sort((a, b) => a.ts - b.ts);
 }
 
-function Deliveries({
+export function Deliveries({
   deliveries,
   trouble,
   zone,
@@ -378,17 +383,14 @@ function Deliveries({
   zone: Zone;
 }) {
   if (trouble) return <p role="alert">{trouble}</p>;
-  if (!deliveries) return <p class="muted">Asking the server …</p>;
-  if (deliveries.length === 0)
-    return (
-      <p class="muted">Nobody: no webhook is configured, and no notification_email that could be reached is known.</p>
-    );
+  if (!deliveries) return <p class="muted">{words().shell.asking}</p>;
+  if (deliveries.length === 0) return <p class="muted">{words().evidence.nobody}</p>;
   return (
     <ul class="deliveries">
       {deliveries.map(({ id, event, receiver, target, status, attempts, createdTs, lastError }) => (
         <li key={id}>
-          {formatDateTime(createdTs, zone)} {event} to {receiver} ({target}): <strong>{status}</strong>
-          {attempts > 0 && ` after ${attempts} attempt${attempts === 1 ? "" : "s"}`}
+          {formatDateTime(createdTs, zone)} {words().evidence.told(event, receiver, target)}: <strong>{status}</strong>
+          {attempts > 0 && words().evidence.attempts(attempts)}
           {lastError && `: ${lastError}`}
         </li>
       ))}

@@ -8,6 +8,7 @@ import type {
   Delivery,
   Event,
   Incident,
+  IncidentContext,
   Lane,
   LiveMessage,
   NodeSummary,
@@ -27,6 +28,8 @@ export interface FixtureState {
   services: readonly ServiceLane[];
   servicesNow: readonly ServiceSummary[];
   incidents: readonly Incident[];
+  /** Of every incident. */
+  context: IncidentContext;
   events: readonly Event[];
   adverts: readonly Event[];
   buckets: readonly AdvertBucket[];
@@ -171,6 +174,7 @@ export class FixtureServer {
       case "deliveries":
         return state.deliveries.filter(({ incidentId }) => incidentId === query.get("incidentId"));
       default:
+        if (path.endsWith("/context")) return state.context;
         return state.incidents.find(({ id }) => path === `incidents/${id}`);
     }
   }

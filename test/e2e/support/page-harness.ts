@@ -17,6 +17,7 @@ export const fresh = (): FixtureState => ({
   services: recorded.services,
   servicesNow: recorded.servicesNow,
   incidents: recorded.incidents,
+  context: recorded.context,
   events: recorded.events,
   adverts: recorded.adverts,
   buckets: recorded.buckets,

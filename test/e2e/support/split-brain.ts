@@ -6,6 +6,7 @@ import type {
   Delivery,
   Event,
   Incident,
+  IncidentContext,
   Lane,
   NodeSummary,
   RouterSummary,
@@ -342,7 +343,31 @@ export const nodes: readonly NodeSummary[] = [
   },
 ];
 
+/** Both nodes' words around the split-brain, and that keepalived was reloaded on lb1 before it. */
+export const context: IncidentContext = {
+  nodes: ["lb1", "lb2"],
+  windows: [{ from: splitBrain.start - 60 * S, to: (splitBrain.end ?? NOW) + 60 * S }],
+  events: events
+    .filter(({ ts }) => ts > splitBrain.start - 60 * S)
+    .sort((a, b) => a.ts - b.ts)
+    .map((event) => ({ ...proof(event, `${event.kind} on ${event.node}`), kind: event.kind, at: event.ts })),
+  changes: [
+    {
+      eventId: eventId("lb1", "reload"),
+      node: "lb1",
+      source: "log",
+      ts: at(90),
+      line: "/var/log/messages:30",
+      text: "Nov 24 10:54:30 lb1 Keepalived[14]: Reloading ...",
+      kind: "daemon.reloading",
+      at: at(90),
+    },
+  ],
+  truncated: false,
+};
+
 export const recorded = {
+  context,
   router,
   nodes,
   lanes,

@@ -175,6 +175,7 @@ describe("the description", () => {
       "/api/v1/events",
       "/api/v1/incidents",
       "/api/v1/incidents/{id}",
+      "/api/v1/incidents/{id}/context",
       "/api/v1/ingest",
       "/api/v1/live",
       "/api/v1/nodes",
@@ -204,6 +205,10 @@ describe("the description", () => {
     ["RouterSummary", () => server.json("/api/v1/routers")],
     ["NodeSummary", () => server.json("/api/v1/nodes")],
     ["Incident", incidents],
+    [
+      "IncidentContext",
+      async () => Promise.all((await incidents()).map(({ id }) => server.json(`/api/v1/incidents/${id}/context`))),
+    ],
     ["Event", async () => ((await server.json("/api/v1/events")) as EventPage).events],
     ["Lane", async () => (await timeline(0, 30)).lanes],
     ["AdvertBucket", async () => (await timeline(0, 30)).adverts],
