@@ -113,7 +113,7 @@ describe.skipIf(isMissing)("the timeline", () => {
   test("the incident opens with certainty, cause, evidence with places and microseconds, adverts and who was told", async () => {
     await openIncident();
     const inPanel = panel();
-    await inPanel.getByText("confirmed, critical").waitFor();
+    await inPanel.getByText("critical, confirmed").waitFor();
     await inPanel.getByText("neither hears the other's adverts, so the network", { exact: false }).first().waitFor();
     await inPanel.getByText("11:55:14.109312").first().waitFor();
     expect(await inPanel.locator(".evidence li").count()).toBe(splitBrain.evidence.length);
