@@ -1,11 +1,18 @@
 /**
- * `npm run bench -- detect [--events N]`: what an event costs the detectors, in one thread: at the begin of a history and at
- * its end, as it comes; how long a batch takes to become incidents; how long it takes to conclude a whole history at once.
+ * `npm run bench -- detect [--events N] [--rebuild | --store]`: what an event costs the detectors, in one thread: at the begin of a history
+ * and at its end, as it comes; how long a batch takes to become incidents; how long it takes to conclude a whole history at once.
+ * `--store`: how long a server's start takes from a store with that history, when all of it is read, and from what was known.
  */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { US_PER_SECOND } from "../../collector/core/time.ts";
 import type { Event, EventBody, Source } from "../../collector/events/event.ts";
 import { eventId } from "../../collector/events/id.ts";
+import { parseServerConfig } from "../../server/config.ts";
 import { createDetectionEngine } from "../../server/detect/engine.ts";
+import { checkpointsOf, knowAgain } from "../../server/knowing.ts";
+import { openStore } from "../../server/store/clickhouse-store.ts";
 import { median, numberOf, print } from "./shared.ts";
 
 const PAIRS = 4;
@@ -17,6 +24,7 @@ const T0 = 1_795_517_580 * US_PER_SECOND;
 
 export async function benchDetect(args: readonly string[]): Promise<void> {
   const count = numberOf(args, "--events", 1_000_000);
+  if (args.includes("--store")) return benchStart(count);
   if (!args.includes("--rebuild")) await asItComes(count);
   wholeHistory(count);
 }
@@ -57,6 +65,56 @@ function wholeHistory(count: number): void {
   print(
     `detect, rebuilt from ${count.toLocaleString("en")} events at once: ${seconds.toFixed(1)} s, ${Math.round(count / seconds).toLocaleString("en")} events/s; memory ${memory()}`,
   );
+}
+
+/** Batches stored at once: they share an insert. */
+const STORED_AT_ONCE = 400;
+
+async function benchStart(count: number): Promise<void> {
+  const dir = await mkdtemp(join(tmpdir(), "keepwatch-bench-store-"));
+  const log = (_level: string, message: string, fields?: object): void =>
+    print(`  ${message}${fields ? ` ${JSON.stringify(fields)}` : ""}`);
+  const { storage, detection } = parseServerConfig("", "bench", { storage: { path: join(dir, "store") } });
+  try {
+    const store = await openStore(storage, { log });
+    const stored = secondsOf();
+    let turn: Promise<unknown>[] = [];
+    let index = 0;
+    for (const events of batches(count)) {
+      index += 1;
+      const [{ cluster, node }] = events as [Event, ...Event[]];
+      turn.push(store.insertBatch({ version: 1, batchId: eventId("bench", index), cluster, node, events }));
+      if (turn.length === STORED_AT_ONCE) {
+        await Promise.all(turn);
+        turn = [];
+      }
+    }
+    await Promise.all(turn);
+    print(`start, ${count.toLocaleString("en")} events stored in ${stored()} s`);
+    const all = secondsOf();
+    const knowing = await knowAgain(store, detection, [], log);
+    await store.saveIncidents(knowing.engine.add([]).changes.map(({ incident }) => incident));
+    print(`start, all of them read: ${all()} s; ${knowing.engine.incidents().length} incidents; memory ${memory()}`);
+    const kept = checkpointsOf(knowing, store.arrived());
+    await store.saveCheckpoints(kept);
+    print(`  what is kept: ${(kept.reduce((sum, { state }) => sum + state.length, 0) / 2 ** 20).toFixed(2)} MiB`);
+    await store.close();
+    const again = secondsOf();
+    const next = await openStore(storage, { log });
+    const { engine } = await knowAgain(next, detection, await next.incidents(), log);
+    const changes = engine.add([]).changes.length;
+    print(
+      `start, from what was known: ${again()} s; ${engine.incidents().length} incidents, ${changes} of them changed`,
+    );
+    await next.close();
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+function secondsOf(): () => string {
+  const before = process.hrtime.bigint();
+  return () => (Number(process.hrtime.bigint() - before) / 1e9).toFixed(1);
 }
 
 const memory = (): string => `${Math.round(process.memoryUsage().rss / 2 ** 20)} MiB`;
