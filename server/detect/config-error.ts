@@ -13,6 +13,9 @@ import { CONFIG_SEEN_LATE_US, CONFIG_SETTLE_US, EVIDENCE_MAX, SAME_BOOT_US } fro
 export const configError: Detector = { kind: "config-error", scope: "daemon", detect };
 
 type Diagnostic = Extract<Event, { kind: "config.diagnostic" }>;
+type Unreadable = Extract<Event, { kind: "config.unreadable" }>;
+/** As `keepwatch lint` calls it. */
+const UNREADABLE = "main_file_unreadable";
 type Grade = Exclude<DiagnosticSeverity, "hint">;
 /** Worst first. */
 const GRADES: readonly Grade[] = ["fatal", "instance-lost", "degraded"];
@@ -115,7 +118,7 @@ function readingsOf(events: readonly Event[]): ReadonlyMap<number, Reading> {
   }
   return new Map(
     looks.map((look) => {
-      const all = found.get(look.ts) ?? [];
+      const all = [...(found.get(look.ts) ?? []), ...(look.kind === "config.unreadable" ? unreadable(look) : [])];
       return [
         look.ts,
         {
@@ -129,6 +132,15 @@ function readingsOf(events: readonly Event[]): ReadonlyMap<number, Reading> {
   );
 }
 
+/** What keeps the collector from reading a file, and not keepalived. */
+const OURS_ALONE = /^no permission to read | is larger than \d+ bytes$/;
+
+/** keepalived does not start without its main file. */
+function unreadable({ path, message, ...look }: Unreadable): Diagnostic[] {
+  if (OURS_ALONE.test(message)) return [];
+  return [{ ...look, kind: "config.diagnostic", severity: "fatal", code: UNREADABLE, message, file: path }];
+}
+
 /** Codes of what is wrong with living processes: not with what is written. */
 const OF_PROCESSES = /^(?:daemon|pid_file)_/;
 
@@ -139,6 +151,8 @@ const OF_PROCESSES = /^(?:daemon|pid_file)_/;
 function afterReading(now: Moment, reading: Reading, collectorStarted: number): Partial<Moment> {
   // Without a daemon nothing is in force, and what the last one complained of is settled by whatever is written next.
   if (!now.runs) return { onDisk: reading, inForce: null, load: null };
+  // Who runs has read something.
+  if (reading.files.length === 0) return { onDisk: reading };
   const loadedAt = now.load?.event.ts;
   const found = Math.abs(reading.ts - collectorStarted) <= SAME_BOOT_US;
   const isLoaded =

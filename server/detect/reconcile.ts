@@ -2,17 +2,19 @@ import { eventId } from "../../collector/events/id.ts";
 import type { Incident, IncidentChange, IncidentDraft } from "./incident.ts";
 import { SAME_INCIDENT_US } from "./options.ts";
 import { withRevision } from "./revision.ts";
+import { STANDING_CODES } from "./startup/finding.ts";
 
 /** Gives recomputed drafts the identity of the incidents that people already know. The only part with a history. */
 
 /**
  * An incident's subject without the nodes that a router's or a service's incident may gain. A divergence is one node's own,
- * and a node may have several; so is what is about one of its instances, files or scripts.
+ * and a node may have several; so is what is about one of its instances, files or scripts, and what a start has not led to.
  */
 export function subjectKey({ kind, cluster, subject, cause }: IncidentDraft): string {
   if (subject.component !== undefined)
     return [kind, cluster, subject.router ?? subject.nodes.join(), subject.component].join("|");
   if (
+    (kind === "startup-failure" && STANDING_CODES.has(cause?.code ?? "")) ||
     kind === "shadow-divergence" ||
     kind === "instance-fault" ||
     (kind === "flapping" && subject.instance !== undefined)

@@ -14,4 +14,17 @@ export interface Finding extends Cause {
   readonly instance?: string;
 }
 
+/** All that a finding may be: they are independent of each other, and several may last at once. */
+export const STANDING_CODES: ReadonlySet<string> = new Set([
+  "config-not-loaded",
+  "reload-refused",
+  "instance-missing",
+  "orphaned-child",
+  "child-missing",
+  "nothing-started",
+  "daemon_child_missing",
+  "daemon_twice",
+  "config_file_not_read",
+]);
+
 export const isParentEnd = (event: Event): boolean => isKind(event, "daemon.stopped") && event.daemon === "parent";

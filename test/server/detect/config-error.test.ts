@@ -13,10 +13,35 @@ const found = (text: string, node = "lb1") =>
     }));
 const brief = (text: string) => found(text).map(({ when, what }) => `${when} ${what}`);
 
+test("a main file that is not there is told with what comes of it", () => {
+  const gone = `at 0 lb1 daemon starting\nat 1 lb1 log BACKUP\nat 2 lb1 config\nat 60 lb1 unreadable ${CONF} does not exist\nwatch lb1 to 200`;
+  expect(found(gone)).toMatchObject([
+    {
+      component: CONF,
+      summary: `${CONF} on lb1 is at fault: ${CONF} does not exist; keepalived has not read it yet, and its next reload or start will fail.`,
+    },
+  ]);
+});
+
 describe("a fault of the configuration", () => {
   test.each([
     ["a good file", "at 0 lb1 config\nwatch lb1 to 60", []],
     ["a hint", "at 0 lb1 config\nat 0 lb1 finds hint risky 3\nwatch lb1 to 60", []],
+    [
+      "that is no file at all, until there is one; the daemon goes on with what it has read",
+      `at 0 lb1 daemon starting
+       at 1 lb1 log BACKUP
+       at 2 lb1 config
+       at 60 lb1 unreadable ${CONF} does not exist
+       at 100 lb1 config
+       watch lb1 to 200`,
+      ["60..100 confirmed warning main_file_unreadable"],
+    ],
+    [
+      "that only the collector may not read is none",
+      `at 0 lb1 config\nat 60 lb1 unreadable no permission to read ${CONF}\nwatch lb1 to 200`,
+      [],
+    ],
     [
       "found when the collector begins",
       "at 0 lb1 config\nat 0 lb1 finds degraded odd 3\nwatch lb1 to 60",

@@ -210,6 +210,11 @@ const VERBS: Readonly<Record<string, Verb>> = {
       text.join(" "),
     );
   },
+  /** `unreadable /etc/x.conf does not exist`: the main file, by the collector. */
+  unreadable: (words) => ({
+    source: "config",
+    body: { kind: "config.unreadable", path: CONF, message: words.join(" ") },
+  }),
   /** `finds fatal missing_parameter 7 no parameter`: the collector's own reading, at the instant of its `config`; a path before the line is another file's. */
   finds: ([severity = "fatal", code = "code", place = "1", ...text]) => {
     const [line = "1", file = CONF] = place.split(":").reverse();

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { detectAll } from "../../../server/detect/engine.ts";
+import { createDetectionEngine, detectAll } from "../../../server/detect/engine.ts";
 import type { IncidentDraft } from "../../../server/detect/incident.ts";
 import { scenario, secondsOf } from "./scenario.ts";
 
@@ -115,6 +115,20 @@ const FOUND: readonly (readonly [string, string, string, number, number | null, 
      at 101 lb1 log BACKUP init`,
   ],
 ];
+
+test("what goes wrong at once, and apart from each other, has ids of its own, whatever is known first", () => {
+  const parts = ["daemon_child_missing no checker", "config_file_not_read another file"].map((found, line) =>
+    scenario(`${STARTED}\nat 35 lb1 config\n${"\n".repeat(line)}at 35 lb1 found ${found}\nwatch lb1 to 60`),
+  );
+  const idsOf = (order: typeof parts) => {
+    const engine = createDetectionEngine();
+    for (const events of order) engine.add(events);
+    return Object.fromEntries(engine.incidents().map(({ cause, id }) => [cause?.code, id]));
+  };
+  const ids = idsOf(parts);
+  expect(Object.keys(ids).sort()).toEqual(["config_file_not_read", "daemon_child_missing"]);
+  expect(idsOf([...parts].reverse())).toEqual(ids);
+});
 
 describe("what a start has not led to", () => {
   test.each(FOUND)("%s: %s", (code, words, severity, from, to, text) => {
