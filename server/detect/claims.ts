@@ -345,18 +345,19 @@ class Edges {
 
 /** Moves each begin and end to the most exact source that tells of the same one. Open and unknown ones stay. */
 function snap(member: Member, begins: Edges, ends: Edges): Member {
-  const better = (own: Edge, edges: Edges): Edge => {
+  const better = (own: Edge, edges: Edges, since = Number.NEGATIVE_INFINITY): Edge => {
     let best = own;
     let bestRank = member.rank;
     for (const { rank, edge } of edges.near(own, SAME_EDGE_SLACK_US)) {
-      if (rank === member.rank || !edge.known || (fellSilent(edge) && !dates(edge, own))) continue;
+      if (edge.ts < since || rank === member.rank || !edge.known || (fellSilent(edge) && !dates(edge, own))) continue;
       if (own.known && !moreExact(edge, rank, own, member.rank)) continue;
       if (best === own || moreExact(edge, rank, best, bestRank, own)) [best, bestRank] = [edge, rank];
     }
     return best;
   };
   const from = better(member.from, begins);
-  const to = member.to && better(member.to, ends);
+  // What ended before this began is another one's end.
+  const to = member.to && better(member.to, ends, from.ts);
   // A begin moved past the end of a short mastership would turn it over.
   if (to && to.ts < from.ts) return member;
   return { ...member, from, to, certainTo: to?.ts ?? member.certainTo };
