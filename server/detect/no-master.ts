@@ -82,13 +82,28 @@ function certaintyOf(gap: Gap, view: RouterView, nodes: readonly NodeView[]): Ce
     (node) => !node.captures && node.log.some((span) => waits(span, anchor, anchor + thresholdUs)),
   );
   if (waiting.length > 0 && nodes.length === 1) return undefined;
-  if (waiting.length === 0 && lasts(Math.min(...nodes.map(({ watchedTo }) => watchedTo)))) return "confirmed";
+  const areSeen = nodes.every((node) => !wasUnseen(node, anchor, anchor + thresholdUs));
+  if (areSeen && waiting.length === 0 && lasts(Math.min(...nodes.map(({ watchedTo }) => watchedTo))))
+    return "confirmed";
   return lasts(view.horizon - silentAfterUs(view)) ? "suspected" : undefined;
 }
 
 /** It was a backup all that time: without adverts from somebody it would have become master. */
 const waits = ({ state, from, to }: LogSpan, since: number, until: number): boolean =>
   state === "BACKUP" && from.ts <= since && (to === null || to.ts >= until);
+
+/** What a log says is read when its collector runs again; adverts and addresses of the time between are not. */
+function wasUnseen({ log, events }: NodeView, from: number, to: number): boolean {
+  if (log.length > 0) return false;
+  let since: number | undefined;
+  for (const { kind, ts } of events) {
+    if (kind === "collector.stopped") since ??= ts;
+    if (kind !== "collector.started" || since === undefined) continue;
+    if (since < to && ts > from) return true;
+    since = undefined;
+  }
+  return since !== undefined && since < to;
+}
 
 /** Where nobody was master yet: a daemon that has just started waits its master-down time like everybody else. */
 function startWindowOf(gap: Gap, thresholdUs: number, nodes: readonly NodeView[]): number {

@@ -149,3 +149,23 @@ test("a router that had a master is without one however soon its daemons are sta
   ).incidents.filter(({ kind }) => kind === "no-master");
   expect(incidents.map(({ start, end }) => [secondsOf(start), secondsOf(end)])).toEqual([[10, 18.5]]);
 });
+
+test("it is only suspected when a node without a log could have been master while its collector was stopped", () => {
+  const text = (stop: string): string => `
+    at 0 lb1 config
+    at 0 lb2 config
+    at 0 lb1 kernel = 10.99.0.11
+    at 0 lb2 kernel = 10.99.0.12
+    at 0 lb1 log BACKUP init
+    at 3.5 lb1 log MASTER
+    at 3.5 lb1 kernel +10.99.0.100
+    at 20.3 lb1 log FAULT
+    at 20.4 lb1 kernel -10.99.0.100
+    ${stop}
+    at 40 lb2 kernel +10.99.0.100
+    watch lb1 lb2 to 60`;
+  const told = { severity: "critical", from: 20.4, to: 40, cause: "unknown" };
+  expect(found(text(""))).toEqual([{ ...told, certainty: "confirmed" }]);
+  const STOP = "at 15 lb2 collector stopped\nat 22 lb2 collector started\nat 22 lb2 kernel = 10.99.0.12";
+  expect(found(text(STOP))).toEqual([{ ...told, certainty: "suspected" }]);
+});
