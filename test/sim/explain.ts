@@ -16,10 +16,10 @@ export function explain({ run, truths, reports, tellings, faults }: Verdict): st
   const { scenario, zero } = run;
   const lines: { at: number; text: string }[] = [];
   for (const { at, deed } of scenario.deeds) lines.push({ at, text: `DEED   ${deedText(deed)}` });
-  for (const { at, node, vrid, master, holds } of run.edges)
+  for (const { at, node, vrid, master, holds, fault, able } of run.edges)
     lines.push({
       at,
-      text: `TRUTH  ${node} VRID ${vrid}: ${master ? "master" : "not master"}, ${holds ? "has" : "has not"} the address`,
+      text: `TRUTH  ${node} VRID ${vrid}: ${master ? "master" : fault ? "in FAULT" : able ? "backup" : "not master"}${master && !able ? " and frozen" : ""}, ${holds ? "has" : "has not"} the address`,
     });
   for (const { events } of run.arrivals)
     for (const event of events) {

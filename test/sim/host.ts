@@ -36,7 +36,13 @@ export interface Act {
   readonly master: boolean;
   /** It has one of the addresses. */
   readonly holds: boolean;
+  /** Its daemon lives, if only frozen, and the instance is in FAULT. */
+  readonly fault: boolean;
+  /** It could be master, now or when nobody else is. */
+  readonly able: boolean;
 }
+
+const NOTHING: Act = { master: false, holds: false, fault: false, able: false };
 
 export interface HostOptions {
   readonly spec: NodeSpec;
@@ -190,6 +196,7 @@ export class Host implements HostView {
     if (up) this.down.delete(nic);
     else this.down.add(nic);
     this.collector.linkChanged(nic, up);
+    if (this.frozenAt === undefined) this.say("vrrp", `Netlink reports ${nic} ${up ? "up" : "down"}`);
     this.take({ kind: "link", interface: nic, up });
   }
 
@@ -421,9 +428,20 @@ export class Host implements HostView {
   private tellTruth(): void {
     for (const { vrid, vips } of this.routers) {
       const router = this.shadow.daemon?.routers.find(({ conf }) => conf.name === instanceName(vrid));
-      const act = { master: router?.state === "MASTER", holds: vips.some((vip) => this.held.has(vip)) };
-      const before = this.told.get(vrid);
-      if (act.master === (before?.master ?? false) && act.holds === (before?.holds ?? false)) continue;
+      const act: Act = {
+        master: router?.state === "MASTER",
+        holds: vips.some((vip) => this.held.has(vip)),
+        fault: router?.state === "FAULT",
+        able: (router?.state === "MASTER" || router?.state === "BACKUP") && this.frozenAt === undefined,
+      };
+      const before = this.told.get(vrid) ?? NOTHING;
+      if (
+        act.master === before.master &&
+        act.holds === before.holds &&
+        act.fault === before.fault &&
+        act.able === before.able
+      )
+        continue;
       this.told.set(vrid, act);
       this.acts(vrid, act);
     }

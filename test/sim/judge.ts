@@ -18,6 +18,7 @@ export interface Report extends Interval {
   readonly certainty: string;
   readonly severity: string;
   readonly vrid: number | undefined;
+  readonly nodes: readonly string[];
   readonly open: boolean;
   readonly cause: string | undefined;
   readonly summary: string;
@@ -82,6 +83,7 @@ export function judge(scenario: Scenario): Verdict {
       incident.subject.router === undefined
         ? undefined
         : (vrids.get(incident.subject.router) ?? vridIn(incident.subject.router)),
+    nodes: incident.subject.nodes,
     from: incident.start - run.zero,
     to: incident.end === null ? scenario.until : incident.end - run.zero,
     open: incident.end === null,
@@ -197,7 +199,7 @@ function scoreOf(
       faults.push({
         kind,
         what: "missed",
-        text: `${kind} of VRID ${truth.vrid} from ${seconds(truth.from)} to ${seconds(truth.to)} s`,
+        text: `${kind} ${truth.vrid === undefined ? `on ${truth.node}` : `of VRID ${truth.vrid}`} from ${seconds(truth.from)} to ${seconds(truth.to)} s`,
       });
       continue;
     }
@@ -258,6 +260,7 @@ const OPEN_MARGIN_US = 5_000_000;
 
 function meets(report: Report, truth: TrueIncident): boolean {
   if (truth.vrid !== undefined && report.vrid !== truth.vrid) return false;
+  if (truth.node !== undefined && !report.nodes.includes(truth.node)) return false;
   const slackUs = Math.max(truth.startSlackUs, truth.endSlackUs);
   return overlaps(truth, { from: report.from - slackUs, to: Math.max(report.to, report.from + 1) + slackUs });
 }

@@ -4,6 +4,7 @@ import {
   acting,
   actsOf,
   edgeSlackUs,
+  muteOf,
   nodesOf,
   readsOf,
   shownUs,
@@ -24,7 +25,7 @@ export const splitBrain: TruthModule = {
       const nodes = nodesOf(router);
       const tauUs = TAU_INTERVALS * intervalUs;
       const slackUs = Math.max(...nodes.map((node) => edgeSlackUs(run, node)));
-      const unwatched = nodes.flatMap((node) => unwatchedOf(run, node));
+      const unwatched = nodes.flatMap((node) => [...unwatchedOf(run, node), ...muteOf(run, node)]);
       const visible = whenAtLeast(
         2,
         nodes.map((node) => actsOf(run, node, vrid, readsOf(run, node, "kernel") ? acting : ({ master }) => master)),

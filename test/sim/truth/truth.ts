@@ -9,6 +9,8 @@ import type { Interval } from "./intervals.ts";
 /** Something that was so. */
 export interface TrueIncident extends Interval {
   readonly vrid: number | undefined;
+  /** Of one node; undefined: of any. */
+  readonly node?: string;
   /** It lasted until the end of the simulation. */
   readonly open: boolean;
   /** A report must tell of it; otherwise one may. */
@@ -64,8 +66,34 @@ export function edgeSlackUs({ scenario }: Run, node: string): number {
   return LAG_US + (isExact ? 0 : US_PER_SECOND);
 }
 
+/** The same of what the log alone tells. */
+export function logSlackUs({ scenario }: Run, node: string): number {
+  const spec = scenario.nodes.find(({ name }) => name === node);
+  return LAG_US + (spec?.log === "seconds" ? US_PER_SECOND : 0);
+}
+
 export const readsOf = ({ scenario }: Run, node: string, source: "log" | "kernel" | "wire"): boolean =>
   scenario.nodes.some(({ name, sources }) => name === node && sources.includes(source));
+
+/** When a node whose collector reads neither its log nor its addresses could not be told from one that is gone: it is frozen. */
+export function muteOf(run: Run, node: string): Interval[] {
+  return readsOf(run, node, "log") || readsOf(run, node, "kernel") ? [] : frozenOf(run, node);
+}
+
+export function frozenOf({ scenario }: Run, node: string): Interval[] {
+  const found: Interval[] = [];
+  let since: number | undefined;
+  for (const { at, deed } of scenario.deeds) {
+    if (!("node" in deed) || deed.node !== node) continue;
+    if (deed.kind === "freeze") since ??= at;
+    if (since === undefined || !THAWED.has(deed.kind)) continue;
+    found.push({ from: since, to: at });
+    since = undefined;
+  }
+  return since === undefined ? found : [...found, { from: since, to: scenario.until }];
+}
+
+const THAWED: ReadonlySet<string> = new Set(["thaw", "kill", "poweroff"]);
 
 /** When a node's collector did not run. */
 export function unwatchedOf({ scenario }: Run, node: string): Interval[] {
