@@ -6,7 +6,7 @@ import { LogTally, type Tally } from "../logs/tally.ts";
 /** How much of a log is in memory at a time, bytes. */
 const CHUNK_BYTES = 256 * 1024;
 /** How much of a file is one thread's at a time, bytes. */
-const SEGMENT_BYTES = 16 * 1024 * 1024;
+const SEGMENT_BYTES = 4 * 1024 * 1024;
 const PROBE_BYTES = 4096;
 const NEWLINE = 0x0a;
 

@@ -54,7 +54,7 @@ async function scan(path: string, zone: string, { year, workers }: ScanVerbOptio
   if (compression !== "none" || !statSync(path).isFile()) return await scanStream(bytesOf(path), options);
   const turns = newTurns();
   const parts = machineParts();
-  const helpers = Array.from({ length: workers - 1 }, () => inWorker({ options, turns, parts }));
+  const helpers = workers > 1 ? await startWorkers(workers - 1, { options, turns, parts }) : [];
   const own = await scanSegments(options, turns, parts);
   return [own, ...(await Promise.all(helpers))].reduce(addTallies);
 }
@@ -69,11 +69,14 @@ async function scanStream(chunks: AsyncIterable<Uint8Array>, options: ScanOption
   return await scanner.end();
 }
 
-async function inWorker(job: ScanJob): Promise<Tally> {
+/** They read on while this thread does. */
+async function startWorkers(count: number, job: ScanJob): Promise<Promise<Tally>[]> {
   const { Worker } = await import("node:worker_threads");
-  return await new Promise((resolve, reject) => {
+  return Array.from({ length: count }, () => {
     const worker = new Worker(new URL("../scan/worker.js", import.meta.url), { workerData: job });
-    worker.once("message", resolve);
-    worker.once("error", reject);
+    return new Promise((resolve, reject) => {
+      worker.once("message", resolve);
+      worker.once("error", reject);
+    });
   });
 }
