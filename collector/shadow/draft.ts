@@ -124,12 +124,23 @@ export function arm(draft: Draft, index: number, timer?: Timer): void {
 }
 
 /** The same for a copy that is being changed. */
-export function setTimer(draft: Draft, router: Changeable<Router>, { downUs, cause }: Timer = {}): void {
-  const wait = downUs ?? downTimeUs(router, draft.release);
-  draft.turns += 1;
-  router.turn = draft.turns;
+export function setTimer(draft: Draft, router: Changeable<Router>, timer?: Timer): void {
+  beginTimer(draft, router, timerStart(draft), timer);
+}
+
+/** The same from an instant on, in a daemon that is being changed. */
+export function beginTimer(
+  daemon: Changeable<Pick<Daemon, "turns" | "dueAt">> & Pick<Daemon, "release">,
+  router: Changeable<Router>,
+  from: MonoUs,
+  timer?: Timer,
+): void {
+  const wait = timer?.downUs ?? downTimeUs(router, daemon.release);
+  const expiresAt = (from + wait) as MonoUs;
+  daemon.turns += 1;
+  router.turn = daemon.turns;
   router.downUs = wait;
-  router.expiresAt = (timerStart(draft) + wait) as MonoUs;
-  router.expiryCause = cause ?? "master-down";
-  draft.dueAt = Math.min(draft.dueAt, router.expiresAt);
+  router.expiresAt = expiresAt;
+  router.expiryCause = timer?.cause ?? "master-down";
+  daemon.dueAt = Math.min(daemon.dueAt, expiresAt);
 }

@@ -3,6 +3,7 @@ import type { Release } from "../conf/version.ts";
 import type { EpochUs, MonoUs } from "../core/time.ts";
 import type { Daemon, EventBody, ProcessState, Source } from "../events/event.ts";
 import type { HeardAdvert } from "../vrrp/senders.ts";
+import { Again } from "./again.ts";
 import { createShadow, isFact, type Shadow, step } from "./engine.ts";
 import type { ShadowEffect, ShadowInput } from "./input.ts";
 import type { Sight, Witness } from "./observed.ts";
@@ -65,7 +66,9 @@ export class Follower {
   private readonly verdicts: Verdicts = createVerdicts();
   private readonly rejections = new Rejections();
   private readonly seeds = new Seeds();
+  /** Nobody else has it: what repeats changes it in place. */
   private shadow: Shadow = createShadow();
+  private readonly again = new Again();
   private known: Known | undefined;
   private applied: Running | undefined;
   private index = new AdvertIndex([]);
@@ -204,7 +207,11 @@ export class Follower {
 
   advert(heard: HeardAdvert, { mono, epoch }: Moment): void {
     const { advert, interface: nic, outgoing } = heard;
-    this.step({ kind: "advert", interface: nic, outgoing, advert }, mono);
+    if (!this.living || !this.again.hear(this.shadow, heard, mono)) {
+      const before = this.shadow;
+      this.step({ kind: "advert", interface: nic, outgoing, advert }, mono);
+      this.again.learn(before, this.shadow, heard);
+    }
     if (advert.priority === 0) return;
     const by = new AdvertWitness(epoch, heard);
     for (const { name } of this.index.instancesOf(heard)) {

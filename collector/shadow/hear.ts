@@ -1,17 +1,28 @@
 import { compareAddresses } from "../core/address.ts";
 import type { Release } from "../conf/version.ts";
 import type { MonoUs } from "../core/time.ts";
-import { arm, type Changeable, type Draft, patch, renew, routerAt, setTimer, tellPriority } from "./draft.ts";
+import {
+  arm,
+  type Changeable,
+  type Daemon,
+  type Draft,
+  patch,
+  renew,
+  routerAt,
+  setTimer,
+  tellPriority,
+} from "./draft.ts";
 import type { ShadowInput } from "./input.ts";
 import { type HeardPeer, isBefore, isOld, type Router, skewOfUs } from "./router.ts";
 import { OWNER_PRIORITY } from "./track.ts";
 import { yieldTo } from "./transitions.ts";
 import { isMulticast, validate } from "./validate.ts";
-import { sourceOf } from "./world.ts";
+import { sourceOf, type World } from "./world.ts";
 
 /** What an instance makes of an advert. (2.2.7, vrrp/vrrp.c:vrrp_state_backup, vrrp_state_master_rx) */
 
-type Heard = Extract<ShadowInput, { readonly kind: "advert" }>;
+/** An advert, and where it came by. */
+export type Arrival = Omit<Extract<ShadowInput, { readonly kind: "advert" }>, "kind">;
 
 /** Most sources remembered of one virtual router. */
 const PEERS_MAX = 16;
@@ -21,8 +32,8 @@ const DEAF_WHILE_DELAYED: Release = [2, 2, 8];
 const OWNERS_COMPARE: Release = [2, 3, 3];
 
 /** @param at  when the kernel had it; a process that was frozen reads it later */
-export function hear(draft: Draft, heard: Heard, at: MonoUs): void {
-  const index = receiverOf(draft, heard);
+export function hear(draft: Draft, heard: Arrival, at: MonoUs): void {
+  const index = receiverOf(draft, draft.world, heard);
   if (index === undefined) return;
   const router = routerAt(draft, index);
   if (heard.outgoing) {
@@ -63,12 +74,17 @@ const isDeaf = ({ release, delayedUntil, now }: Draft): boolean =>
   delayedUntil !== undefined && now < delayedUntil && !isBefore(release, DEAF_WHILE_DELAYED);
 
 /** The instance whose socket gets it; none, when keepalived never sees it. */
-function receiverOf(draft: Draft, { interface: nic, outgoing, advert }: Heard): number | undefined {
+export function receiverOf(
+  { routers, places }: Pick<Daemon, "routers" | "places">,
+  world: World,
+  { interface: nic, outgoing, advert }: Arrival,
+): number | undefined {
   const multicast = isMulticast(advert);
-  if (!outgoing && !multicast && !isOwnAddress(draft, advert.destination)) return undefined;
+  if (!outgoing && !multicast && !isOwnAddress(world, advert.destination)) return undefined;
   const found: number[] = [];
-  for (const index of draft.places.get(advert.vrid) ?? []) {
-    const { conf } = routerAt(draft, index);
+  for (const index of places.get(advert.vrid) ?? []) {
+    const conf = routers[index]?.conf;
+    if (conf === undefined) continue;
     if (conf.family !== advert.family) continue;
     const isHere = conf.interface === nic || (conf.interface === undefined && conf.unicastPeers.length > 0);
     if (!isHere && !(outgoing && conf.vmac?.interface === nic)) continue;
@@ -80,13 +96,13 @@ function receiverOf(draft: Draft, { interface: nic, outgoing, advert }: Heard): 
   // Several unicast instances may share a VRID: the peer tells them apart.
   if (found.length < 2) return found[0];
   return (
-    found.find((index) => routerAt(draft, index).conf.unicastPeers.some(({ address }) => address === advert.source)) ??
+    found.find((index) => routers[index]?.conf.unicastPeers.some(({ address }) => address === advert.source)) ??
     found[0]
   );
 }
 
 /** When nobody told of any address, it is taken as one. */
-function isOwnAddress({ world }: Draft, address: string): boolean {
+function isOwnAddress(world: World, address: string): boolean {
   if (world.addresses.size === 0) return true;
   for (const list of world.addresses.values()) if (list.includes(address)) return true;
   return false;

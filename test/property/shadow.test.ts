@@ -7,6 +7,7 @@ import { createShadow, nextDeadline, type Shadow, step } from "../../collector/s
 import { expectations } from "../../collector/shadow/expectations.ts";
 import type { ShadowEffect, ShadowInput } from "../../collector/shadow/input.ts";
 import type { Decoded } from "../../collector/vrrp/advert.ts";
+import { takenInPlace } from "../collector/shadow/again.ts";
 import { advert, at, instanceText, node } from "../collector/shadow/scenario.ts";
 import { runningOf } from "../support/running.ts";
 
@@ -135,18 +136,23 @@ interface Timed {
   readonly now: MonoUs;
 }
 
-const script: fc.Arbitrary<readonly Timed[]> = fc
-  .tuple(
-    fc.record({ kind: fc.constant("started" as const), config, release }),
-    fc.array(fc.tuple(fc.oneof(fc.nat(400_000), fc.nat(6_000_000)), anyInput), { maxLength: 40 }),
-  )
-  .map(([started, inputs]) => {
-    let now = 0;
-    return [
-      { input: started, now: 0 as MonoUs },
-      ...inputs.map(([wait, input]) => ({ input, now: (now += wait) as MonoUs })),
-    ];
-  });
+const scriptOf = (
+  input: fc.Arbitrary<ShadowInput>,
+  configuration: fc.Arbitrary<Running> = config,
+): fc.Arbitrary<readonly Timed[]> =>
+  fc
+    .tuple(
+      fc.record({ kind: fc.constant("started" as const), config: configuration, release }),
+      fc.array(fc.tuple(fc.oneof(fc.nat(400_000), fc.nat(6_000_000)), input), { maxLength: 40 }),
+    )
+    .map(([started, inputs]) => {
+      let now = 0;
+      return [
+        { input: started, now: 0 as MonoUs },
+        ...inputs.map(([wait, one]) => ({ input: one, now: (now += wait) as MonoUs })),
+      ];
+    });
+const script = scriptOf(anyInput);
 
 const runs = { numRuns: 400 };
 
@@ -338,6 +344,74 @@ test("a clock that goes back, or far ahead, does no harm", () => {
     }),
     runs,
   );
+});
+
+/** Of peers that are heard as they should be. */
+const heardWell: fc.Arbitrary<ShadowInput> = fc
+  .record({
+    priority: fc.constantFrom(50, 100, 100, 150, 150, 150),
+    source: fc.constantFrom("10.0.0.2", "10.0.0.2", "10.0.0.3"),
+    outgoing: fc.constantFrom(false, false, false, true),
+    destination: fc.constantFrom("224.0.0.18", "224.0.0.18", "10.0.0.1"),
+  })
+  .map(({ outgoing, ...over }) => ({ kind: "advert", interface: "eth0", outgoing, advert: advert(over) }));
+const bfd = "bfd_instance b {\n neighbor_ip 10.0.0.2\n weight 60\n}\n";
+const hearing = fc.constantFrom(
+  ...CONFIGURATIONS,
+  ...[
+    bfd + instanceText({ lines: "track_bfd {; b; }" }),
+    bfd + instanceText({ lines: "nopreempt; track_bfd {; b; }" }),
+    bfd + instanceText({ lines: "preempt_delay 3; track_bfd {; b; }" }),
+    instanceText({ lines: "unicast_src_ip 10.0.0.1; unicast_peer {; 10.0.0.2; }" }),
+  ].flatMap((text) => Array.from({ length: 3 }, () => runningOf(text))),
+);
+/** What changes how they are taken. */
+const shift: fc.Arbitrary<ShadowInput> = fc.oneof(
+  fc.record({ kind: fc.constant("reloaded" as const), config: hearing }),
+  fc.record({ kind: fc.constant("bfd" as const), name: fc.constant("b"), up: fc.boolean() }),
+  fc.record({
+    kind: fc.constant("addresses" as const),
+    interface: fc.constant("eth0"),
+    addresses: fc.constantFrom(["10.0.0.1"], ["10.0.0.9"]),
+  }),
+  fc.record({ kind: fc.constant("link" as const), interface: nic, up: fc.boolean() }),
+  anyInput,
+);
+
+/** Adverts come again and again, a little early or late, now and then after one that was lost; an advert is one value however often it comes. */
+const repeating: fc.Arbitrary<readonly Timed[]> = fc
+  .tuple(
+    scriptOf(fc.oneof({ weight: 3, arbitrary: heardWell }, shift), hearing),
+    fc.array(fc.tuple(fc.nat(6), fc.constantFrom(0.3, 0.95, 1, 1, 1, 1.02, 2)), { minLength: 41, maxLength: 41 }),
+  )
+  .map(([timed, bursts]) => {
+    const known = new Map<string, Decoded>();
+    let late = 0;
+    return timed.flatMap(({ input, now }, i): Timed[] => {
+      const at = (now + late) as MonoUs;
+      if (input.kind !== "advert") return [{ input, now: at }];
+      const key = JSON.stringify([input.advert, input.interface, input.outgoing]);
+      const heard = known.get(key) ?? input.advert;
+      known.set(key, heard);
+      const [count = 0, pace = 1] = bursts[i] ?? [];
+      const gap = Math.round(pace * heard.advertIntervalUs);
+      late += count * gap;
+      return Array.from({ length: count + 1 }, (_, n) => ({
+        input: { ...input, advert: heard },
+        now: (at + n * gap) as MonoUs,
+      }));
+    });
+  });
+
+test("an advert that repeats, taken in place, does what a step does", () => {
+  let taken = 0;
+  fc.assert(
+    fc.property(repeating, (timed) => {
+      taken += takenInPlace(timed);
+    }),
+    runs,
+  );
+  expect(taken).toBeGreaterThan(runs.numRuns);
 });
 
 /** Two nodes on a network that loses nothing: what one sends, the other has at once. */
