@@ -2,6 +2,7 @@ import type { SourceLocation } from "../core/errors.ts";
 import type { EnvironmentTrap } from "./environment.ts";
 import type { Variable } from "./systemd-text.ts";
 import type { DiagnosticSeverity } from "../events/event.ts";
+import type { ReadOutline } from "../conf/outline.ts";
 import type { Release } from "../conf/version.ts";
 import type { KeepalivedBuild } from "./build.ts";
 import type { Journal } from "./journald.ts";
@@ -27,6 +28,8 @@ export interface ChainFacts {
   readonly isLive?: boolean;
   /** The file that somebody takes for the configuration. */
   readonly expectedFile?: string;
+  /** Reads the configuration, as far as it matters here (default: it is read anew). */
+  readonly outline?: ReadOutline;
 }
 
 export interface ChainDiagnostic {

@@ -1,4 +1,5 @@
-import { type ConfNode, type ConfTree, parseConf } from "../conf/parser.ts";
+import type { ConfOutline } from "../conf/outline.ts";
+import { type ConfNode, parseConf } from "../conf/parser.ts";
 import { NEWEST_RELEASE, type Release } from "../conf/version.ts";
 import { assumedBuild, type KeepalivedBuild } from "./build.ts";
 import type {
@@ -48,7 +49,7 @@ export function resolveChain(files: ChainFiles, facts: ChainFacts): StartChain {
   const workingDirectory = daemon?.process.cwd ?? launch.workingDirectory;
   const picked = pickFile(tree, options, build, workingDirectory);
   const configId = optionOf(options, "config-id")?.value ?? facts.hostname?.split(".")[0];
-  const conf = parseConf(picked.path, tree.confFiles(), configId ?? "");
+  const conf = (facts.outline ?? parseConf)(picked.path, tree.confFiles(), configId ?? "");
   const subsystems = subsystemsOf(conf, options, release, facts.build);
   const namespace = optionOf(options, "namespace")?.value ?? rootValue(conf, "net_namespace");
   const instance = rootValue(conf, "instance");
@@ -243,7 +244,7 @@ const HIDDEN_BY: Readonly<Record<SubsystemName, string>> = { vrrp: "check", chec
 const FEATURE: Readonly<Record<SubsystemName, "VRRP" | "LVS" | "BFD">> = { vrrp: "VRRP", checkers: "LVS", bfd: "BFD" };
 
 function subsystemsOf(
-  conf: ConfTree,
+  conf: ConfOutline,
   options: ParsedOptions,
   release: Release,
   build: KeepalivedBuild | undefined,
@@ -293,16 +294,16 @@ function programsOf(subsystems: readonly Subsystem[]): string[] {
 }
 
 /** A keyword of the top level, or of global_defs, where later releases want it. */
-function rootNodes(conf: ConfTree): ConfNode[] {
+function rootNodes(conf: ConfOutline): ConfNode[] {
   return conf.nodes.flatMap((node) => (node.keyword.text === "global_defs" ? (node.children ?? []) : [node]));
 }
 
-function rootValue(conf: ConfTree, keyword: string): string | undefined {
+function rootValue(conf: ConfOutline, keyword: string): string | undefined {
   const value = rootNodes(conf).findLast((node) => node.keyword.text === keyword)?.values[0]?.text;
   return value === undefined || value === "" ? undefined : value.slice(0, 255);
 }
 
-function rootKeyword(conf: ConfTree, keyword: string): boolean {
+function rootKeyword(conf: ConfOutline, keyword: string): boolean {
   return rootNodes(conf).some((node) => node.keyword.text === keyword);
 }
 

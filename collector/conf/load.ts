@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { EventBody } from "../events/event.ts";
 import type { Observation } from "../events/observation.ts";
 import { type ModelOptions, modelOf } from "./model.ts";
 import type { Running } from "./model/types.ts";
@@ -13,62 +14,69 @@ export interface ConfReader extends Pick<ModelOptions, "release" | "facts" | "fi
   readonly allConfig?: boolean;
 }
 
-export interface ObservedConfig {
-  readonly observations: Observation[];
+/** A configuration as it was read, whenever that was. */
+export interface ConfReading {
+  readonly path: string;
   readonly paths: readonly string[];
   readonly version: string;
   /** What keepalived will run; undefined when the file cannot be read. */
   readonly running?: Running;
+  readonly body: EventBody<"config.loaded" | "config.unreadable">;
+  readonly faults: readonly EventBody<"config.diagnostic">[];
+}
+
+export interface ObservedConfig extends Pick<ConfReading, "paths" | "version" | "running"> {
+  readonly observations: Observation[];
 }
 
 /**
  * A node's configuration as observations: `config.loaded`, a `config.diagnostic` for each fault, or `config.unreadable`.
  * @param ts  epoch microseconds: when it was read
  */
-export function observeConfig(
+export function observeConfig(path: string, files: ConfFiles, reader: ConfReader, ts: number): ObservedConfig {
+  const reading = readConfig(path, files, reader);
+  return { ...reading, observations: observationsOf(reading, ts) };
+}
+
+export function readConfig(
   path: string,
   files: ConfFiles,
   { configId, allConfig = false, ...options }: ConfReader,
-  ts: number,
-): ObservedConfig {
+): ConfReading {
   const release = options.release === undefined ? {} : { release: options.release };
   const tree = parseConf(path, files, configId, { allConfig, ...release });
-  const version = versionOf(tree);
-  const paths = tree.files.map((file) => file.path);
+  const known = { path, paths: tree.files.map((file) => file.path), version: versionOf(tree) };
   if (tree.unreadable !== undefined) {
     const body = { kind: "config.unreadable", path, message: tree.unreadable.slice(0, 1024) } as const;
-    return {
-      observations: [
-        { source: "config", ts, tsUncertaintyUs: 0, idParts: ["unreadable", path, tree.unreadable, ts], body },
-      ],
-      paths,
-      version,
-    };
+    return { ...known, body, faults: [] };
   }
   const { instances, virtualServers, routerId, mail, running, diagnostics } = modelOf(tree, options);
-  const common = { source: "config", ts, tsUncertaintyUs: 0 } as const;
-  const loaded: Observation = {
-    ...common,
-    idParts: ["loaded", version, ts],
-    at: path.slice(0, 4352),
-    body: {
-      kind: "config.loaded",
-      files: tree.files.slice(0, 1024).map((file) => ({ path: file.path.slice(0, 4096), sha256: sha256(file.text) })),
-      instances: instances.slice(0, 4096).map((instance) => ({ ...instance })),
-      virtualServers: virtualServers.slice(0, 4096),
-      ...(routerId === undefined ? {} : { routerId }),
-      ...(mail === undefined ? {} : { mail }),
-    },
+  const body: EventBody<"config.loaded"> = {
+    kind: "config.loaded",
+    files: tree.files.slice(0, 1024).map((file) => ({ path: file.path.slice(0, 4096), sha256: sha256(file.text) })),
+    instances: instances.slice(0, 4096).map((instance) => ({ ...instance })),
+    virtualServers: virtualServers.slice(0, 4096),
+    ...(routerId === undefined ? {} : { routerId }),
+    ...(mail === undefined ? {} : { mail }),
   };
-  const faults = diagnostics.map(
-    (body): Observation => ({
-      ...common,
-      idParts: ["diagnostic", version, ts, body.code, body.file ?? "", body.line ?? 0, body.column ?? 0],
-      at: `${body.file ?? path}:${body.line ?? 1}`,
-      body,
-    }),
-  );
-  return { observations: [loaded, ...faults], paths, version, running };
+  return { ...known, running, body, faults: diagnostics };
+}
+
+/** @param ts  epoch microseconds: when it was read, or was found to be as it was */
+export function observationsOf({ path, version, body, faults }: ConfReading, ts: number): Observation[] {
+  const common = { source: "config", ts, tsUncertaintyUs: 0 } as const;
+  if (body.kind === "config.unreadable") return [{ ...common, idParts: ["unreadable", path, body.message, ts], body }];
+  return [
+    { ...common, idParts: ["loaded", version, ts], at: path.slice(0, 4352), body },
+    ...faults.map(
+      (fault): Observation => ({
+        ...common,
+        idParts: ["diagnostic", version, ts, fault.code, fault.file ?? "", fault.line ?? 0, fault.column ?? 0],
+        at: `${fault.file ?? path}:${fault.line ?? 1}`,
+        body: fault,
+      }),
+    ),
+  ];
 }
 
 /** Changes when any file of the configuration does. */

@@ -4,6 +4,7 @@ import type { Release } from "../conf/version.ts";
 import { US_PER_SECOND } from "../core/time.ts";
 import type { Family } from "../events/vocabulary.ts";
 import { masterDownUs } from "../vrrp/timers.ts";
+import type { Decoded } from "../vrrp/advert.ts";
 import type { HeardAdvert } from "../vrrp/senders.ts";
 import type { Subject } from "./observed.ts";
 import { OWNER_PRIORITY } from "./track.ts";
@@ -30,6 +31,8 @@ export function subjectsOf({ instances, trackProcesses }: Running): Subject[] {
 /** Which instances an advert speaks to, or comes from: those that keepalived itself would look it up for. */
 export class AdvertIndex {
   private readonly byRouter = new Map<number, Instance[]>();
+  /** What was found for an advert that comes again, and for which place. */
+  private readonly found = new WeakMap<Decoded, Found>();
 
   constructor(instances: readonly Instance[]) {
     for (const instance of instances) {
@@ -38,7 +41,16 @@ export class AdvertIndex {
     }
   }
 
-  instancesOf({ advert, interface: nic, outgoing }: HeardAdvert): readonly Instance[] {
+  instancesOf(heard: HeardAdvert): readonly Instance[] {
+    const { advert, interface: nic, outgoing } = heard;
+    const known = this.found.get(advert);
+    if (known !== undefined && known.interface === nic && known.outgoing === outgoing) return known.instances;
+    const instances = this.lookUp(heard);
+    this.found.set(advert, { interface: nic, outgoing, instances });
+    return instances;
+  }
+
+  private lookUp({ advert, interface: nic, outgoing }: HeardAdvert): readonly Instance[] {
     const all = this.byRouter.get(routerKey(advert.family, advert.vrid)) ?? NONE;
     return all.filter(({ interface: own, vmac, unicastPeers, sourceAddress }) => {
       if (own !== undefined && own !== nic && vmac?.interface !== nic) return false;
@@ -48,6 +60,12 @@ export class AdvertIndex {
       return unicastPeers.some(({ address }) => address === advert.source);
     });
   }
+}
+
+interface Found {
+  readonly interface: string;
+  readonly outgoing: boolean;
+  readonly instances: readonly Instance[];
 }
 
 const NONE: readonly Instance[] = [];

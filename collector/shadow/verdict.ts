@@ -1,5 +1,6 @@
 import type { MonoUs } from "../core/time.ts";
 import type { Daemon, ProcessState, VrrpState } from "../events/vocabulary.ts";
+import type { Changeable } from "./draft.ts";
 import {
   type Difference,
   differencesOf,
@@ -206,26 +207,24 @@ class Book implements Verdicts {
     this.observed.set(instance, { ...before, ...change(before) });
   }
 
-  /** Field by field: this is what comes most. */
+  /** It is what comes most: what has been so before is changed in place. Nobody keeps more of it than a witness. */
   private setAdvert({ instance, peer, priority, by }: Extract<Fact, { kind: "advert" }>, now: MonoUs): void {
-    const { expected, logged, ownAdvert, ownSince, peerAdvert, timeout, rejection } =
-      this.observed.get(instance) ?? NOTHING_OBSERVED;
-    if (peer !== undefined) {
-      const newest = { value: { peer, priority }, since: now, by };
-      this.observed.set(instance, { expected, logged, ownAdvert, ownSince, peerAdvert: newest, timeout, rejection });
+    let observed: Changeable<Observed> | undefined = this.observed.get(instance);
+    if (observed === undefined) this.observed.set(instance, (observed = { ...NOTHING_OBSERVED }));
+    if (peer === undefined) {
+      const pauseUs = PAUSE_INTERVALS * (this.intervals.get(instance) ?? 0);
+      const { ownAdvert } = observed;
+      if (ownAdvert === undefined || now - ownAdvert.since > pauseUs) observed.ownSince = now;
+      observed.ownAdvert = renewed(ownAdvert, now, by) ?? { value: true, since: now, by };
       return;
     }
-    const pauseUs = PAUSE_INTERVALS * (this.intervals.get(instance) ?? 0);
-    const goesOn = ownAdvert !== undefined && now - ownAdvert.since <= pauseUs;
-    this.observed.set(instance, {
-      expected,
-      logged,
-      ownAdvert: { value: true, since: now, by },
-      ownSince: goesOn ? ownSince : now,
-      peerAdvert,
-      timeout,
-      rejection,
-    });
+    const { peerAdvert } = observed;
+    const isSame = peerAdvert?.value.peer === peer && peerAdvert.value.priority === priority;
+    observed.peerAdvert = (isSame ? renewed(peerAdvert, now, by) : undefined) ?? {
+      value: { peer, priority },
+      since: now,
+      by,
+    };
   }
 
   private setVip({ address, present, by }: Extract<Fact, { kind: "vip" }>, now: MonoUs): void {
@@ -276,6 +275,14 @@ const serviceKey = ({
   readonly virtualServer: string;
   readonly realServer: string;
 }): string => `${virtualServer}\0${realServer}`;
+
+/** Seen once more, which makes it newer. */
+function renewed<T>(before: Changeable<Seen<T>> | undefined, since: MonoUs, by: Witness): Seen<T> | undefined {
+  if (before === undefined) return undefined;
+  before.since = since;
+  before.by = by;
+  return before;
+}
 
 /** The same again is no news. */
 const seen = <T>(before: Seen<T> | undefined, value: T, since: MonoUs, by: Witness): Seen<T> =>

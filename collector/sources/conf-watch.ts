@@ -5,8 +5,9 @@ import type { ChainDiagnostic, StartChain } from "../chain/chain.ts";
 import { optionOf } from "../chain/options.ts";
 import { resolveChain } from "../chain/resolve.ts";
 import type { NodeFacts } from "../conf/facts.ts";
-import { type ConfReader, observeConfig } from "../conf/load.ts";
+import { type ConfReader, type ConfReading, observationsOf, observeConfig, readConfig } from "../conf/load.ts";
 import type { Running } from "../conf/model/types.ts";
+import { createOutlines, type ReadOutline } from "../conf/outline.ts";
 import type { ConfFiles } from "../conf/parser.ts";
 import { NEWEST_RELEASE } from "../conf/version.ts";
 import { type Clock, US_PER_SECOND } from "../core/time.ts";
@@ -35,7 +36,7 @@ export interface ConfWatchOptions {
   /** Instead of what this machine's unit, start script or living daemon says. */
   readonly path?: string;
   /** How keepalived is started (default: as this machine shows). */
-  readonly resolve?: (build: KeepalivedBuild | undefined) => StartChain;
+  readonly resolve?: (build: KeepalivedBuild | undefined, outline: ReadOutline) => StartChain;
   /** What this machine is (default: what it shows). */
   readonly facts?: () => NodeFacts;
   readonly every?: (ms: number, tick: () => void) => () => void;
@@ -78,6 +79,8 @@ export class ConfWatchSource implements Source {
   /** How the configuration was read last: by whom, with what beside it, and when. */
   private asked = "";
   private readUs = Number.NEGATIVE_INFINITY;
+  private reading: ConfReading | undefined;
+  private readonly outline = createOutlines();
 
   constructor(options: ConfWatchOptions) {
     this.options = options;
@@ -124,14 +127,20 @@ export class ConfWatchSource implements Source {
     if (!isStale && isSame) return;
     const { path, diagnostics, ...reader } = this.effective(now);
     const asked = JSON.stringify([path, reader.configId, reader.allConfig, this.chain?.argv, diagnostics]);
-    if (isSame && asked === this.asked && this.isOfChainAlone(now)) {
+    const isAsBefore = isSame && asked === this.asked && this.isOfChainAlone(now);
+    if (isAsBefore && this.wrongUs >= WRONG_US) {
       this.wrongUs *= 2;
       return;
     }
+    const known = isAsBefore ? this.reading : undefined;
+    if (!known) this.readUs = now;
     this.asked = asked;
-    this.readUs = now;
-    const { observations, paths, version, running } = observeConfig(path, systemConfFiles, reader, now);
+    const reading = known ?? readConfig(path, systemConfFiles, reader);
+    const { paths, version, running } = reading;
+    const observations = observationsOf(reading, now);
     const seen = this.lasting([...observations, ...diagnostics.map((found) => observationOf(found, now))]);
+    // For the second look at what may pass.
+    this.reading = this.passing.size > 0 && !known ? reading : undefined;
     if (running) this.hand(path, version, running, now);
     this.paths = [path, ...LAUNCHER_FILES, ...paths];
     this.stamps = stampsOf(this.paths);
@@ -163,7 +172,7 @@ export class ConfWatchSource implements Source {
 
   /** What the unit, the start script or the living daemon says; a file of another place is read as it stands. */
   private effective(now: number): Effective {
-    const chain = (this.options.resolve ?? resolveHere)(this.build);
+    const chain = (this.options.resolve ?? resolveHere)(this.build, this.outline);
     this.chain = chain;
     this.chainSeenUs = now;
     const configId = chain.configId.id ?? hostname().split(".")[0] ?? "";
@@ -183,10 +192,10 @@ export class ConfWatchSource implements Source {
     };
   }
 
-  /** What was wrong has been told, and the chain shows whether it still is: the whole configuration is not read again for that. */
+  /** Whether what is wrong still is shows the chain: the whole configuration is not read again for that. */
   private isOfChainAlone(now: number): boolean {
-    const isTold = this.wrongUs >= WRONG_US && ![...this.passing].some((code) => code.startsWith("firewall_left_"));
-    return isTold && Math.abs(now - this.readUs) < CHAIN_US;
+    const isOfChain = ![...this.passing].some((code) => code.startsWith("firewall_left_"));
+    return isOfChain && Math.abs(now - this.readUs) < CHAIN_US;
   }
 
   /**
@@ -206,11 +215,12 @@ export class ConfWatchSource implements Source {
 const passingCodeOf = ({ body }: Observation): string[] =>
   body.kind === "config.diagnostic" && PASSING.test(body.code) ? [body.code] : [];
 
-function resolveHere(build: KeepalivedBuild | undefined): StartChain {
+function resolveHere(build: KeepalivedBuild | undefined, outline: ReadOutline): StartChain {
   return resolveChain(systemChainFiles(), {
     hostname: hostname(),
     processes: systemProcesses(),
     isLive: true,
+    outline,
     ...(build ? { build } : {}),
   });
 }
