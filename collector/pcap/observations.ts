@@ -1,4 +1,3 @@
-import { hash } from "node:crypto";
 import type { EventBody } from "../events/event.ts";
 import type { Observation } from "../events/observation.ts";
 import type { Decoded, IpPacket, Malformed } from "../vrrp/advert.ts";
@@ -172,7 +171,7 @@ export function createCaptureReader({
 
   /** When and where it was captured. @param identity  what tells it from others of the same nanosecond */
   function placeOf(packet: Packet, ts: number, nic: string, identity: Uint8Array): Place {
-    const idParts = [String(packet.tsNs), nic, hash("sha256", identity, "hex").slice(0, 16)];
+    const idParts = [String(packet.tsNs), nic, hexOf(identity)];
     return path === undefined ? { ts, idParts } : { ts, idParts, at: `${path}#${packet.frame}` };
   }
 
@@ -214,7 +213,11 @@ export function createCaptureReader({
   }
 
   return {
-    push: (chunk) => parser.push(chunk).flatMap(read),
+    push(chunk) {
+      const seen: Observation[] = [];
+      for (const packet of parser.push(chunk)) for (const one of read(packet)) seen.push(one);
+      return seen;
+    },
     tick: (now) => tracker.tick(now).map(edgeObservation),
     dueAt: () => tracker.dueAt(),
     interrupt: () => tracker.end().map(edgeObservation),
@@ -227,6 +230,9 @@ export function createCaptureReader({
     know: (vips) => announcements.know(vips),
   };
 }
+
+const hexOf = ({ buffer, byteOffset, length }: Uint8Array): string =>
+  Buffer.from(buffer, byteOffset, length).toString("hex");
 
 /** Epoch microseconds. A damaged clock field can say anything; beyond the year 2255 they are not exact. */
 function timeOf({ tsNs }: Packet): number | undefined {

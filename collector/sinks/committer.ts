@@ -146,8 +146,15 @@ function batchesOf(turn: readonly Waiting[], identity: CommitterOptions["identit
   return [...batches, { ...last, positions }];
 }
 
+/** Bytes of a character in UTF-8, at most. */
+const CHAR_BYTES_MAX = 3;
+
 /** Splits where a batch would hold too many events or bytes. */
 function inParts(events: readonly string[]): string[][] {
+  // Mostly all fit, however their characters are written: they are not counted one by one then.
+  const charsMax = events.reduce((sum, { length }) => sum + length + 1, 0);
+  if (events.length <= BATCH_EVENTS_MAX && charsMax * CHAR_BYTES_MAX <= BATCH_BYTES)
+    return events.length === 0 ? [] : [[...events]];
   const parts: string[][] = [];
   let bytes = 0;
   for (const json of events) {

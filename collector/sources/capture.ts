@@ -28,7 +28,7 @@ const SNAP_BYTES = 1_600;
 /** Most observations handed over at once. */
 const BATCH_MAX = 500;
 /** How long an advert waits for others before it is handed over, milliseconds. An edge does not wait. */
-const BATCH_WAIT_MS = 500;
+const BATCH_WAIT_MS = 1_000;
 /** tcpdump is read as soon as it writes, but when there were this many packets in a second: then a look a while is enough. */
 const BUSY_PACKETS = 100;
 /** A while, milliseconds. */
