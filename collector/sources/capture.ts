@@ -31,8 +31,8 @@ const BATCH_MAX = 500;
 const BATCH_WAIT_MS = 1_000;
 /** tcpdump is read as soon as it writes, but when there were this many packets in a second: then a look a while is enough. */
 const BUSY_PACKETS = 100;
-/** A while, milliseconds. */
-const BUSY_WAIT_MS = 100;
+/** A while, milliseconds: less than the shadow lets pass between two looks. To be woken costs more than to read a packet. */
+const BUSY_WAIT_MS = 200;
 /** Most adverts, and most edges, that wait to be handed over. Beyond, the oldest are dropped and counted. */
 const WAITING_MAX = 20_000;
 /** How long after somebody may have fallen silent it is looked for, and how often at least, milliseconds. */

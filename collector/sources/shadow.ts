@@ -68,6 +68,7 @@ class ShadowSource implements Source {
   private services: readonly ServiceSubject[] = [];
   private vrrp: { readonly pid: number; readonly startedUs: number } | undefined;
   private countedAt = Number.NEGATIVE_INFINITY;
+  private lookedAt: Moment | undefined;
   private readonly counts = new Map<string, number>();
   private readonly links = new Map<string, boolean>();
   private readonly files = new Map<string, number>();
@@ -152,11 +153,17 @@ class ShadowSource implements Source {
     this.fault = fault;
   }
 
+  /**
+   * Time has come to the last look, and not to this one: an advert that was captured before a deadline may still be on its way
+   * here. What follows from a deadline is dated by the deadline all the same.
+   */
   private tick(): void {
     this.look();
     this.countProcesses();
     this.renewVolume();
-    this.follower.tick(this.now());
+    const { lookedAt } = this;
+    this.lookedAt = this.now();
+    if (lookedAt) this.follower.tick(lookedAt);
   }
 
   /** Which sources see. */

@@ -139,9 +139,10 @@ class Node {
     ]);
   }
 
-  advert(priority: number, outgoing = false): void {
+  /** @param ageMs  how long ago it was captured */
+  advert(priority: number, outgoing = false, ageMs = 0): void {
     this.heard.publish({
-      ts: this.time.epoch(),
+      ts: this.time.epoch() - ageMs * 1_000,
       idParts: [],
       interface: "eth0",
       outgoing,
@@ -204,6 +205,17 @@ describe("adverts that come late", () => {
     }
     await node.pass(0.1);
     expect(node.spooled.of("shadow.near-miss").map(({ body }) => body.missed)).toEqual([1, 2]);
+  });
+
+  test("count from when they were captured, though the deadline is over when they are read", async () => {
+    await watched(instanceConf(100));
+    node.process("vrrp", "process.started");
+    node.advert(150);
+    // The backup's time is over after 3.609 s: the next advert was captured before, and is read behind it.
+    await node.pass(3.7);
+    node.advert(150, false, 150);
+    await node.pass(3);
+    expect(node.states).toEqual(["BACKUP start"]);
   });
 });
 
