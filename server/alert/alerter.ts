@@ -10,14 +10,17 @@ import { HELD_MAX, HELD_STATUSES, HeldBack, isHeldStatus, type Verdict } from ".
 import { inhibitionOf, isTarget } from "./inhibit.ts";
 import { describe, type Message, nameOf, oneLine } from "./message.ts";
 import { type MailReceiver, mailReceiver, sendMail } from "./notifiers/mail.ts";
-import type { Attempt, Outcome } from "./notifiers/notifier.ts";
+import type { Attempt, Group, Outcome } from "./notifiers/notifier.ts";
 import { sendWebhook } from "./notifiers/webhook.ts";
 import { lowered, type PlannedStops, plannedText } from "./planned.ts";
+import { groupKey, groupLabels, KEEPALIVED_MAIL, labelsOfKey, type Route, routeOf } from "./routing.ts";
 import type { Silences } from "./silences.ts";
 import { type Item, type Log, Outbox, type OutboxCounts, type Timers, WAITING_MAX } from "./outbox.ts";
 
 /** Most deliveries read back of one incident: some events to each receiver. */
 const INCIDENT_DELIVERIES_MAX = 2000;
+/** How often is looked for what is to be told again, milliseconds. */
+const REPEAT_LOOK_MS = 15_000;
 /** Most mail receivers, and most sentences about mail that cannot be sent, that are remembered. */
 const REMEMBERED_MAX = 1000;
 
@@ -78,10 +81,12 @@ export const systemTimers: Timers = {
 interface Recipient {
   readonly receiver: string;
   readonly target: string;
+  /** How; undefined: at once, by itself, and never again. */
+  readonly route?: Route | undefined;
 }
 
 /** What is told: `withdrawn` travels as a resolved-type delivery, but is not the same news. */
-type News = "opened" | "certainty-raised" | "resolved" | "withdrawn";
+type News = "opened" | "certainty-raised" | "resolved" | "withdrawn" | "reminder";
 
 export function createAlerter(deps: AlerterDeps): Alerter {
   const { config, store, clock, log, publicUrl } = deps;
@@ -89,6 +94,12 @@ export function createAlerter(deps: AlerterDeps): Alerter {
   const said = new Set<string>();
   const gone = new Map<string, string>();
   const mailReceivers = new Map<string, MailReceiver>();
+  /** When a message of a group went last. */
+  const flushed = new Map<string, number>();
+  /** When an open incident was told last, or will be. */
+  const lastTold = new Map<string, number>();
+  const repeats = config.routes.some(({ repeatIntervalUs }) => repeatIntervalUs !== undefined);
+  let cancelRepeat: () => void = () => undefined;
   let refused = 0;
   // One change after the other: what is told of an incident is recorded in the order in which it happened.
   let recording: Promise<void> = Promise.resolve();
@@ -100,6 +111,7 @@ export function createAlerter(deps: AlerterDeps): Alerter {
     random: deps.random,
     retryScheduleMs: config.retryScheduleMs,
     save: (delivery) => store.saveDelivery(delivery),
+    holdBack,
     attempt,
     onHeld: (delivery) => {
       held.note(delivery);
@@ -140,9 +152,43 @@ export function createAlerter(deps: AlerterDeps): Alerter {
       for (const row of oldestFirst(rows)) held.note(row);
     }
     await held.reconsider();
+    if (repeats) {
+      await rememberTold();
+      repeat();
+    }
     const pending = await store.deliveries({ status: "pending", limit: WAITING_MAX });
     for (const delivery of oldestFirst(pending)) outbox.add(delivery);
     if (pending.length > 0) log("info", `${pending.length} notifications were still to be sent`);
+  }
+
+  /** What is still open, and was told long ago, is told again. */
+  async function remind(): Promise<void> {
+    const now = clock.epoch();
+    for (const incident of deps.incidents()) {
+      if (incident.status !== "open") continue;
+      for (const recipient of recipients("opened", lowerable(incident), [])) {
+        const { receiver, route } = recipient;
+        const last = lastTold.get(`${incident.id} ${receiver}`);
+        if (last === undefined || route?.repeatIntervalUs === undefined || now - last < route.repeatIntervalUs)
+          continue;
+        if (!verdict(incident, receiver)) await recordOne(deliveryOf("reminder", incident, recipient, now), incident);
+      }
+    }
+  }
+
+  function repeat(): void {
+    cancelRepeat = deps.timers.after(REPEAT_LOOK_MS, () => {
+      later(remind);
+      repeat();
+    });
+  }
+
+  async function rememberTold(): Promise<void> {
+    for (const { id, status } of deps.incidents()) {
+      if (status !== "open") continue;
+      const rows = await store.deliveries({ incidentId: id, limit: INCIDENT_DELIVERIES_MAX });
+      for (const row of oldestFirst(rows)) lastTold.set(`${id} ${row.receiver}`, row.createdTs);
+    }
   }
 
   async function record({ type, incident }: IncidentChange): Promise<void> {
@@ -155,9 +201,9 @@ export function createAlerter(deps: AlerterDeps): Alerter {
     // A restart finds the order again by this alone, so no two of an incident share it, nor does a clock that steps back.
     let createdTs = Math.max(clock.epoch(), ...rows.map((row) => row.createdTs + 1));
     for (const recipient of recipients(type, incident, rows)) {
-      const wasTold = rows.some(({ receiver }) => receiver === recipient.receiver);
-      for (const news of newsFor(type, incident, wasTold)) {
-        const delivery = deliveryOf(news, incident, recipient, createdTs++);
+      const before = rows.find(({ receiver }) => receiver === recipient.receiver);
+      for (const news of newsFor(type, incident, before !== undefined)) {
+        const delivery = deliveryOf(news, incident, recipient, createdTs++, before);
         if (!recorded.has(delivery.id) && !outbox.knows(delivery.id)) await recordOne(delivery, incident);
       }
     }
@@ -174,6 +220,9 @@ export function createAlerter(deps: AlerterDeps): Alerter {
       return;
     }
     await store.saveDelivery(delivery);
+    const key = `${delivery.incidentId} ${delivery.receiver}`;
+    if (delivery.event === "resolved") lastTold.delete(key);
+    else if (repeats) lastTold.set(key, delivery.createdTs);
     const isWaiting = delivery.nextAttemptTs > clock.epoch();
     // What waits says what is known when it goes.
     outbox.add(delivery, isWaiting ? undefined : render(incident, delivery));
@@ -225,24 +274,50 @@ export function createAlerter(deps: AlerterDeps): Alerter {
   }
 
   /** Asked once, before the first attempt: what was tried has begun to be told. */
-  function holdBack(delivery: Delivery, incident: Incident): Outcome | undefined {
+  function holdBack(delivery: Delivery): Outcome | undefined {
+    const incident = deps.incident(delivery.incidentId);
     const opening = held.openingOf(delivery);
-    if (opening?.by !== undefined)
-      return {
-        kind: "held",
-        status: isHeldStatus(opening.status) ? opening.status : "inhibited",
-        by: opening.by,
-        error: `its opening was not told: ${opening.lastError}`,
-      };
-    if (delivery.event === "resolved") return undefined;
+    if (opening?.by !== undefined) {
+      const status = isHeldStatus(opening.status) ? opening.status : "inhibited";
+      return { kind: "held", status, by: opening.by, error: `its opening was not told: ${opening.lastError}` };
+    }
+    if (delivery.event === "resolved" || !incident) return undefined;
     const found = verdict(incident, delivery.receiver);
-    return found && { kind: "held", status: found.status, by: found.by, error: found.why };
+    if (!found) return undefined;
+    // Before what follows in the same message is asked about.
+    held.note({ ...delivery, status: found.status, by: found.by, lastError: found.why });
+    return { kind: "held", status: found.status, by: found.by, error: found.why };
   }
 
-  function deliveryOf(news: News, incident: Incident, { receiver, target }: Recipient, createdTs: number): Delivery {
+  /** When a message goes, and with which others: what follows goes the way of the beginning, so that it comes after it. */
+  function timing(
+    news: News,
+    incident: Incident,
+    { receiver, route }: Recipient,
+    before: Delivery | undefined,
+  ): Pick<Delivery, "nextAttemptTs" | "group"> {
+    const now = clock.epoch();
+    const soonest = now + waitUs(news, incident);
+    const isGrouped = route !== undefined && route.groupBy.length > 0;
+    const group = before ? before.group : isGrouped ? groupKey(groupLabels(route, incident)) : undefined;
+    if (group === undefined) return { nextAttemptTs: soonest };
+    const due = outbox.dueOf({ incidentId: incident.id, receiver, group });
+    const last = flushed.get(`${group} ${receiver}`) ?? 0;
+    const next = Math.max(now + (route?.groupWaitUs ?? 0), last + (route?.groupIntervalUs ?? 0));
+    return { nextAttemptTs: Math.max(soonest, due !== undefined && due > now ? due : next), group };
+  }
+
+  function deliveryOf(
+    news: News,
+    incident: Incident,
+    recipient: Recipient,
+    createdTs: number,
+    before?: Delivery,
+  ): Delivery {
+    const { receiver, target } = recipient;
     return {
       // Not of the revision: the same news is the same delivery, even when it is found again after a restart.
-      id: digest(incident.id, news, incident.certainty, receiver),
+      id: digest(incident.id, news, incident.certainty, receiver, ...(news === "reminder" ? [String(createdTs)] : [])),
       incidentId: incident.id,
       revision: incident.revision,
       event: news === "withdrawn" ? "resolved" : news,
@@ -251,8 +326,8 @@ export function createAlerter(deps: AlerterDeps): Alerter {
       status: "pending",
       attempts: 0,
       createdTs,
-      nextAttemptTs: clock.epoch() + waitUs(news, incident),
       lastError: null,
+      ...timing(news, incident, recipient, before),
     };
   }
 
@@ -263,15 +338,18 @@ export function createAlerter(deps: AlerterDeps): Alerter {
     rows: readonly Delivery[],
   ): readonly Recipient[] {
     const found = new Map<string, Recipient>();
-    const take = (receiver: string, target: string) => found.set(receiver, { receiver, target });
+    const take = (name: string, receiver: string, target: string) => {
+      const route = routeOf(config.routes, name, incident);
+      if (route) found.set(receiver, { receiver, target, route: route === "unrouted" ? undefined : route });
+    };
     for (const webhook of config.webhooks) {
-      if (wants(webhook, incident)) take(webhookName(webhook), shown(webhook.url));
+      if (wants(webhook, incident)) take(webhook.name, webhookName(webhook), shown(webhook.url));
     }
     if (isSevere(incident, config.mailMinSeverity))
-      for (const mail of mailReceiversOf(incident.cluster)) take(mailName(mail), mail.target);
+      for (const mail of mailReceiversOf(incident.cluster)) take(KEEPALIVED_MAIL, mailName(mail), mail.target);
     if (type !== "resolved" && type !== "withdrawn") return [...found.values()];
     for (const { receiver, target } of rows) {
-      if (!found.has(receiver) && isReachable(receiver)) take(receiver, target);
+      if (!found.has(receiver) && isReachable(receiver)) found.set(receiver, { receiver, target });
     }
     return [...found.values()];
   }
@@ -305,16 +383,48 @@ export function createAlerter(deps: AlerterDeps): Alerter {
     log("warn", sentence);
   }
 
-  async function attempt(item: Item, signal: AbortSignal): Promise<Outcome> {
-    const { delivery } = item;
+  /** Renders what is not rendered yet. @returns the id of an incident that is not known */
+  function renderAll(items: readonly Item[]): string | undefined {
+    for (const item of items) {
+      const incident = deps.incident(item.delivery.incidentId);
+      if (incident && item.message === undefined) item.message = render(incident, item.delivery);
+      if (item.message === undefined) return item.delivery.incidentId;
+    }
+    return undefined;
+  }
+
+  function groupOf({ receiver, group: key }: Delivery, items: readonly Item[]): Group | undefined {
+    if (key === undefined) return undefined;
+    const members = new Set(items.map(({ delivery }) => delivery.incidentId));
+    const others = [...deps.incidents()].filter(({ id, status }) => status === "open" && !members.has(id));
+    const stillOpen = others.filter((incident) => {
+      const route = recipients("opened", lowerable(incident), []).find((one) => one.receiver === receiver)?.route;
+      return route && groupKey(groupLabels(route, incident)) === key && !verdict(incident, receiver);
+    });
+    return {
+      key,
+      labels: labelsOfKey(key),
+      messages: items.flatMap(({ message }) => message ?? []),
+      stillOpen: stillOpen.map((incident) => describe(incident, "reminder", clock.epoch(), publicUrl)),
+    };
+  }
+
+  async function attempt(items: readonly [Item, ...Item[]], signal: AbortSignal): Promise<Outcome> {
+    const [{ delivery }] = items;
     const disabled = gone.get(delivery.receiver);
     if (disabled !== undefined) return { kind: "refused", error: disabled };
-    const incident = deps.incident(delivery.incidentId);
-    const reasonNot = delivery.attempts === 0 && incident ? holdBack(delivery, incident) : undefined;
-    if (reasonNot) return reasonNot;
-    if (incident && item.message === undefined) item.message = render(incident, delivery);
-    if (!item.message) return { kind: "retry", error: `incident ${delivery.incidentId} is not known` };
-    const common = { message: item.message, deliveryId: delivery.id, now: clock.epoch(), signal };
+    const unknown = renderAll(items);
+    const [{ message }] = items;
+    if (unknown !== undefined || !message) return { kind: "retry", error: `incident ${unknown} is not known` };
+    const group = groupOf(delivery, items);
+    if (group) flushed.set(`${group.key} ${delivery.receiver}`, clock.epoch());
+    const common = {
+      message,
+      ...(group ? { group } : {}),
+      deliveryId: delivery.batch ?? delivery.id,
+      now: clock.epoch(),
+      signal,
+    };
     const outcome = delivery.receiver.startsWith("webhook:")
       ? await attemptWebhook(delivery, common)
       : await attemptMail(delivery, common);
@@ -356,9 +466,10 @@ export function createAlerter(deps: AlerterDeps): Alerter {
   async function openingOf(delivery: Delivery): Promise<string | undefined> {
     if (delivery.event === "opened") return undefined;
     const rows = await store.deliveries({ incidentId: delivery.incidentId, limit: INCIDENT_DELIVERIES_MAX });
-    return oldestFirst(rows).findLast(
+    const opening = oldestFirst(rows).findLast(
       (row) => row.receiver === delivery.receiver && row.event === "opened" && row.createdTs <= delivery.createdTs,
-    )?.id;
+    );
+    return opening?.batch ?? opening?.id;
   }
 
   return {
@@ -367,6 +478,7 @@ export function createAlerter(deps: AlerterDeps): Alerter {
     reconsider: (ids) => inOrder(() => held.reconsider(ids)),
     stop: async () => {
       held.stop();
+      cancelRepeat();
       await recording;
       await outbox.stop();
     },

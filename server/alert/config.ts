@@ -5,12 +5,15 @@ import { Value } from "typebox/value";
 import { OperatorError } from "../../collector/core/errors.ts";
 import { US_PER_SECOND } from "../../collector/core/time.ts";
 import { BUILT_IN_RULES, type InhibitRule, SHARED } from "./inhibit.ts";
-import { type Matcher, parseMatcher } from "./matchers.ts";
+import { LABELS, type Matcher, parseMatcher } from "./matchers.ts";
+import { KEEPALIVED_MAIL, type Route } from "./routing.ts";
 import { INCIDENT_KINDS, type IncidentKind, SEVERITIES, type Severity } from "../detect/incident.ts";
 
 /** Most `[[alerts.webhooks]]` tables. */
 export const WEBHOOKS_MAX = 64;
-/** Most `[[alerts.inhibit]]` tables. */
+/** Telling the same more often than this helps nobody. */
+const REPEAT_SECONDS_MIN = 60;
+/** Most `[[alerts.routes]]`, and `[[alerts.inhibit]]` tables. */
 const RULES_MAX = 64;
 /** Most delays in a retry schedule. */
 const RETRIES_MAX = 32;
@@ -72,6 +75,23 @@ const InhibitTable = Type.Object(
   { additionalProperties: false },
 );
 
+const RouteTable = Type.Object(
+  {
+    matchers: Type.Optional(Matchers),
+    receivers: Type.Array(Type.String({ minLength: 1, maxLength: 64 }), {
+      minItems: 1,
+      maxItems: WEBHOOKS_MAX,
+      description: `Names of webhooks, or ${KEEPALIVED_MAIL}`,
+    }),
+    group_by: Type.Optional(Type.Array(oneOf(LABELS), { minItems: 1, maxItems: LABELS.length })),
+    group_wait_seconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 3600 })),
+    group_interval_seconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 86_400 })),
+    repeat_interval_seconds: Type.Optional(Type.Integer({ minimum: REPEAT_SECONDS_MIN, maximum: 4 * WEEK_SECONDS })),
+    continue: Type.Optional(Type.Boolean()),
+  },
+  { additionalProperties: false },
+);
+
 /** The `[alerts]` table of the server's TOML file, as it is written. {@link parseAlertConfig} makes the settings of it. */
 export const AlertConfig = Type.Object(
   {
@@ -83,6 +103,7 @@ export const AlertConfig = Type.Object(
         "Mail incidents to the notification_email addresses of the cluster's own keepalived.conf, through its smtp_server",
     }),
     webhooks: Type.Array(WebhookTable, { default: [], maxItems: WEBHOOKS_MAX }),
+    routes: Type.Array(RouteTable, { default: [], maxItems: RULES_MAX }),
     inhibit: Type.Array(InhibitTable, { default: [], maxItems: RULES_MAX }),
     inhibit_built_in: Type.Boolean({ default: true, description: "The rules that keepwatch brings" }),
     inhibit_wait_seconds: Type.Integer({
@@ -157,6 +178,7 @@ export interface AlertSettings {
   readonly mailFromKeepalivedConf: boolean;
   readonly mailMinSeverity: Severity;
   readonly webhooks: readonly WebhookSettings[];
+  readonly routes: readonly Route[];
   readonly inhibitRules: readonly InhibitRule[];
   readonly inhibitWaitMs: number;
   readonly plannedStopUs: number;
@@ -181,6 +203,9 @@ export function parseAlertConfig(table: unknown = {}): AlertSettings {
     mailFromKeepalivedConf: filled.mail_from_keepalived_conf,
     mailMinSeverity: filled.mail_min_severity ?? "warning",
     webhooks: filled.webhooks.map(webhookSettings),
+    routes: filled.routes.map((table, index) =>
+      route(table, `alerts.routes[${index}]`, [...filled.webhooks.map(({ name }) => name), KEEPALIVED_MAIL]),
+    ),
     inhibitRules: [
       ...filled.inhibit.map((rule, index) => inhibitRule(rule, `alerts.inhibit[${index}]`)),
       ...(filled.inhibit_built_in ? BUILT_IN_RULES : []),
@@ -213,6 +238,33 @@ function inhibitRule(table: AlertConfig["inhibit"][number], field: string): Inhi
     target: matchers(table.target, `${field}.target`),
     same: table.same ?? "router",
     tellAfterUs: tellAfter === undefined ? undefined : tellAfter * US_PER_SECOND,
+  };
+}
+
+/** How long the first of a group waits, and how far its messages are apart, unless it is said, seconds. */
+const GROUP_WAIT_SECONDS = 10;
+const GROUP_INTERVAL_SECONDS = 60;
+
+function route(table: AlertConfig["routes"][number], field: string, names: readonly string[]): Route {
+  const stranger = table.receivers.findIndex((name) => !names.includes(name));
+  if (stranger >= 0)
+    throw fault(
+      `${field}.receivers[${stranger}]`,
+      `"${table.receivers[stranger]}" is no receiver`,
+      `Write one of ${names.join(", ")}`,
+    );
+  const { group_by: groupBy = [], repeat_interval_seconds: repeat } = table;
+  const isGrouped = groupBy.length > 0;
+  if (!isGrouped && (table.group_wait_seconds !== undefined || table.group_interval_seconds !== undefined))
+    throw fault(field, "has times for groups, but no group_by", 'Add group_by, as in ["cluster", "router"]');
+  return {
+    matchers: table.matchers === undefined ? [] : matchers(table.matchers, `${field}.matchers`),
+    receivers: table.receivers,
+    groupBy,
+    groupWaitUs: isGrouped ? (table.group_wait_seconds ?? GROUP_WAIT_SECONDS) * US_PER_SECOND : 0,
+    groupIntervalUs: isGrouped ? (table.group_interval_seconds ?? GROUP_INTERVAL_SECONDS) * US_PER_SECOND : 0,
+    repeatIntervalUs: repeat === undefined ? undefined : repeat * US_PER_SECOND,
+    isContinued: table.continue ?? false,
   };
 }
 

@@ -126,6 +126,7 @@ function cut(text: string, maxChars: number): string {
 function headline(incident: Incident, event: Delivery["event"], withdrawn: boolean): string {
   if (withdrawn) return "WITHDRAWN";
   if (event === "resolved") return "RESOLVED";
+  if (event === "reminder") return `STILL ${incident.severity.toUpperCase()}`;
   const severity = incident.severity.toUpperCase();
   if (event === "certainty-raised") return `${severity} now ${incident.certainty}:`;
   return incident.certainty === "suspected" ? `${severity} suspected` : severity;

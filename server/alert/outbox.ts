@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { setMaxListeners } from "node:events";
 import { type Clock, US_PER_MS } from "../../collector/core/time.ts";
 import { messageOf } from "../../collector/core/errors.ts";
@@ -11,6 +12,8 @@ export const WAITING_MAX = 1000;
 /** Attempts at once, and of these to one receiver: a receiver that hangs must not keep the others waiting. */
 export const SENDING_MAX = 16;
 export const SENDING_PER_RECEIVER_MAX = 4;
+/** Most deliveries of a group in one message. */
+const GROUP_MAX = 100;
 /** How long attempts may still take when the server stops. */
 export const STOP_GRACE_MS = 5000;
 /** Most ended deliveries that are remembered, so that a reading of the store from before their end does not revive them. */
@@ -50,7 +53,10 @@ export interface Item {
 
 export interface OutboxDeps {
   readonly save: (delivery: Delivery) => Promise<void>;
-  readonly attempt: (item: Item, signal: AbortSignal) => Promise<Outcome>;
+  /** Why one is not to be sent now. Asked once, before the first attempt: what was tried has begun to be told. */
+  readonly holdBack: (delivery: Delivery) => Outcome | undefined;
+  /** All of one message: one, or those of a group that wait. */
+  readonly attempt: (items: readonly [Item, ...Item[]], signal: AbortSignal) => Promise<Outcome>;
   /** Recorded as one that is not sent now. {@link Outbox.revive} takes it up again. */
   readonly onHeld: (delivery: Delivery) => void;
   /** Delay before each attempt after the first. */
@@ -63,8 +69,9 @@ export interface OutboxDeps {
 }
 
 /**
- * Sends what is recorded. Deliveries about one incident to one receiver form a lane and go strictly in order: the next
- * one is tried only when the one before is sent or has failed for good. Lanes do not wait for each other.
+ * Sends what is recorded. Deliveries about one incident to one receiver, or of one group, form a lane and go strictly in order: the
+ * next one is tried only when the one before is sent or has failed for good; of a group, those that are due go in one message. Lanes do
+ * not wait for each other.
  */
 export class Outbox {
   readonly #deps: OutboxDeps;
@@ -109,6 +116,12 @@ export class Outbox {
     }
     this.#lanes.set(key, [item]);
     this.#schedule(item);
+  }
+
+  /** When the next message of a group goes, as far as one waits. */
+  dueOf(delivery: Pick<Delivery, "incidentId" | "receiver" | "group">): number | undefined {
+    const last = this.#lanes.get(laneKey(delivery))?.at(-1)?.delivery;
+    return last?.batch === undefined ? last?.nextAttemptTs : undefined;
   }
 
   /** Takes up one that was held back, once the store has it as pending again. */
@@ -165,22 +178,61 @@ export class Outbox {
   async #send(item: Item): Promise<void> {
     // Not in the caller's turn: the caller still has to note that this item is being sent.
     await Promise.resolve();
-    const outcome = await this.#attempt(item);
-    const givenUp = this.#stopping.signal.aborted && outcome.kind === "retry";
-    if (!givenUp) await this.#settle(item, outcome);
+    const together = this.#together(item);
+    const members: Item[] = [];
+    for (const each of together) {
+      const reason = this.#wasTried(each) ? undefined : this.#deps.holdBack(each.delivery);
+      if (reason) await this.#settle(each, reason);
+      else members.push(each);
+    }
+    const givenUp = (await this.#tell(members)) === "given-up";
     this.#sending.delete(item);
     if (givenUp) return;
-    if (item.delivery.status === "pending") this.#schedule(item);
-    else this.#leaveLane(item);
-    if (isHeldStatus(item.delivery.status)) this.#deps.onHeld(item.delivery);
+    for (const each of together) if (each.delivery.status !== "pending") this.#leave(each);
+    for (const { delivery } of together) if (isHeldStatus(delivery.status)) this.#deps.onHeld(delivery);
+    this.#scheduleHead(laneKey(item.delivery));
     this.#sendDue();
   }
 
-  async #attempt(item: Item): Promise<Outcome> {
+  #wasTried({ delivery }: Item): boolean {
+    return delivery.attempts > 0 || delivery.batch !== undefined;
+  }
+
+  /** Those that go in one message with the head of a lane: of a group those that are due, of a message that was begun the same. */
+  #together(head: Item): readonly Item[] {
+    const { group, batch } = head.delivery;
+    if (group === undefined) return [head];
+    const lane = this.#lanes.get(laneKey(head.delivery)) ?? [];
+    const now = this.#deps.clock.epoch();
+    const end = lane.findIndex(({ delivery }) => delivery.batch !== batch || (!batch && delivery.nextAttemptTs > now));
+    return lane.slice(0, Math.min(end < 0 ? lane.length : end, GROUP_MAX));
+  }
+
+  async #tell([head, ...others]: readonly Item[]): Promise<"told" | "given-up"> {
+    if (head === undefined) return "told";
+    const members = [head, ...others] as const;
+    const outcome = await this.#attempt(members);
+    if (this.#stopping.signal.aborted && outcome.kind === "retry") return "given-up";
+    for (const each of members) await this.#settle(each, outcome);
+    return "told";
+  }
+
+  async #attempt(members: readonly [Item, ...Item[]]): Promise<Outcome> {
     try {
-      return await this.#deps.attempt(item, this.#stopping.signal);
+      const [{ delivery }] = members;
+      if (delivery.group !== undefined && delivery.batch === undefined) await this.#seal(members);
+      return await this.#deps.attempt(members, this.#stopping.signal);
     } catch (error) {
       return { kind: "retry", error: reasonOf(error) };
+    }
+  }
+
+  /** What goes together is recorded before it is sent: after a crash it goes together again, under the same id. */
+  async #seal(members: readonly Item[]): Promise<void> {
+    const batch = batchIdOf(members.map(({ delivery }) => delivery.id));
+    for (const member of members) {
+      await this.#deps.save({ ...member.delivery, batch });
+      member.delivery = { ...member.delivery, batch };
     }
   }
 
@@ -235,19 +287,23 @@ export class Outbox {
     if (this.#ended.size > ENDED_REMEMBERED_MAX && oldest !== undefined) this.#ended.delete(oldest);
   }
 
-  #leaveLane(item: Item): void {
+  #leave(item: Item): void {
     const key = laneKey(item.delivery);
-    const [, ...rest] = this.#lanes.get(key) ?? [];
+    const rest = (this.#lanes.get(key) ?? []).filter((other) => other !== item);
     this.#ids.delete(item.delivery.id);
     this.#remember(item.delivery.id);
-    const [next] = rest;
-    if (next === undefined) {
-      this.#lanes.delete(key);
-      return;
-    }
-    this.#lanes.set(key, rest);
-    this.#schedule(next);
+    if (rest.length === 0) this.#lanes.delete(key);
+    else this.#lanes.set(key, rest);
+  }
+
+  #scheduleHead(key: string): void {
+    const head = this.#lanes.get(key)?.[0];
+    if (head) this.#schedule(head);
   }
 }
 
-const laneKey = ({ incidentId, receiver }: Delivery): string => `${incidentId} ${receiver}`;
+const laneKey = ({ incidentId, receiver, group }: Pick<Delivery, "incidentId" | "receiver" | "group">): string =>
+  `${group ?? incidentId} ${receiver}`;
+
+const batchIdOf = (deliveryIds: readonly string[]): string =>
+  createHash("sha256").update(JSON.stringify(deliveryIds)).digest("hex").slice(0, 32);

@@ -84,7 +84,7 @@ export interface Delivery {
   readonly id: string;
   readonly incidentId: string;
   readonly revision: number;
-  readonly event: "opened" | "certainty-raised" | "resolved";
+  readonly event: "opened" | "certainty-raised" | "resolved" | "reminder";
   readonly receiver: string;
   readonly target: string;
   /** `inhibited`, `silenced` and `planned` are recorded and not sent, for as long as what holds them back is there. */
@@ -96,6 +96,10 @@ export interface Delivery {
   readonly lastError: string | null;
   /** Id of the incident or silence that holds it back. */
   readonly by?: string;
+  /** What it is told together with others by: those of one group go in one message. */
+  readonly group?: string;
+  /** The message that it went with, once that is fixed: the same in each attempt. */
+  readonly batch?: string;
 }
 
 /** GET /api/v1/silences */

@@ -125,16 +125,17 @@ export async function sendMail(attempt: MailAttempt): Promise<Outcome> {
 }
 
 /** The envelope is given apart: who gets the mail does not depend on how a header is read. */
-function compose({ receiver, message, deliveryId, openingId, now }: MailAttempt) {
+function compose({ receiver, message, group, deliveryId, openingId, now }: MailAttempt) {
+  const messages = group?.messages ?? [message];
   const from = receiver.from ?? defaultFrom();
   const opening = openingId === undefined ? undefined : messageId(openingId, from);
   return {
     envelope: { from, to: [...receiver.to] },
     from: { name: "keepwatch", address: from },
     to: receiver.to.map((address) => ({ name: "", address })),
-    subject: `[keepwatch] ${message.title}`,
-    text: textBody(message),
-    html: htmlBody(message),
+    subject: `[keepwatch] ${messages.length > 1 ? `${messages.length} messages: ` : ""}${message.title}`,
+    text: messages.map(textBody).join(`\n${"-".repeat(72)}\n\n`),
+    html: htmlPage(message.title, messages.map(htmlBody).join("\n<hr>\n")),
     date: new Date(now / US_PER_MS),
     messageId: messageId(deliveryId, from),
     ...(opening === undefined ? {} : { inReplyTo: opening, references: [opening] }),
@@ -186,13 +187,17 @@ function htmlBody(message: Message): string {
     ([name, value]) => `<tr><th align="left" valign="top">${name}</th><td>${escapeHtml(value)}</td></tr>`,
   );
   const evidence = message.evidence.map((line) => `<li><code>${escapeHtml(line)}</code></li>`);
-  return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>${escapeHtml(message.title)}</title></head>
-<body style="font-family:sans-serif">
-<p><strong>${escapeHtml(message.summary)}</strong></p>
+  return `<p><strong>${escapeHtml(message.summary)}</strong></p>
 <table cellpadding="4">${facts.join("")}</table>${message.story === null ? "" : `\n<p>${escapeHtml(message.story)}</p>`}
 ${evidence.length === 0 ? "" : `<p>Evidence:</p><ol>${evidence.join("")}</ol>`}${leftOut(message) ? `<p>${leftOut(message)}</p>` : ""}
-<p><a href="${escapeHtml(message.link)}">Open the timeline</a></p>
+<p><a href="${escapeHtml(message.link)}">Open the timeline</a></p>`;
+}
+
+function htmlPage(title: string, body: string): string {
+  return `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>${escapeHtml(title)}</title></head>
+<body style="font-family:sans-serif">
+${body}
 </body></html>
 `;
 }

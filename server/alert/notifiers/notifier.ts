@@ -26,9 +26,21 @@ export type Outcome =
   /** The receiver wants no messages any more. */
   | { readonly kind: "gone"; readonly error: string };
 
+/** Incidents that are told in one message. */
+export interface Group {
+  readonly key: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** All news, in order; the attempt's own message is the first. */
+  readonly messages: readonly Message[];
+  /** Others of the group that are open and were told before. */
+  readonly stillOpen: readonly Message[];
+}
+
 /** What every notifier is given for one attempt. */
 export interface Attempt {
   readonly message: Message;
+  /** undefined: the message is alone. */
+  readonly group?: Group;
   /** The same for each attempt of a delivery: receivers drop repetitions by it. */
   readonly deliveryId: string;
   readonly now: EpochUs;

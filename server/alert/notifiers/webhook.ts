@@ -2,6 +2,7 @@ import { Webhook } from "standardwebhooks";
 import { formatEpochUs, US_PER_MS } from "../../../collector/core/time.ts";
 import type { WebhookSettings } from "../config.ts";
 import type { Message } from "../message.ts";
+import { groupKey } from "../routing.ts";
 import { type Attempt, type Outcome, reason, reasonOf, withDeadline } from "./notifier.ts";
 
 /** Most of an answer that is read, in bytes: enough for a reason, too little to fill memory. */
@@ -13,7 +14,7 @@ const NOT_OVER = "0001-01-01T00:00:00Z";
 
 type Labels = Readonly<Record<string, string>>;
 
-/** Alertmanager's webhook body, version 4. One alert a message. */
+/** Alertmanager's webhook body, version 4. One alert a message, unless a route groups them. */
 export interface WebhookPayload {
   readonly version: "4";
   readonly groupKey: string;
@@ -40,36 +41,48 @@ export interface WebhookAttempt extends Attempt {
   readonly publicUrl: string;
 }
 
-export function webhookPayload(message: Message, receiver: string, publicUrl: string): WebhookPayload {
-  const status = message.event === "resolved" ? "resolved" : "firing";
-  // One group an incident: a receiver that closes by groupKey must not close the next incident with this one's end.
-  const groupLabels = { alertname: message.kind, cluster: message.cluster, incident: message.incidentId };
-  const labels = labelsOf(message);
-  const annotations = annotationsOf(message);
+export function webhookPayload(
+  message: Message,
+  receiver: string,
+  publicUrl: string,
+  group?: Attempt["group"],
+): WebhookPayload {
+  // One group an incident, unless a route says otherwise: a receiver that closes by groupKey must not close the next incident with this one's end.
+  const labels = group?.labels ?? { alertname: message.kind, cluster: message.cluster, incident: message.incidentId };
+  // Of what is told twice in one message, the newest; what is still open keeps the group open.
+  const told = group ? [...group.messages, ...group.stillOpen] : [message];
+  const alerts = [...new Map(told.map((each) => [each.incidentId, each])).values()].map(alertOf);
   return {
     version: "4",
-    groupKey: `{}:{${Object.entries(groupLabels)
-      .map(([name, value]) => `${name}=${JSON.stringify(value)}`)
-      .join(", ")}}`,
+    groupKey: `{}:${groupKey(labels)}`,
     truncatedAlerts: 0,
-    status,
+    status: alerts.some(({ status }) => status === "firing") ? "firing" : "resolved",
     receiver,
-    groupLabels,
-    commonLabels: labels,
-    commonAnnotations: annotations,
+    groupLabels: labels,
+    commonLabels: common(alerts.map((alert) => alert.labels)),
+    commonAnnotations: common(alerts.map((alert) => alert.annotations)),
     externalURL: publicUrl,
-    alerts: [
-      {
-        status,
-        labels,
-        annotations,
-        startsAt: formatEpochUs(message.start),
-        endsAt: message.end === null ? NOT_OVER : formatEpochUs(message.end),
-        generatorURL: message.link,
-        // Of the incident, not of the labels: certainty and severity may rise while it lasts.
-        fingerprint: message.incidentId.slice(0, 16),
-      },
-    ],
+    alerts,
+  };
+}
+
+/** What all have, with one value. */
+function common([first = {}, ...others]: readonly Labels[]): Labels {
+  return Object.fromEntries(
+    Object.entries(first).filter(([name, value]) => others.every((other) => other[name] === value)),
+  );
+}
+
+export function alertOf(message: Message): WebhookPayload["alerts"][number] {
+  return {
+    status: message.event === "resolved" ? "resolved" : "firing",
+    labels: labelsOf(message),
+    annotations: annotationsOf(message),
+    startsAt: formatEpochUs(message.start),
+    endsAt: message.end === null ? NOT_OVER : formatEpochUs(message.end),
+    generatorURL: message.link,
+    // Of the incident, not of the labels: certainty and severity may rise while it lasts.
+    fingerprint: message.incidentId.slice(0, 16),
   };
 }
 
@@ -117,10 +130,10 @@ export async function sendWebhook(attempt: WebhookAttempt): Promise<Outcome> {
 }
 
 function post(
-  { webhook, message, deliveryId, now, publicUrl }: WebhookAttempt,
+  { webhook, message, group, deliveryId, now, publicUrl }: WebhookAttempt,
   signal: AbortSignal,
 ): Promise<Response> {
-  const body = JSON.stringify(webhookPayload(message, webhook.name, publicUrl));
+  const body = JSON.stringify(webhookPayload(message, webhook.name, publicUrl, group));
   const at = new Date(now / US_PER_MS);
   return fetch(webhook.url, {
     method: "POST",

@@ -98,6 +98,26 @@ describe("the alerts table", () => {
     ],
     ["an empty schedule", { retry_schedule_seconds: [] }, "alerts.retry_schedule_seconds must not have fewer"],
     ["a delay of nothing", { retry_schedule_seconds: [0] }, "alerts.retry_schedule_seconds[0] must be"],
+    [
+      "a route to nobody known",
+      { routes: [{ receivers: ["ops"] }] },
+      'alerts.routes[0].receivers[0] "ops" is no receiver',
+    ],
+    [
+      "times of a group that is none",
+      { ...hook({}), routes: [{ receivers: ["ops"], group_wait_seconds: 5 }] },
+      "alerts.routes[0] has times for groups, but no group_by",
+    ],
+    [
+      "a group by what incidents do not have",
+      { ...hook({}), routes: [{ receivers: ["ops"], group_by: ["colour"] }] },
+      "alerts.routes[0].group_by[0] must be one of cluster, kind",
+    ],
+    [
+      "a repetition each second",
+      { ...hook({}), routes: [{ receivers: ["ops"], repeat_interval_seconds: 1 }] },
+      "alerts.routes[0].repeat_interval_seconds must be",
+    ],
     ["a rule without a reason", { inhibit: [{ source: ["kind=a"], target: ["kind=b"] }] }, "alerts.inhibit[0]"],
     [
       "a matcher of a label that there is not",
