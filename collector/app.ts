@@ -124,6 +124,7 @@ class Collector implements RunningCollector {
       version: VERSION,
       sources: [...this.status()],
       heartbeatUs: Math.round(this.config.heartbeat_seconds * US_PER_SECOND),
+      timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
     });
     this.selfWatch.changes(this.status());
     const blind = this.selfWatch.resumed(this.spool.position(ALIVE), this.startTs);

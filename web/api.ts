@@ -88,8 +88,8 @@ export const api = {
   incidents: () => get<readonly Incident[]>("incidents"),
   incident: (id: string) => get<Incident>(`incidents/${encodeURIComponent(id)}`),
   context: (id: string) => get<IncidentContext>(`incidents/${encodeURIComponent(id)}/context`),
-  timeline: (router: string, { from, to }: Range, signal?: AbortSignal) =>
-    get<Timeline>("timeline", { router, from, to }, signal),
+  timeline: (router: string, { from, to }: Range, columns: number, signal?: AbortSignal) =>
+    get<Timeline>("timeline", { router, from, to, columns }, signal),
   events: (ids: readonly string[]) =>
     ids.length === 0
       ? Promise.resolve<EventPage>({ events: [], truncated: false })

@@ -8,8 +8,18 @@ export interface TimelinePlace {
   /** null: following live. */
   readonly range: Range | null;
   readonly incident: string | null;
+  /** The bar whose evidence is shown. */
+  readonly bar: BarPlace | null;
   /** null: the reader's own choice. */
   readonly zone: Zone | null;
+}
+
+/** Enough to find a bar again. */
+export interface BarPlace {
+  readonly node: string;
+  readonly service: string | null;
+  readonly source: string;
+  readonly from: number;
 }
 
 /** What the address shows. */
@@ -54,6 +64,7 @@ function timelineOf(params: URLSearchParams): TimelinePlace {
     router: params.get("router"),
     range: from !== null && to !== null && from < to ? { from, to } : null,
     incident: INCIDENT.test(incident) ? incident : null,
+    bar: barOf(params.get("bar")),
     zone: zone !== null && isZone(zone) ? zone : null,
   };
 }
@@ -72,7 +83,15 @@ export function hrefOf(place: Place): string {
   }
 }
 
-function queryOf({ router, range, incident, zone }: TimelinePlace): string {
+/** `wire@1795517714109312@lb2`, and a service behind another `@`. */
+function barOf(text: string | null): BarPlace | null {
+  const [source = "", at = "", node = "", ...service] = text?.split("@") ?? [];
+  const from = instant(at);
+  if (!/^[a-z]+$/.test(source) || from === null || node === "") return null;
+  return { source, from, node, service: service.length > 0 ? service.join("@") : null };
+}
+
+function queryOf({ router, range, incident, bar, zone }: TimelinePlace): string {
   const params = new URLSearchParams();
   if (router !== null) params.set("router", router);
   if (range) {
@@ -80,6 +99,8 @@ function queryOf({ router, range, incident, zone }: TimelinePlace): string {
     params.set("to", String(range.to));
   }
   if (incident !== null) params.set("incident", incident);
+  if (bar !== null)
+    params.set("bar", [bar.source, bar.from, bar.node, ...(bar.service === null ? [] : [bar.service])].join("@"));
   if (zone !== null) params.set("zone", zone);
   const text = params.toString();
   return text === "" ? "" : `?${text}`;
@@ -91,6 +112,7 @@ export const timelinePlace = (router: string | null): TimelinePlace => ({
   router,
   range: null,
   incident: null,
+  bar: null,
   zone: null,
 });
 

@@ -45,3 +45,19 @@ export function asked({ from, to }: Range): Range {
   const margin = Math.floor(Math.min(to - from, (SPAN_MAX - (to - from)) / 2));
   return { from: Math.max(0, from - margin), to: to + margin };
 }
+
+/** The part of it between two shares of its width. */
+export function part({ from, to }: Range, first: number, last: number): Range {
+  const start = from + (to - from) * first;
+  const span = Math.max(SPAN_MIN, (to - from) * (last - first));
+  return { from: Math.round(start), to: Math.round(start + span) };
+}
+
+/** Two fingers hold two instants, and take them where they go. Shares of the width, before and now. */
+export function pinch(range: Range, before: readonly [number, number], now: readonly [number, number]): Range {
+  const apart = Math.abs(before[0] - before[1]);
+  const factor = apart / Math.max(0.01, Math.abs(now[0] - now[1]));
+  const held = (before[0] + before[1]) / 2;
+  const zoomed = zoom(range, factor, held);
+  return pan(zoomed, held - (now[0] + now[1]) / 2);
+}

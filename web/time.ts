@@ -6,6 +6,7 @@ export const UTC: Zone = "utc";
 /** Whether times can be shown in it. */
 export function isZone(zone: string): boolean {
   if (zone === BROWSER || zone === UTC) return true;
+  if (zone === "") return false;
   try {
     return formatOf(zone) !== undefined;
   } catch {

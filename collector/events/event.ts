@@ -604,6 +604,8 @@ export const EVENT_KINDS = {
     sources: Type.Array(SourceStatus, { maxItems: 64 }),
     /** How often a heartbeat comes, microseconds. */
     heartbeatUs: opt(Type.Integer({ minimum: 1 })),
+    /** The node's own, by its IANA name: what people on it mean by a time of day. */
+    timeZone: opt(text(64)),
   },
   /** A source sees no more, or sees again. How they are at first is in `collector.started`. */
   "collector.source": {

@@ -1,21 +1,22 @@
 import type { Static } from "typebox";
 import type { FastifyInstance } from "fastify";
 import type { DetectionEngine } from "../detect/engine.ts";
-import type { Bar } from "../detect/view.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Store } from "../store/store.ts";
 import { ProblemError } from "./problems.ts";
 import { AdvertsQuery, Answers, DeliveriesQuery, EventsQuery, TimelineQuery } from "./schemas.ts";
+import { timelineOf } from "./timeline.ts";
 import type { EventPage, RouterSummary, Timeline } from "./types.ts";
 
 /** Longest stretch of time one answer covers, microseconds: 400 days. */
 const RANGE_US_MAX = 400 * 86_400 * 1_000_000;
-/** Columns of the advert chart: more than a wide screen has pixels to tell apart. */
-const ADVERT_BUCKETS = 600;
 
 export interface ApiDeps {
   readonly store: Store;
-  readonly engine: Pick<DetectionEngine, "routers" | "lanes" | "services" | "servicesNow" | "incidents" | "nodes">;
+  readonly engine: Pick<
+    DetectionEngine,
+    "routers" | "lanes" | "services" | "servicesNow" | "incidents" | "nodes" | "corrected"
+  >;
   readonly metrics: Metrics;
 }
 
@@ -59,28 +60,7 @@ export function apiRoutes(app: FastifyInstance, { store, engine, metrics }: ApiD
     async ({ query }): Promise<Timeline> => {
       const router = routerOf(query.router);
       checkRange(query);
-      const { from, to } = query;
-      const incidents = engine
-        .incidents()
-        .filter(
-          ({ subject, start, end }) =>
-            (subject.router === router.id ||
-              (subject.router === undefined &&
-                subject.nodes.some((node) => router.instances.some((i) => i.node === node)))) &&
-            start <= to &&
-            (end ?? to) >= from,
-        );
-      return {
-        router,
-        from,
-        to,
-        lanes: engine.lanes(router.id).map((lane) => clip(lane, from, to)),
-        services: engine
-          .services(router.id)
-          .map((lane) => ({ ...lane, rows: lane.rows.map((row) => clip(row, from, to)) })),
-        incidents,
-        adverts: await advertBuckets(store, router, query),
-      };
+      return timelineOf(router, query, { store, engine });
     },
   );
   app.get<{ Querystring: Static<typeof AdvertsQuery> }>(
@@ -155,19 +135,4 @@ export function apiRoutes(app: FastifyInstance, { store, engine, metrics }: ApiD
 function checkRange({ from, to }: { from: number; to: number }): void {
   if (to <= from) throw new ProblemError(400, "to must be later than from");
   if (to - from > RANGE_US_MAX) throw new ProblemError(400, "the range is longer than 400 days");
-}
-
-async function advertBuckets(
-  store: Store,
-  { cluster, family, vrid }: RouterSummary,
-  { from, to }: { from: number; to: number },
-): Promise<Timeline["adverts"]> {
-  if (family === null || vrid === null) return [];
-  return store.advertBuckets({ cluster, family, vrid, from, to, buckets: ADVERT_BUCKETS });
-}
-
-/** Bars that reach into the range; their own ends are kept, so that a bar says when it really began. */
-function clip<T extends { readonly bars: readonly Bar[] }>(lane: T, from: number, to: number): T {
-  const reaches = (bar: Bar): boolean => bar.from <= to && (bar.to ?? to) + bar.toUncertaintyUs >= from;
-  return { ...lane, bars: lane.bars.filter(reaches) };
 }

@@ -32,6 +32,7 @@ import type {
   Silence,
   Timeline,
 } from "./types.ts";
+import { MARKS } from "./marks.ts";
 
 /**
  * What the API takes and answers, as schemas: they document it (OpenAPI), and the tests hold real answers against them.
@@ -52,7 +53,21 @@ const oneOf = <const T extends readonly string[]>(values: T) => Type.Unsafe<T[nu
 const Router = Type.String({ minLength: 1, maxLength: 512, description: "id of the virtual router" });
 const Limit = (maximum: number, fallback: number) => Type.Integer({ minimum: 1, maximum, default: fallback });
 
-export const TimelineQuery = Type.Object({ router: Router, from: Instant, to: Instant }, closed);
+export const TimelineQuery = Type.Object(
+  {
+    router: Router,
+    from: Instant,
+    to: Instant,
+    columns: Type.Optional(
+      Type.Integer({
+        minimum: 100,
+        maximum: 10_000,
+        description: "how many can be told apart: of shorter bars the worst of each is shown; 2000 unless told",
+      }),
+    ),
+  },
+  closed,
+);
 export const AdvertsQuery = Type.Object(
   { router: Router, from: Instant, to: Instant, limit: Limit(10_000, 500) },
   closed,
@@ -260,6 +275,20 @@ const AdvertBucketT = Type.Object(
   { node: Type.String(), sender: Type.String(), ts: Instant, count: Count, maxGapUs: orNull(Duration) },
   closed,
 );
+const AdvertTickT = Type.Object(
+  {
+    node: Type.String(),
+    sender: Type.String(),
+    ts: Instant,
+    priority: Type.Integer({ minimum: 0, maximum: 255 }),
+    outgoing: Type.Boolean(),
+  },
+  closed,
+);
+const MarkerT = Type.Object(
+  { node: Type.String(), mark: oneOf(MARKS), ts: Instant, eventId: Type.String(), text: Type.String() },
+  closed,
+);
 const SourceStatusT = Type.Object(
   {
     name: Type.String(),
@@ -279,6 +308,7 @@ const NodeSummaryT = Type.Object(
     sources: Type.Array(SourceStatusT),
     version: orNull(Type.String()),
     startedTs: orNull(Instant),
+    timeZone: orNull(Type.String()),
     stoppedTs: orNull(Instant),
     clock: orNull(
       Type.Object(
@@ -357,6 +387,8 @@ const TimelineT = Type.Object(
     services: Type.Array(ref("ServiceLane", ServiceLaneT)),
     incidents: Type.Array(ref("Incident", IncidentT)),
     adverts: Type.Array(ref("AdvertBucket", AdvertBucketT)),
+    ticks: Type.Array(AdvertTickT),
+    markers: Type.Array(MarkerT),
   },
   closed,
 );

@@ -3,6 +3,7 @@ import type { Event, SourceStatus } from "../../collector/events/event.ts";
 import type { NodeClock } from "../detect/collector-news.ts";
 import type { Incident } from "../detect/incident.ts";
 import type { RouterNow } from "../detect/summary.ts";
+import type { MARKS } from "./marks.ts";
 import type { IncidentContext } from "../report/context.ts";
 import type { Lane, ServiceLane, VirtualRouter } from "../detect/view.ts";
 
@@ -37,6 +38,26 @@ export interface Timeline {
   readonly incidents: readonly Incident[];
   /** Adverts a bucket and sender, for the chart under the lanes. */
   readonly adverts: readonly AdvertBucket[];
+  /** Every advert, where there are few enough to be told apart. */
+  readonly ticks: readonly AdvertTick[];
+  readonly markers: readonly Marker[];
+}
+
+export interface AdvertTick {
+  /** The node whose collector captured it, by whose clock `ts` is. */
+  readonly node: string;
+  readonly sender: string;
+  readonly ts: number;
+  readonly priority: number;
+  readonly outgoing: boolean;
+}
+
+export interface Marker {
+  readonly node: string;
+  readonly mark: (typeof MARKS)[number];
+  readonly ts: number;
+  readonly eventId: string;
+  readonly text: string;
 }
 
 export interface AdvertBucket {
@@ -59,6 +80,8 @@ export interface NodeSummary {
   /** The collector's, and since when it runs; null when it has not said so. */
   readonly version: string | null;
   readonly startedTs: number | null;
+  /** The node's own, as its collector says: `Europe/Berlin`. */
+  readonly timeZone: string | null;
   /** It was stopped in order, and has not begun again. */
   readonly stoppedTs: number | null;
   /** null when nobody has compared it. */

@@ -27,6 +27,7 @@ export class CollectorNews {
   about(): {
     readonly version: string | null;
     readonly startedTs: number | null;
+    readonly timeZone: string | null;
     readonly stoppedTs: number | null;
     readonly clock: NodeClock | null;
   } {
@@ -34,6 +35,7 @@ export class CollectorNews {
     return {
       version: started?.version ?? null,
       startedTs: started?.ts ?? null,
+      timeZone: started?.timeZone ?? null,
       stoppedTs: stopped && stopped.ts > (started?.ts ?? 0) ? stopped.ts : null,
       clock: clock
         ? {

@@ -88,7 +88,7 @@ export async function contextOf(incident: Incident, deps: ContextDeps, now: numb
       events.push(...(await read(node, range)).filter(({ kind }) => kind !== "collector.heartbeat"));
     const before = { from: Math.max(0, incident.start - CHANGES_US), to: incident.start };
     const configs = await read(node, { from: 0, to: incident.start }, ["config.loaded"]);
-    const isChange = changeTester(configs as readonly EventOf<"config.loaded">[]);
+    const isChange = changeTester(configChanges(configs));
     changes.push(...(await read(node, before, CHANGES)).filter(isChange));
   }
   return { nodes, windows, events: inOrder(events), changes: inOrder(changes), truncated };
@@ -152,13 +152,14 @@ const shifted = ({ from, to }: Range, offset: Range): Range => ({
   to: Math.ceil(to - offset.to),
 });
 
-/** A collector tells the configuration whenever it begins: what differs from the one before is a change. */
-function changeTester(configs: readonly EventOf<"config.loaded">[]): (event: Event) => boolean {
-  const sign = ({ files }: EventOf<"config.loaded">): string =>
-    JSON.stringify(files.map(({ path, sha256 }) => [path, sha256]));
-  const changed = new Set(
-    configs.filter((config, i) => i > 0 && sign(config) !== sign(configs[i - 1] as typeof config)).map(({ id }) => id),
-  );
+/** A collector tells the configuration whenever it begins: those that differ from the one before are changes. @param configs  oldest first */
+export function configChanges(configs: readonly Event[]): ReadonlySet<string> {
+  const own = configs.filter((event) => isKind(event, "config.loaded"));
+  const signs = own.map(({ files }) => JSON.stringify(files.map(({ path, sha256 }) => [path, sha256])));
+  return new Set(own.filter((_, i) => i > 0 && signs[i] !== signs[i - 1]).map(({ id }) => id));
+}
+
+function changeTester(changed: ReadonlySet<string>): (event: Event) => boolean {
   return (event) => {
     if (event.kind === "config.loaded") return changed.has(event.id);
     if (event.kind === "collector.clock") return event.steppedUs !== undefined;

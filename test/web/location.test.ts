@@ -12,6 +12,14 @@ const timeline = fc.record({
   router: fc.option(fc.string({ minLength: 1 })),
   range: fc.option(range),
   incident: fc.option(hex),
+  bar: fc.option(
+    fc.record({
+      node: fc.constantFrom("lb1", "lb 2&", "10.99.0.13"),
+      service: fc.option(fc.constantFrom("[10.99.0.100]:80", "FWM 1@2")),
+      source: fc.constantFrom("log", "wire", "check"),
+      from: fc.integer({ min: 0, max: 2 ** 50 }),
+    }),
+  ),
   zone: fc.option(fc.constantFrom("utc", "browser", "Europe/Berlin", "Asia/Shanghai")),
 });
 const place: fc.Arbitrary<Place> = fc.oneof(

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { around, asked, LIVE_SPAN_US, liveRange, pan, type Range, zoom } from "../../web/range.ts";
+import { around, asked, LIVE_SPAN_US, liveRange, pan, part, pinch, type Range, zoom } from "../../web/range.ts";
 
 const S = 1_000_000;
 const AT = 1_795_517_614_000_042;
@@ -63,4 +63,28 @@ describe("the range that is seen", () => {
     expect(around(AT, AT + 8 * S, AT + 900 * S)).toEqual({ from: AT - 5 * S, to: AT + 13 * S });
     expect(around(AT, null, AT + 60 * S).to).toBeGreaterThan(AT + 60 * S);
   });
+});
+
+describe("two fingers", () => {
+  const share = fc.double({ min: 0.01, max: 0.99, noNaN: true });
+  test("hold the instants under them", () => {
+    fc.assert(
+      fc.property(share, share, share, share, (a, b, c, d) => {
+        fc.pre(Math.abs(a - b) > 0.05 && Math.abs(c - d) > 0.05 && a < b === c < d);
+        const range = { from: 1_000_000_000_000, to: 1_000_100_000_000 };
+        const seen = pinch(range, [a, b], [c, d]);
+        const instantAt = ({ from, to }: Range, at: number): number => from + (to - from) * at;
+        for (const [before, now] of [
+          [a, c],
+          [b, d],
+        ] as const)
+          expect(Math.abs(instantAt(range, before) - instantAt(seen, now))).toBeLessThan(10);
+      }),
+    );
+  });
+});
+
+test("a part of a range is what was marked", () => {
+  expect(part({ from: 0, to: 100_000_000 }, 0.25, 0.75)).toEqual({ from: 25_000_000, to: 75_000_000 });
+  expect(part({ from: 0, to: 300_000 }, 0.1, 0.11).to).toBe(230_000);
 });

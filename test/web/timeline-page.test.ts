@@ -123,7 +123,7 @@ describe.skipIf(isMissing)("the timeline", () => {
       .waitFor();
     await inPanel.getByText("the receiver answered 502", { exact: false }).waitFor();
     await inPanel.getByText(/^Adverts around/).click();
-    expect(await inPanel.getByRole("row").filter({ hasText: "10.99.0.12" }).count()).toBe(8);
+    expect(await inPanel.getByRole("row").filter({ hasText: "10.99.0.12" }).count()).toBe(9);
     expect(harness.page.url()).toContain(`incident=${splitBrain.id}`);
     expect(harness.faults).toEqual([]);
   });
@@ -231,6 +231,92 @@ describe.skipIf(isMissing)("the timeline", () => {
       .map((query) => Number(query.get("to")) - Number(query.get("from")));
     expect(ranges.length).toBeGreaterThan(0);
     for (const length of ranges) expect(length).toBeLessThanOrEqual(400 * 86_400_000_000);
+  });
+
+  test("every advert is a tick when they can be told apart, and a click on one shows all of its fields", async () => {
+    const [from, to] = [at(130), at(150)];
+    await open(`?from=${from}&to=${to}`);
+    await harness.page.getByLabel("Legend").getByText("an advert: whole sent, half heard").waitFor();
+    // Of lb2, while it was master: on top of the bar of its own adverts.
+    await clickBar(at(138.109_312), from, to, "advert of 10.99.0.12, priority 100");
+    await panel().getByText("11:55:18.109312", { exact: false }).first().waitFor();
+    await panel().locator(".fields").getByText("224.0.0.18").waitFor();
+    await harness.page.getByText("As a table").click();
+    expect(await harness.page.locator('tr[data-node=lb2][data-advert="10.99.0.12"]').count()).toBe(9);
+    expect(harness.faults).toEqual([]);
+  });
+
+  test("a reload is marked on its node, and says what it was", async () => {
+    const [from, to] = [at(60), at(120)];
+    await open(`?from=${from}&to=${to}`);
+    await harness.page.getByLabel("Legend").getByText("keepalived reloads").waitFor();
+    await clickBar(at(90), from, to, "lb1: keepalived reloads");
+    await panel().getByText("Keepalived[14]: Reloading ...").waitFor();
+  });
+
+  test("a drag moves, and a drag with Shift looks closer at what it marks", async () => {
+    const range = harness.page.locator(".range");
+    await open(`?from=${at(0)}&to=${at(160)}&zone=utc`);
+    const canvas = harness.page.locator(".lanes canvas");
+    const box = await canvas.boundingBox();
+    if (!box) throw new Error("no canvas");
+    const left = Number(await canvas.getAttribute("data-left"));
+    const width = Number(await canvas.getAttribute("data-right")) - left;
+    const drag = async (first: number, last: number): Promise<void> => {
+      await harness.page.mouse.move(box.x + left + width * first, box.y + 60);
+      await harness.page.mouse.down();
+      await harness.page.mouse.move(box.x + left + (width * (first + last)) / 2, box.y + 60);
+      await harness.page.mouse.move(box.x + left + width * last, box.y + 60);
+      await harness.page.mouse.up();
+    };
+    await drag(0.75, 0.5);
+    await expect.poll(() => range.textContent()).toContain("10:53:40 to 2026-11-24 10:56:20");
+    await harness.page.keyboard.down("Shift");
+    await drag(0.25, 0.75);
+    await harness.page.keyboard.up("Shift");
+    await expect.poll(() => range.textContent()).toContain("10:54:20 to 2026-11-24 10:55:40");
+  });
+
+  test("two fingers zoom", async () => {
+    await open(`?from=${at(0)}&to=${at(160)}&zone=utc`);
+    const canvas = harness.page.locator(".lanes canvas");
+    const box = await canvas.boundingBox();
+    if (!box) throw new Error("no canvas");
+    const left = Number(await canvas.getAttribute("data-left"));
+    const width = Number(await canvas.getAttribute("data-right")) - left;
+    const cdp = await harness.context.newCDPSession(harness.page);
+    const touch = (type: "touchStart" | "touchMove" | "touchEnd", ...shares: number[]) =>
+      cdp.send("Input.dispatchTouchEvent", {
+        type,
+        touchPoints: shares.map((share, id) => ({ x: box.x + left + width * share, y: box.y + 60, id })),
+      });
+    await touch("touchStart", 0.4, 0.6);
+    await touch("touchMove", 0.35, 0.65);
+    await touch("touchMove", 0.3, 0.7);
+    await touch("touchEnd");
+    // Twice as close, around the middle.
+    await expect
+      .poll(() => harness.page.locator(".range").textContent())
+      .toMatch(/10:53:(39|40) to 2026-11-24 10:5(4:59|5:00)/);
+  });
+
+  test("a link to a bar shows its evidence, in the zone that it was seen in", async () => {
+    const [from, to] = [at(40), at(80)];
+    await open(`?from=${from}&to=${to}&zone=Asia%2FShanghai`);
+    await clickBar(at(55), from, to, "lb1: FAULT");
+    await expect.poll(() => harness.page.url()).toContain("bar=log");
+    const again = await harness.context.newPage();
+    await again.goto(harness.page.url());
+    await again.getByRole("heading", { name: "lb1: FAULT", exact: true }).waitFor();
+    expect(await again.locator(".range").textContent()).toContain("2026-11-24 18:53:40");
+    expect(await again.getByLabel("Time zone").inputValue()).toBe("Asia/Shanghai");
+  });
+
+  test("the node's own time can be chosen", async () => {
+    await open(`?from=${at(0)}&to=${at(180)}`);
+    await harness.page.getByLabel("Time zone").selectOption({ label: "lb1, lb2: Asia/Shanghai" });
+    await expect.poll(() => harness.page.locator(".range").textContent()).toContain("18:53:00");
+    await expect.poll(() => harness.page.url()).toContain("zone=Asia%2FShanghai");
   });
 
   test("times are the reader's or UTC, and say which", async () => {

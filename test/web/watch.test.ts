@@ -16,6 +16,7 @@ const node = (name: string, agoUs = 1_000_000, ...states: readonly SourceStatus[
   lastSeenTs: NOW - agoUs,
   version: null,
   startedTs: null,
+  timeZone: null,
   stoppedTs: null,
   clock: null,
   sources: (states.length > 0 ? states : (["running"] as const)).map(source),

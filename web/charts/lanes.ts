@@ -1,5 +1,5 @@
 import { Chart, type ChartType, LinearScale, type Plugin, ScatterController } from "chart.js";
-import type { Bar, Incident } from "../../server/api/types.ts";
+import type { AdvertTick, Bar, Incident, Marker } from "../../server/api/types.ts";
 import type { Range } from "../range.ts";
 import { formatTick, timeTicks, type Zone } from "../time.ts";
 import { mergeSpans, type Span } from "./merge.ts";
@@ -11,13 +11,19 @@ Chart.register(LinearScale, ScatterController);
 /** What stands under the pointer. */
 export type Target =
   | { readonly kind: "incident"; readonly id: string }
-  | { readonly kind: "bar"; readonly node: string; readonly service: string | null; readonly bar: Bar };
+  | { readonly kind: "bar"; readonly node: string; readonly service: string | null; readonly bar: Bar }
+  | { readonly kind: "marker"; readonly marker: Marker }
+  | { readonly kind: "advert"; readonly tick: AdvertTick };
 
 type BarTarget = Extract<Target, { kind: "bar" }>;
 
 export interface LanesView {
   readonly strips: readonly Strip[];
   readonly incidents: readonly Incident[];
+  readonly ticks: readonly AdvertTick[];
+  readonly markers: readonly Marker[];
+  /** A stretch that is being marked to look closer at, as shares of the width. */
+  readonly brush: readonly [from: number, to: number] | null;
   readonly range: Range;
   readonly zone: Zone;
   readonly selected: Target | null;
@@ -55,6 +61,17 @@ function stripsHeight(strips: readonly Strip[]): number {
 export function lanesHeight(strips: readonly Strip[]): number {
   return TOP + LABEL + stripsHeight(strips) + 6;
 }
+
+/** Side of a marker's sign, pixels. */
+const SIGN = 15;
+/** What a marker stands for. */
+export const SIGNS: Readonly<Record<Marker["mark"], string>> = {
+  config: "✎",
+  start: "▶",
+  stop: "■",
+  reload: "↻",
+  died: "✖",
+};
 
 interface Hit {
   readonly x0: number;
@@ -135,7 +152,7 @@ export class LanesChart {
     const near = this.hits
       .filter((hit) => x >= hit.x0 - SLACK && x <= hit.x1 + SLACK && y >= hit.y0 && y <= hit.y1)
       .sort((a, b) => a.x1 - a.x0 - (b.x1 - b.x0));
-    return (near.find(({ target }) => target.kind === "bar") ?? near[0])?.target ?? null;
+    return (near.find(({ target }) => target.kind !== "incident") ?? near[0])?.target ?? null;
   }
 
   /** Share of the width at which a point lies, 0 to 1. */
@@ -163,6 +180,7 @@ export class LanesChart {
           top += stripHeight(strip);
         }
         this.drawNow(chart, palette);
+        this.drawBrush(chart, palette);
         ctx.restore();
       },
     };
@@ -247,6 +265,73 @@ export class LanesChart {
       this.drawRow(chart, palette, strip, row, y);
     }
     this.drawUnwatched(chart, palette, strip, top);
+    if (strip.service === null) this.drawMarkers(chart, palette, strip, top);
+  }
+
+  /** A sign at the node's name, and a line down through its bars. */
+  private drawMarkers(chart: Chart, palette: Palette, strip: Strip, top: number): void {
+    const { ctx } = chart;
+    const { left, right } = chart.chartArea;
+    for (const marker of this.view.markers) {
+      if (marker.node !== strip.name) continue;
+      const x = Math.round(this.x(chart, marker.ts));
+      if (x <= left || x >= right) continue;
+      const y = top + LANE_PAD + NAME / 2 - 1;
+      ctx.strokeStyle = palette.text;
+      ctx.lineWidth = 1;
+      ctx.setLineDash([2, 2]);
+      ctx.beginPath();
+      ctx.moveTo(x + 0.5, y + SIGN / 2);
+      ctx.lineTo(x + 0.5, top + stripHeight(strip) - LANE_PAD);
+      ctx.stroke();
+      ctx.setLineDash([]);
+      ctx.fillStyle = palette.surface;
+      ctx.fillRect(x - SIGN / 2, y - SIGN / 2, SIGN, SIGN);
+      ctx.strokeRect(x - SIGN / 2 + 0.5, y - SIGN / 2 + 0.5, SIGN - 1, SIGN - 1);
+      ctx.fillStyle = palette.text;
+      ctx.font = "11px system-ui, sans-serif";
+      ctx.textAlign = "center";
+      ctx.textBaseline = "middle";
+      ctx.fillText(SIGNS[marker.mark], x, y + 1);
+      ctx.textAlign = "left";
+      this.hits.push({
+        x0: x - SIGN / 2,
+        x1: x + SIGN / 2,
+        y0: y - SIGN / 2,
+        y1: y + SIGN / 2,
+        target: { kind: "marker", marker },
+      });
+    }
+  }
+
+  /** Those that the node sent through the whole of the bar, those that it heard in its lower half. */
+  private drawTicks(chart: Chart, palette: Palette, { node }: Row, y: number): void {
+    const { ctx } = chart;
+    const { left, right } = chart.chartArea;
+    for (const tick of this.view.ticks) {
+      if (tick.node !== node) continue;
+      const x = Math.round(this.x(chart, tick.ts));
+      if (x <= left || x >= right) continue;
+      const box = tick.outgoing ? { y: y - 1, height: ROW + 2 } : { y: y + ROW / 2, height: ROW / 2 + 2 };
+      ctx.fillStyle = palette.surface;
+      ctx.fillRect(x - 1, box.y, 3, box.height);
+      ctx.fillStyle = tick.outgoing ? palette.text : palette.muted;
+      ctx.fillRect(x, box.y, 1, box.height);
+      this.hits.push({ x0: x - 1, x1: x + 1, y0: box.y, y1: box.y + box.height, target: { kind: "advert", tick } });
+    }
+  }
+
+  private drawBrush(chart: Chart, palette: Palette): void {
+    const { brush } = this.view;
+    if (!brush) return;
+    const { ctx } = chart;
+    const { left, right, top } = chart.chartArea;
+    const x0 = left + Math.min(...brush) * (right - left);
+    const x1 = left + Math.max(...brush) * (right - left);
+    ctx.globalAlpha = 0.2;
+    ctx.fillStyle = palette.text;
+    ctx.fillRect(x0, top, x1 - x0, this.bottom(chart) - top);
+    ctx.globalAlpha = 1;
   }
 
   private drawRow(chart: Chart, palette: Palette, { service }: Strip, row: Row, y: number): void {
@@ -267,6 +352,7 @@ export class LanesChart {
       this.drawBar(chart, palette, target, span, y);
       this.hits.push({ x0: span.x0, x1: span.x1, y0: y - GAP / 2, y1: y + ROW + GAP / 2, target });
     }
+    if (row.source === "wire" && service === null) this.drawTicks(chart, palette, row, y);
   }
 
   /** What is only expected is an outline. Colour tells the state, and so do height, hatching and outline, for those who do not see the colours. */

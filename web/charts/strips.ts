@@ -3,6 +3,7 @@ import type { Bar, Lane, ServiceLane } from "../../server/api/types.ts";
 /** One row of a strip: what one source says. */
 export interface Row {
   readonly label: string;
+  readonly source: Bar["source"];
   /** Whose word it is. */
   readonly node: string;
   readonly bars: readonly Bar[];
@@ -42,6 +43,7 @@ export function stripsOf(lanes: readonly Lane[], services: readonly ServiceLane[
       service: null,
       rows: sources.map((source) => ({
         label: SOURCE_NAMES[source] ?? source,
+        source,
         node,
         bars: bars.filter((bar) => bar.source === source),
         watchedTo,
@@ -59,6 +61,7 @@ function serviceStrip({ virtualServer, realServer, rows }: ServiceLane): Strip {
     rows: rows.map(({ node, source, bars, watchedTo }) => ({
       // keepalived's own word, or the collector's own check.
       label: `${node} ${source}`,
+      source,
       node,
       bars,
       watchedTo,

@@ -4,11 +4,11 @@ import { api, browserBehindMs, follow, serverNowUs } from "../api.ts";
 import { Coalescer } from "../coalesce.ts";
 import { hrefOf, type Place, readPlace, timelinePlace } from "../location.ts";
 import { isLanguage, LANGUAGES, type Language, preferredLanguage, remember, speak, words } from "../text/language.ts";
-import { BROWSER, formatDuration, UTC, type Zone } from "../time.ts";
+import { BROWSER, formatDuration, isZone, UTC, type Zone } from "../time.ts";
 import { IncidentPage } from "./incident.tsx";
 import { IncidentsPage } from "./incidents.tsx";
 import { OverviewPage } from "./overview.tsx";
-import { Link, type Scene, SceneContext, sentenceOf } from "./shared.tsx";
+import { Link, type Scene, SceneContext, sentenceOf, useScene } from "./shared.tsx";
 import { TimelinePage } from "./timeline.tsx";
 
 /** How often what is live is asked for again when no message came, milliseconds. */
@@ -17,6 +17,9 @@ const POLL_MS = 5_000;
 const TICK_MS = 1_000;
 /** Live messages in a burst are answered with one look at the server this often, milliseconds. */
 const NEWS_GAP_MS = 250;
+
+/** Nodes named for a time zone. */
+const ZONE_NODES_MAX = 3;
 
 export function App() {
   const [language, setLanguage] = useState<Language>(preferredLanguage);
@@ -181,13 +184,24 @@ function ClockNote() {
 }
 
 function ZoneChoice({ zone, onZone }: { readonly zone: Zone; readonly onZone: (zone: Zone) => void }) {
+  const { nodes } = useScene();
+  // A node's time is what its log and the people on it speak of.
+  const zones = [...nodes.map(({ timeZone }) => timeZone ?? ""), zone];
+  const named = [...new Set(zones)].filter((name) => name !== BROWSER && name !== UTC && isZone(name)).sort();
   return (
     <label class="zone">
       {words().shell.timeZone}{" "}
       <select value={zone} onChange={(event) => onZone(event.currentTarget.value)}>
         <option value={BROWSER}>{words().shell.thisBrowser}</option>
         <option value={UTC}>UTC</option>
-        {zone !== BROWSER && zone !== UTC && <option value={zone}>{zone}</option>}
+        {named.map((name) => {
+          const own = nodes.filter(({ timeZone }) => timeZone === name).map(({ node }) => node);
+          return (
+            <option key={name} value={name}>
+              {own.length > 0 ? `${own.slice(0, ZONE_NODES_MAX).join(", ")}: ${name}` : name}
+            </option>
+          );
+        })}
       </select>
     </label>
   );

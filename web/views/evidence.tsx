@@ -1,6 +1,15 @@
 import { Fragment } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
-import type { Delivery, Event, EventKind, Evidence, Incident, RouterSummary } from "../../server/api/types.ts";
+import type {
+  AdvertTick,
+  Delivery,
+  Event,
+  EventKind,
+  Evidence,
+  Incident,
+  Marker,
+  RouterSummary,
+} from "../../server/api/types.ts";
 import { api } from "../api.ts";
 import type { Target } from "../charts/lanes.ts";
 import { formatDateTime, formatDuration, formatMicros, formatZone, type Zone } from "../time.ts";
@@ -48,16 +57,17 @@ export function EvidencePanel({ target, router, incidents, zone, onClose }: Prop
       <button type="button" class="close" onClick={onClose}>
         {words().evidence.close}
       </button>
-      {target.kind === "incident" ? (
+      {target.kind === "incident" && (
         <IncidentEvidence
           id={target.id}
           listed={incidents.find(({ id }) => id === target.id)}
           router={router}
           zone={zone}
         />
-      ) : (
-        <BarEvidence target={target} router={router} zone={zone} />
       )}
+      {target.kind === "bar" && <BarEvidence target={target} router={router} zone={zone} />}
+      {target.kind === "marker" && <MarkerEvidence marker={target.marker} zone={zone} />}
+      {target.kind === "advert" && <AdvertEvidence tick={target.tick} router={router} zone={zone} />}
     </aside>
   );
 }
@@ -157,6 +167,73 @@ export function EvidenceList({ evidence, zone }: { readonly evidence: readonly E
     </ol>
   );
 }
+
+function MarkerEvidence({ marker, zone }: { readonly marker: Marker; readonly zone: Zone }) {
+  const { value, trouble } = useAsked(() => api.events([marker.eventId]), [marker.eventId]);
+  return (
+    <>
+      <h2>
+        {marker.node}: {words().lanes.marks[marker.mark]}
+      </h2>
+      <p class="summary">{marker.text}</p>
+      {trouble && <p role="alert">{trouble}</p>}
+      <ol class="evidence">
+        {value?.events.map((event) => (
+          <Fragment key={event.id}>
+            <EventItem event={event} zone={zone} />
+            {event.kind === "config.loaded" && <li>{event.files.map(({ path }) => path).join(", ")}</li>}
+          </Fragment>
+        ))}
+      </ol>
+    </>
+  );
+}
+
+/** An advert with all of its fields. */
+function AdvertEvidence({
+  tick,
+  router,
+  zone,
+}: {
+  readonly tick: AdvertTick;
+  readonly router: RouterSummary | null;
+  readonly zone: Zone;
+}) {
+  const { node, sender, ts } = tick;
+  const { value, trouble } = useAsked(
+    () => (router ? api.adverts(router.id, { from: ts, to: ts }, 100) : Promise.resolve(null)),
+    [router?.id, ts],
+  );
+  const advert = value?.events.find(
+    (event) => event.kind === "wire.advert" && event.node === node && event.peer === sender,
+  );
+  return (
+    <>
+      <h2>{words().lanes.advertOf(sender, tick.priority)}</h2>
+      <p class="summary">
+        {formatDateTime(ts, zone)}
+        {formatMicros(ts, zone).slice(8)} {formatZone(ts, zone)}, {node}{" "}
+        {tick.outgoing ? words().evidence.out : words().evidence.in}
+      </p>
+      {trouble && <p role="alert">{trouble}</p>}
+      {advert && (
+        <dl class="fields">
+          {Object.entries(advert)
+            .filter(([name]) => !NO_FIELD.has(name))
+            .map(([name, field]) => (
+              <Fragment key={name}>
+                <dt>{name}</dt>
+                <dd>{Array.isArray(field) ? field.join(", ") : String(field)}</dd>
+              </Fragment>
+            ))}
+        </dl>
+      )}
+    </>
+  );
+}
+
+/** What is not of the advert but of how it was kept. */
+const NO_FIELD: ReadonlySet<string> = new Set(["id", "cluster", "node", "source", "kind", "ts", "tsUncertaintyUs"]);
 
 function BarEvidence({
   target,

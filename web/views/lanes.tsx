@@ -1,10 +1,12 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Timeline } from "../../server/api/types.ts";
 import { AdvertsChart } from "../charts/adverts.ts";
-import { LanesChart, lanesHeight, type LanesView as LanesSeen, type Target } from "../charts/lanes.ts";
+import { LanesChart, lanesHeight, type LanesView as LanesSeen, SIGNS, type Target } from "../charts/lanes.ts";
 import { type Strip, stripsOf } from "../charts/strips.ts";
-import { pan, type Range, zoom } from "../range.ts";
-import { formatDateTime, formatDuration, type Zone } from "../time.ts";
+import type { Range } from "../range.ts";
+import { words } from "../text/language.ts";
+import { formatDateTime, formatDuration, formatMicros, type Zone } from "../time.ts";
+import { useGestures } from "./gestures.ts";
 
 interface Props {
   readonly timeline: Timeline | null;
@@ -17,8 +19,6 @@ interface Props {
   readonly onKey: (event: KeyboardEvent) => void;
 }
 
-/** A pointer that moved less than this has clicked and not dragged, pixels. */
-const CLICK_SLOP = 4;
 /** Bars listed in the table: more than anyone reads, and few enough to be laid out every second. */
 const TABLE_ROWS_MAX = 500;
 
@@ -27,13 +27,17 @@ export function LanesView({ timeline, range, zone, now, selected, onRange, onSel
   const advertsCanvas = useRef<HTMLCanvasElement>(null);
   const lanes = useRef<LanesChart | null>(null);
   const adverts = useRef<AdvertsChart | null>(null);
-  const drag = useRef<{ x: number; range: Range; moved: boolean } | null>(null);
+  const { brush, handlers } = useGestures({ canvas: lanesCanvas, chart: lanes, range, onRange, onSelect });
   const [scheme, setScheme] = useState(0);
   const [isTableOpen, setTableOpen] = useState(false);
 
+  const text = words().lanes;
   const view: LanesSeen = {
     strips: stripsOf(timeline?.lanes ?? [], timeline?.services ?? []),
     incidents: timeline?.incidents ?? [],
+    ticks: timeline?.ticks ?? [],
+    markers: timeline?.markers ?? [],
+    brush,
     range,
     zone,
     now,
@@ -56,43 +60,7 @@ export function LanesView({ timeline, range, zone, now, selected, onRange, onSel
   useEffect(() => {
     lanes.current?.show(view);
     adverts.current?.show({ buckets: timeline?.adverts ?? [], range, zone });
-  }, [timeline, range.from, range.to, zone, now, selected, scheme]);
-
-  // Preact would add a passive listener, which cannot keep the page from scrolling.
-  useEffect(() => {
-    const canvas = lanesCanvas.current;
-    const onWheel = (event: WheelEvent): void => {
-      if (!lanes.current || (!event.ctrlKey && Math.abs(event.deltaY) < Math.abs(event.deltaX))) return;
-      event.preventDefault();
-      onRange(zoom(range, event.deltaY > 0 ? 1.25 : 0.8, lanes.current.shareAt(event.offsetX)));
-    };
-    canvas?.addEventListener("wheel", onWheel, { passive: false });
-    return () => canvas?.removeEventListener("wheel", onWheel);
-  }, [range, onRange]);
-
-  const onDown = (event: PointerEvent): void => {
-    lanesCanvas.current?.setPointerCapture(event.pointerId);
-    drag.current = { x: event.offsetX, range, moved: false };
-  };
-  const onMove = (event: PointerEvent): void => {
-    const started = drag.current;
-    const canvas = lanesCanvas.current;
-    if (!lanes.current || !canvas) return;
-    if (!started) {
-      canvas.classList.toggle("over", lanes.current.targetAt(event.offsetX, event.offsetY) !== null);
-      return;
-    }
-    if (!started.moved && Math.abs(event.offsetX - started.x) < CLICK_SLOP) return;
-    started.moved = true;
-    onRange(pan(started.range, lanes.current.shareAt(started.x) - lanes.current.shareAt(event.offsetX)));
-  };
-  const onUp = (event: PointerEvent): void => {
-    const started = drag.current;
-    drag.current = null;
-    if (!started || started.moved) return;
-    const target = lanes.current?.targetAt(event.offsetX, event.offsetY);
-    if (target) onSelect(target);
-  };
+  }, [timeline, range.from, range.to, zone, now, selected, scheme, brush]);
 
   return (
     <>
@@ -101,33 +69,39 @@ export function LanesView({ timeline, range, zone, now, selected, onRange, onSel
           ref={lanesCanvas}
           tabIndex={0}
           role="img"
-          aria-label="Lanes of the nodes. The same is in the table below. Arrow keys move, plus and minus zoom."
+          aria-label={text.canvas}
           data-lanes={view.strips.map(({ name }) => name).join(",")}
-          onPointerDown={onDown}
-          onPointerMove={onMove}
-          onPointerUp={onUp}
-          onPointerCancel={() => (drag.current = null)}
+          {...handlers}
           onKeyDown={onKey}
         />
       </div>
-      <ul class="legend" aria-label="Legend">
+      <ul class="legend" aria-label={text.legend}>
         {legendOf(view.strips).map((state) => (
           <li key={state}>
             <span class={`swatch ${state.toLowerCase()}`} aria-hidden="true" /> {state}
           </li>
         ))}
         <li>
-          <span class="swatch incident" aria-hidden="true" /> incident
+          <span class="swatch incident" aria-hidden="true" /> {text.incident}
         </li>
-        <li class="muted">soft ends: not known more exactly</li>
+        {view.ticks.length > 0 && (
+          <li>
+            <span class="swatch tick" aria-hidden="true" /> {text.tick}
+          </li>
+        )}
+        {MARKS.filter((mark) => view.markers.some((marker) => marker.mark === mark)).map((mark) => (
+          <li key={mark}>
+            <span class="sign" aria-hidden="true">
+              {SIGNS[mark]}
+            </span>{" "}
+            {text.marks[mark]}
+          </li>
+        ))}
+        <li class="muted">{text.soft}</li>
       </ul>
-      <h3 class="chart-title">Longest wait between two adverts</h3>
+      <h3 class="chart-title">{text.longestWait}</h3>
       <div class="canvas adverts">
-        <canvas
-          ref={advertsCanvas}
-          role="img"
-          aria-label="Longest wait between two adverts of each sender, in seconds"
-        />
+        <canvas ref={advertsCanvas} role="img" aria-label={text.longestWaitOf} />
       </div>
       <details class="as-table" open={isTableOpen}>
         <summary
@@ -137,7 +111,7 @@ export function LanesView({ timeline, range, zone, now, selected, onRange, onSel
             setTableOpen((isOpen) => !isOpen);
           }}
         >
-          As a table
+          {text.asTable}
         </summary>
         {isTableOpen && (
           <TimelineTable timeline={timeline} strips={view.strips} range={range} zone={zone} onSelect={onSelect} />
@@ -147,6 +121,7 @@ export function LanesView({ timeline, range, zone, now, selected, onRange, onSel
   );
 }
 
+const MARKS = ["config", "start", "reload", "stop", "died"] as const;
 const LEGEND = ["MASTER", "BACKUP", "FAULT", "STOPPED", "INIT"] as const;
 const SERVICE_LEGEND = ["UP", "DOWN"] as const;
 
@@ -161,7 +136,8 @@ function TimelineTable({
   zone,
   onSelect,
 }: Pick<Props, "timeline" | "range" | "zone" | "onSelect"> & { readonly strips: readonly Strip[] }) {
-  if (!timeline) return <p class="muted">Nothing yet.</p>;
+  const text = words().lanes;
+  if (!timeline) return <p class="muted">{text.nothing}</p>;
   const seen = ({ from, to }: { from: number; to: number | null }): boolean =>
     from <= range.to && (to ?? range.to) >= range.from;
   const rows = strips.flatMap(({ service, rows: said }) =>
@@ -169,14 +145,14 @@ function TimelineTable({
   );
   return (
     <table>
-      <caption>Incidents and states from {formatDateTime(range.from, zone)}</caption>
+      <caption>{text.caption(formatDateTime(range.from, zone))}</caption>
       <thead>
         <tr>
-          <th scope="col">node</th>
-          <th scope="col">what</th>
-          <th scope="col">says</th>
-          <th scope="col">from</th>
-          <th scope="col">for</th>
+          <th scope="col">{text.columns[0]}</th>
+          <th scope="col">{text.columns[1]}</th>
+          <th scope="col">{text.columns[2]}</th>
+          <th scope="col">{text.columns[3]}</th>
+          <th scope="col">{text.columns[4]}</th>
         </tr>
       </thead>
       <tbody>
@@ -187,12 +163,46 @@ function TimelineTable({
               <td>{incident.subject.nodes.join(", ")}</td>
               <td>
                 <button type="button" onClick={() => onSelect({ kind: "incident", id: incident.id })}>
-                  {incident.kind} ({incident.certainty})
+                  {incident.kind} ({words().certainty[incident.certainty]})
                 </button>
               </td>
-              <td>detector</td>
+              <td>{text.detector}</td>
               <td>{formatDateTime(incident.start, zone)}</td>
-              <td>{incident.end === null ? "open" : formatDuration(incident.end - incident.start)}</td>
+              <td>{incident.end === null ? words().status.open : formatDuration(incident.end - incident.start)}</td>
+            </tr>
+          ))}
+        {timeline.markers
+          .filter(({ ts }) => ts >= range.from && ts <= range.to)
+          .map((marker) => (
+            <tr key={marker.eventId} data-node={marker.node} data-mark={marker.mark}>
+              <td>{marker.node}</td>
+              <td>
+                <button type="button" onClick={() => onSelect({ kind: "marker", marker })}>
+                  {text.marks[marker.mark]}
+                </button>
+              </td>
+              <td>{marker.text}</td>
+              <td>{formatDateTime(marker.ts, zone)}</td>
+              <td />
+            </tr>
+          ))}
+        {timeline.ticks
+          .filter(({ ts }) => ts >= range.from && ts <= range.to)
+          .slice(0, TABLE_ROWS_MAX)
+          .map((tick) => (
+            <tr key={`${tick.node} ${tick.sender} ${tick.ts}`} data-node={tick.node} data-advert={tick.sender}>
+              <td>{tick.node}</td>
+              <td>
+                <button type="button" onClick={() => onSelect({ kind: "advert", tick })}>
+                  {text.advertOf(tick.sender, tick.priority)}
+                </button>
+              </td>
+              <td>{tick.outgoing ? words().evidence.out : words().evidence.in}</td>
+              <td>
+                {formatDateTime(tick.ts, zone)}
+                {formatMicros(tick.ts, zone).slice(8)}
+              </td>
+              <td />
             </tr>
           ))}
         {rows.slice(0, TABLE_ROWS_MAX).map(({ node, service, bar }) => (
@@ -203,7 +213,7 @@ function TimelineTable({
             data-state={bar.state}
             data-service={service ?? undefined}
           >
-            <td>{service === null ? node : `${service}, as ${node} sees it`}</td>
+            <td>{service === null ? node : text.asSeen(service, node)}</td>
             <td>
               <button type="button" onClick={() => onSelect({ kind: "bar", node, service, bar })}>
                 {bar.state}
@@ -211,12 +221,12 @@ function TimelineTable({
             </td>
             <td>{bar.source}</td>
             <td>{formatDateTime(bar.from, zone)}</td>
-            <td>{bar.to === null ? "still" : formatDuration(bar.to - bar.from)}</td>
+            <td>{bar.to === null ? text.still : formatDuration(bar.to - bar.from)}</td>
           </tr>
         ))}
         {rows.length > TABLE_ROWS_MAX && (
           <tr>
-            <td colSpan={5}>and {rows.length - TABLE_ROWS_MAX} more: look closer to see them</td>
+            <td colSpan={5}>{text.more(rows.length - TABLE_ROWS_MAX)}</td>
           </tr>
         )}
       </tbody>

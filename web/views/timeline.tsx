@@ -2,7 +2,7 @@ import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import type { Timeline } from "../../server/api/types.ts";
 import { api, serverNowUs } from "../api.ts";
 import type { Target } from "../charts/lanes.ts";
-import type { TimelinePlace } from "../location.ts";
+import type { BarPlace, TimelinePlace } from "../location.ts";
 import { around, asked, LIVE_SPAN_US, liveRange, pan, type Range, zoom } from "../range.ts";
 import { words } from "../text/language.ts";
 import { BROWSER, formatDateTime, formatZone } from "../time.ts";
@@ -14,6 +14,9 @@ import { sentenceOf, useScene } from "./shared.tsx";
 const TICK_MS = 1_000;
 /** A burst of wheel turns asks once, milliseconds. */
 const SETTLE_MS = 60;
+
+/** What the widest screens can tell apart, three times: a width more is asked for on either side. */
+const COLUMNS = 3 * 2_000;
 
 interface Props {
   readonly place: TimelinePlace;
@@ -33,6 +36,8 @@ export function TimelinePage({ place, news, onPlace }: Props) {
     place.incident === null ? null : { kind: "incident", id: place.incident },
   );
   const broughtToIncident = useRef(place.range !== null || place.incident === null);
+  /** Of a link: it is chosen when it comes. */
+  const wantedBar = useRef(place.bar);
   const router = routers?.find(({ id }) => id === routerId) ?? routers?.[0] ?? null;
 
   /** What the timeline should show, for those who ask later. */
@@ -46,7 +51,7 @@ export function TimelinePage({ place, news, onPlace }: Props) {
     const abort = new AbortController();
     asking.current = abort;
     try {
-      const answer = await api.timeline(id, asked(seen), abort.signal);
+      const answer = await api.timeline(id, asked(seen), COLUMNS, abort.signal);
       if (abort.signal.aborted) return;
       setTimeline(answer);
       setTrouble(null);
@@ -75,6 +80,7 @@ export function TimelinePage({ place, news, onPlace }: Props) {
       router: router?.id ?? routerId,
       range: live ? null : range,
       incident: selected?.kind === "incident" ? selected.id : null,
+      bar: selected?.kind === "bar" ? barPlace(selected) : (wantedBar.current ?? null),
       zone: zone === BROWSER ? null : zone,
     });
   }, [router?.id, live, live ? 0 : range.from, live ? 0 : range.to, selected, zone]);
@@ -94,6 +100,20 @@ export function TimelinePage({ place, news, onPlace }: Props) {
     look(around(incident.start, incident.end, serverNowUs()));
   }, [incidents, selected, look]);
 
+  useEffect(() => {
+    const wish = wantedBar.current;
+    if (wish === null || timeline === null) return;
+    const target = findBar(timeline, wish);
+    if (!target) return;
+    wantedBar.current = null;
+    setSelected(target);
+  }, [timeline]);
+
+  const choose = useCallback((target: Target | null) => {
+    wantedBar.current = null;
+    setSelected(target);
+  }, []);
+
   const goLive = (): void => {
     setLive(true);
     setRange(liveRange(serverNowUs(), LIVE_SPAN_US));
@@ -103,10 +123,17 @@ export function TimelinePage({ place, news, onPlace }: Props) {
     const steps: Readonly<Record<string, (r: Range) => Range>> = {
       ArrowLeft: (r) => pan(r, -0.2),
       ArrowRight: (r) => pan(r, 0.2),
+      PageUp: (r) => pan(r, -0.9),
+      PageDown: (r) => pan(r, 0.9),
       "+": (r) => zoom(r, 0.5, 0.5),
       "=": (r) => zoom(r, 0.5, 0.5),
       "-": (r) => zoom(r, 2, 0.5),
     };
+    if (event.key === "Home" || event.key === "l") {
+      event.preventDefault();
+      goLive();
+      return;
+    }
     const step = steps[event.key];
     if (!step) return;
     event.preventDefault();
@@ -172,23 +199,55 @@ export function TimelinePage({ place, news, onPlace }: Props) {
             now={now}
             selected={selected}
             onRange={look}
-            onSelect={setSelected}
+            onSelect={choose}
             onKey={onKey}
           />
         </section>
       </div>
       {selected && (
         <EvidencePanel
-          key={
-            selected.kind === "incident" ? selected.id : `${selected.node}${selected.bar.source}${selected.bar.from}`
-          }
+          key={keyOf(selected)}
           target={selected}
           router={router}
           incidents={incidents}
           zone={zone}
-          onClose={() => setSelected(null)}
+          onClose={() => choose(null)}
         />
       )}
     </div>
   );
+}
+
+type BarTarget = Extract<Target, { kind: "bar" }>;
+
+const barPlace = ({ node, service, bar }: BarTarget): BarPlace => ({
+  node,
+  service,
+  source: bar.source,
+  from: bar.from,
+});
+
+/** The bar that a link means, if it is there. */
+function findBar({ lanes, services }: Timeline, { node, service, source, from }: BarPlace): BarTarget | undefined {
+  const rows =
+    service === null
+      ? lanes.filter((lane) => lane.node === node)
+      : services
+          .filter(({ realServer, virtualServer }) => (realServer ?? virtualServer) === service)
+          .flatMap((lane) => lane.rows.filter((row) => row.node === node));
+  const bar = rows.flatMap(({ bars }) => bars).find((one) => one.source === source && one.from === from);
+  return bar && { kind: "bar", node, service, bar };
+}
+
+function keyOf(target: Target): string {
+  switch (target.kind) {
+    case "incident":
+      return target.id;
+    case "bar":
+      return `${target.node}${target.bar.source}${target.bar.from}`;
+    case "marker":
+      return target.marker.eventId;
+    case "advert":
+      return `${target.tick.node}${target.tick.sender}${target.tick.ts}`;
+  }
 }

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { extname, join } from "node:path";
 import type {
   AdvertBucket,
+  AdvertTick,
   Bar,
   Delivery,
   Event,
@@ -11,6 +12,7 @@ import type {
   IncidentContext,
   Lane,
   LiveMessage,
+  Marker,
   NodeSummary,
   Problem,
   RouterSummary,
@@ -33,6 +35,8 @@ export interface FixtureState {
   events: readonly Event[];
   adverts: readonly Event[];
   buckets: readonly AdvertBucket[];
+  ticks: readonly AdvertTick[];
+  markers: readonly Marker[];
   deliveries: readonly Delivery[];
   silences: readonly Silence[];
 }
@@ -150,7 +154,7 @@ export class FixtureServer {
     const { state } = this;
     const from = Number(query.get("from") ?? 0);
     const to = Number(query.get("to") ?? Number.MAX_SAFE_INTEGER);
-    const within = ({ ts }: { readonly ts: number }): boolean => ts >= from && ts < to;
+    const within = ({ ts }: { readonly ts: number }): boolean => ts >= from && ts <= to;
     const wanted = state.routers.find(({ id }) => id === query.get("router"));
     switch (path) {
       case "routers":
@@ -163,7 +167,15 @@ export class FixtureServer {
         return state.incidents;
       case "timeline":
         return (
-          wanted && { router: wanted, from, to, ...this.laneAnswer(from, to), adverts: state.buckets.filter(within) }
+          wanted && {
+            router: wanted,
+            from,
+            to,
+            ...this.laneAnswer(from, to),
+            adverts: state.buckets.filter(within),
+            ticks: state.ticks.filter(within),
+            markers: state.markers.filter(within),
+          }
         );
       case "adverts":
         return wanted && { events: state.adverts.filter(within), truncated: false };

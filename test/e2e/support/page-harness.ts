@@ -21,6 +21,8 @@ export const fresh = (): FixtureState => ({
   events: recorded.events,
   adverts: recorded.adverts,
   buckets: recorded.buckets,
+  ticks: recorded.ticks,
+  markers: recorded.markers,
   deliveries: recorded.deliveries,
   silences: [],
 });

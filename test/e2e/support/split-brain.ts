@@ -1,6 +1,7 @@
 import { eventId } from "../../../collector/events/id.ts";
 import type {
   AdvertBucket,
+  AdvertTick,
   Bar,
   BarState,
   Delivery,
@@ -8,6 +9,7 @@ import type {
   Incident,
   IncidentContext,
   Lane,
+  Marker,
   NodeSummary,
   RouterSummary,
   ServiceLane,
@@ -306,7 +308,7 @@ const source = (name: string, detail: string, read: number): SourceStatus => ({
   unrecognised: name === "file tail" ? 1 : 0,
 });
 
-const collector = { version: "0.1.0", startedTs: at(0), stoppedTs: null };
+const collector = { version: "0.1.0", startedTs: at(0), stoppedTs: null, timeZone: "Asia/Shanghai" };
 
 export const nodes: readonly NodeSummary[] = [
   {
@@ -366,7 +368,18 @@ export const context: IncidentContext = {
   truncated: false,
 };
 
+const ticks: AdvertTick[] = adverts.flatMap((event) =>
+  event.kind === "wire.advert"
+    ? [{ node: event.node, sender: event.peer, ts: event.ts, priority: event.priority, outgoing: event.outgoing }]
+    : [],
+);
+const markers: readonly Marker[] = [
+  { node: "lb1", mark: "reload", ts: at(90), eventId: log1.again.id, text: "Keepalived[14]: Reloading ..." },
+];
+
 export const recorded = {
+  ticks,
+  markers,
   context,
   router,
   nodes,

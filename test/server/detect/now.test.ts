@@ -137,6 +137,7 @@ describe("a node's collector", () => {
     kind: "collector.started",
     version: "0.1.0",
     sources: [],
+    timeZone: "Asia/Shanghai",
   });
   const stopped: Event = { ...bare(common), id: "d".repeat(32), ts: at(8), kind: "collector.stopped" };
 
@@ -149,6 +150,7 @@ describe("a node's collector", () => {
         {
           version: "0.1.0",
           startedTs: at(0.5),
+          timeZone: "Asia/Shanghai",
           stoppedTs: at(8),
           clock: { offsetUs: 200, boundUs: 300, reference: null, ts: at(5) },
         },

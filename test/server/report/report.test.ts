@@ -80,6 +80,7 @@ const told = (events: readonly Event[], offsetUs = 0) =>
             sources: [],
             version: null,
             startedTs: null,
+            timeZone: null,
             stoppedTs: null,
             clock: node === "lb2" ? { offsetUs, boundUs: 100, reference: null, ts: at(0) } : null,
           })),
