@@ -2,7 +2,7 @@ import { type Event, type EventBody, eventFault, type SourceStatus } from "./eve
 import { type EventJson, type Identity, type Observation, toEvent, toEventJson } from "./events/observation.ts";
 import { messageOf } from "./core/errors.ts";
 import type { Log } from "./core/log.ts";
-import { ClockWatch, type ClockNote } from "./core/clock-watch.ts";
+import { ClockWatch, type ClockNote, type Reading } from "./core/clock-watch.ts";
 import { type Clock, type EpochUs, US_PER_SECOND } from "./core/time.ts";
 import type { CollectorConfig } from "./config.ts";
 import { Committer } from "./sinks/committer.ts";
@@ -28,6 +28,8 @@ const LOOK_AGAIN_MS = 5;
 const MISFITS_MAX = 100;
 /** Under which the spool keeps when this collector was last alive. */
 const ALIVE = "collector";
+/** Under which it keeps what is known of the clock. */
+const CLOCK = "clock";
 /** Longest reason of a gap that the event contract takes, characters. */
 const REASON_MAX_CHARS = 1024;
 
@@ -44,6 +46,8 @@ export interface CollectorDeps {
   readonly random?: () => number;
   /** For how long the machine slept since it was booted, microseconds. */
   readonly suspendedUs?: () => number;
+  /** The same until the machine is booted again. */
+  readonly boot?: () => string | undefined;
 }
 
 export interface RunningCollector {
@@ -78,6 +82,7 @@ class Collector implements RunningCollector {
   private readonly clockWatch: ClockWatch;
   private readonly selfWatch: SelfWatch;
   private readonly suspendedUs: () => number;
+  private readonly boot: string;
   private stopHeartbeat: () => void = () => undefined;
   private beating: Promise<void> | undefined;
   private stopping: Promise<void> | undefined;
@@ -97,13 +102,15 @@ class Collector implements RunningCollector {
     this.suspendedUs = deps.suspendedUs ?? (() => (uptimeUs() ?? 0) - deps.clock.mono());
     this.clockWatch = new ClockWatch(this.suspendedUs);
     this.selfWatch = new SelfWatch(config.heartbeat_seconds * US_PER_SECOND);
-    this.readClock();
+    this.boot = (deps.boot ?? bootId)() ?? String(this.startTs);
+    this.clockWatch.resume(spool.position(CLOCK), this.reading(), this.boot);
     this.committer = new Committer({
       identity: { ...this.identity, collector: { id: spool.id, ...bootOf() } },
       append: (batches) => spool.append(batches),
       log: deps.log,
       wait: this.wait,
     });
+    this.readClock();
     const { url, token } = config.server;
     this.push = new HttpPush({
       url,
@@ -153,7 +160,8 @@ class Collector implements RunningCollector {
   private async stopInOrder(): Promise<void> {
     this.stopHeartbeat();
     await this.within(SOURCE_STOP_MS, () => Promise.all(this.sources.map((source) => this.stopSource(source))));
-    void this.say({ kind: "collector.stopped" }, ENDED_IN_ORDER);
+    void this.committer.commit([], this.clockMemory());
+    void this.say({ kind: "collector.stopped" }, { key: ALIVE, value: ENDED_IN_ORDER });
     await this.within(LAST_WORDS_MS, async (signal) => {
       await this.committer.drain();
       await this.sendRest(signal);
@@ -231,12 +239,16 @@ class Collector implements RunningCollector {
     const now = this.readClock();
     const news = this.clockWatch.news({ mono: this.deps.clock.mono(), epoch: now });
     if (news) void this.sayClock(news);
+    else void this.committer.commit([], this.clockMemory());
     const status = this.status();
     const blind = this.selfWatch.alive(this.deps.clock.mono() + this.suspendedUs(), now);
     for (const body of [...(blind ? [blind] : []), ...this.selfWatch.changes(status)]) void this.say(body);
     const losses = this.spool.untold();
     const told = losses.map((loss) => this.committer.commit([this.gapOf(loss)]));
-    await Promise.all([...told, this.say({ kind: "collector.heartbeat", sources: [...status] }, String(now))]);
+    await Promise.all([
+      ...told,
+      this.say({ kind: "collector.heartbeat", sources: [...status] }, { key: ALIVE, value: String(now) }),
+    ]);
     this.spool.told(losses);
   }
 
@@ -255,9 +267,8 @@ class Collector implements RunningCollector {
   }
 
   /** About ourselves. Goes through the same queue as all else, so that it never overtakes what was read before it. */
-  private say(body: EventBody, alive?: string): Promise<void> {
+  private say(body: EventBody, position?: Position): Promise<void> {
     this.said += 1;
-    const position = alive === undefined ? undefined : { key: ALIVE, value: alive };
     return this.committer.commit([this.eventOf(body, [this.startTs, this.said])], position);
   }
 
@@ -270,7 +281,7 @@ class Collector implements RunningCollector {
 
   /** Whatever comes in: a clock that was set is noticed before anything is dated by it. */
   private readClock(): EpochUs {
-    const now = { mono: this.deps.clock.mono(), epoch: this.deps.clock.epoch() };
+    const now = this.reading();
     const step = this.clockWatch.read(now);
     if (step) {
       this.deps.log("warn", "the clock was set", { seconds: (step.steppedUs ?? 0) / US_PER_SECOND });
@@ -279,8 +290,17 @@ class Collector implements RunningCollector {
     return now.epoch;
   }
 
+  private reading(): Reading {
+    return { mono: this.deps.clock.mono(), epoch: this.deps.clock.epoch() };
+  }
+
+  /** What follows from it for what is read next is kept with it. */
   private sayClock(note: ClockNote): Promise<void> {
-    return this.say({ kind: "collector.clock", ...note });
+    return this.say({ kind: "collector.clock", ...note }, this.clockMemory());
+  }
+
+  private clockMemory(): Position {
+    return { key: CLOCK, value: this.clockWatch.memory(this.reading(), this.boot) };
   }
 
   private passed(event: Event): Event {

@@ -74,6 +74,9 @@ export class Collector {
   private powered = true;
   private said = 0;
   private packets = 0;
+  /** On the disk, next to the events. */
+  private clockMemory: string | undefined;
+  private boots = 0;
 
   constructor(options: {
     readonly spec: NodeSpec;
@@ -103,7 +106,9 @@ export class Collector {
     const capture = createCaptureReader({ interfaceName: (index) => this.interfaces[index - 1] });
     capture.push(pcapHeader());
     const own = { capture, clockErrorUs: this.clock.errorUs(this.agenda.now), readUpTo: now, lookedAt: now };
-    const running: Running = { ...own, processes: new Map(), clockWatch: new ClockWatch() };
+    const clockWatch = new ClockWatch();
+    clockWatch.resume(this.clockMemory, this.reading(), this.boot());
+    const running: Running = { ...own, processes: new Map(), clockWatch };
     this.running = running;
     this.readClock();
     if (this.reads("config")) this.readConfig();
@@ -150,7 +155,16 @@ export class Collector {
   }
 
   setPowered(powered: boolean): void {
+    if (powered && !this.powered) this.boots += 1;
     this.powered = powered;
+  }
+
+  private boot(): string {
+    return `boot ${this.boots}`;
+  }
+
+  private keepClock(): void {
+    this.clockMemory = this.running?.clockWatch.memory(this.reading(), this.boot());
   }
 
   private repeat(everyUs: number, work: () => boolean | void): void {
@@ -360,6 +374,7 @@ export class Collector {
     this.said += 1;
     const body = { kind: "collector.clock", ...note } as const;
     this.take({ source: "collector", ts, tsUncertaintyUs: 0, idParts: [this.said], body }, ts);
+    this.keepClock();
   }
 
   private beat({ clockWatch }: Running): void {
@@ -367,6 +382,7 @@ export class Collector {
     const now = this.reading();
     const news = clockWatch.news(now);
     if (news) this.sayClock(news, now.epoch);
+    else this.keepClock();
     this.say({ kind: "collector.heartbeat", sources: this.statuses() });
   }
 

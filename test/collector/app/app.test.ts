@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type CollectorDeps, type RunningCollector, runCollector } from "../../../collector/app.ts";
 import { parseCollectorConfig } from "../../../collector/config.ts";
+import type { Clock, EpochUs } from "../../../collector/core/time.ts";
 import { eventFault } from "../../../collector/events/event.ts";
 import { advert, FakeSource, ManualClock, master, Receiver, settled, Waits } from "./support.ts";
 
@@ -144,6 +145,21 @@ describe("the collector", () => {
     await settled(() => story().filter((kind) => kind === "collector.started").length === 2);
     expect(story()).toEqual(["collector.started", "VI_1", "VI_2", "collector.stopped", "collector.started"]);
     expect(new Set(server.events().map(({ id }) => id)).size).toBe(5);
+  });
+
+  test("knows after a restart that its clock shows a stretch of time for the second time", async () => {
+    let setBack = 0;
+    const set: Clock = { mono: clock.mono, epoch: () => (clock.epoch() - setBack) as EpochUs };
+    const deps = { clock: set, boot: () => "one", suspendedUs: () => 0 };
+    const first = await run([new FakeSource("log")], deps);
+    setBack = 40_000_000;
+    tick();
+    expect(await server.got(({ kind }) => kind === "collector.clock")).toMatchObject({ steppedUs: -40_000_000 });
+    await first.stop();
+    clock.now += 5_000_000;
+    await run([new FakeSource("log")], deps);
+    const started = await server.got(({ kind, ts }) => kind === "collector.started" && ts === set.epoch());
+    expect(started).toMatchObject({ secondPass: true });
   });
 
   test("goes on with the other sources when one throws and another never ends its start or its stop", async () => {

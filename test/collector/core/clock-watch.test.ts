@@ -190,3 +190,79 @@ describe("a step", () => {
     expect(machine.watch.isSecondPass(now, 0, machine.reading().epoch)).toBe(false);
   });
 });
+
+describe("a collector after another one", () => {
+  /** It ends, and the next one begins with what it kept; `booted`: on a machine that was booted meanwhile. */
+  const next = (machine: Machine, change: { seconds: number; stepped?: number; booted?: boolean }, kept?: string) => {
+    const memory = kept ?? machine.watch.memory(machine.reading(), "boot 1");
+    const after = new Machine(machine.ahead + (change.stepped ?? 0) * S);
+    after.now = machine.now + change.seconds * S;
+    const restarted = Object.assign(after, { watch: new ClockWatch(() => 0) });
+    restarted.watch.resume(memory, restarted.reading(), change.booted === true ? "boot 2" : "boot 1");
+    return restarted;
+  };
+  const isSecond = ({ watch, reading }: Machine, ago = 0): boolean =>
+    watch.isSecondPass(reading().epoch - ago * S, 0, reading().epoch);
+
+  test("knows that the clock shows a stretch of time for the second time", () => {
+    for (const booted of [false, true]) {
+      const machine = new Machine();
+      machine.ahead -= 40 * S;
+      machine.pass(0.1);
+      expect(machine.read()).toMatchObject({ steppedUs: -40 * S });
+      const after = next(machine, { seconds: 10, booted });
+      expect(after.read()).toBeUndefined();
+      expect(isSecond(after)).toBe(true);
+      after.pass(31);
+      expect(isSecond(after)).toBe(false);
+      expect(isSecond(after, 5)).toBe(true);
+    }
+  });
+
+  test("sees a step that was made while none ran", () => {
+    for (const stepped of [-30, 30]) {
+      const machine = new Machine();
+      const after = next(machine, { seconds: 20, stepped });
+      expect(after.read()).toMatchObject({ steppedUs: stepped * S, beforeTs: machine.reading().epoch });
+      expect(isSecond(after)).toBe(stepped < 0);
+    }
+    // Within what two clocks may drift apart in a day.
+    expect(next(new Machine(), { seconds: 86_400, stepped: 5 }).read()).toBeUndefined();
+  });
+
+  test("on a machine that was booted with a wrong clock tells it with the server's first answer", () => {
+    for (const stepped of [-3_600, 3_600]) {
+      const machine = new Machine();
+      machine.ask(1, 0, 1);
+      const { epoch } = machine.reading();
+      const after = next(machine, { seconds: 60, stepped, booted: true });
+      expect(after.read()).toBeUndefined();
+      // What is set back is known at once, how far only later.
+      expect(isSecond(after)).toBe(stepped < 0);
+      after.ask(1, 0, 1);
+      const note = after.news();
+      expect(Math.abs((note?.steppedUs ?? 0) - stepped * S)).toBeLessThan(10 * MS);
+      expect(note).toMatchObject({ beforeTs: epoch });
+      expect(isSecond(after)).toBe(stepped < 0);
+      expect(after.watch.isSecondPass(epoch + 60 * S, 0, (epoch + 60 * S) as EpochUs)).toBe(stepped < 0);
+      expect(after.watch.isSecondPass(epoch + 70 * S, 0, (epoch + 70 * S) as EpochUs)).toBe(false);
+    }
+  });
+
+  test("on one that was booted with a right clock tells no step", () => {
+    const machine = new Machine();
+    machine.ask(1, 0, 1);
+    const after = next(machine, { seconds: 600, booted: true });
+    after.ask(1, 0, 1);
+    expect(after.news()).not.toHaveProperty("steppedUs");
+    expect(isSecond(after)).toBe(false);
+  });
+
+  test("begins anew where what was kept makes no sense", () => {
+    for (const kept of ["", "{", "null", '{"boot":1}', '{"boot":"boot 1","mono":"x","epoch":1,"suspended":0}']) {
+      const after = next(new Machine(), { seconds: 1, stepped: -30 }, kept);
+      expect(after.read()).toBeUndefined();
+      expect(isSecond(after)).toBe(false);
+    }
+  });
+});
