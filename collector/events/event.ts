@@ -518,6 +518,17 @@ export const EVENT_KINDS = {
   "process.started": processRole,
   "process.gone": processRole,
   "process.state": { ...processRole, state: ProcessStateT, previousState: ProcessStateT },
+  /**
+   * The kernel has adverts for the VRRP process that it does not read, or it reads them again. `ts` is since when; the two numbers
+   * are of its raw sockets together, when that was sure.
+   */
+  "process.socket": {
+    ...processRole,
+    unread: Type.Boolean(),
+    waitingBytes: Type.Integer({ minimum: 0 }),
+    /** Packets lost since the sockets were made, because their buffers were full. */
+    dropped: Type.Integer({ minimum: 0 }),
+  },
   /** Somebody runs keepalived's start script, or a program that does: what was asked of it. `pid` names the script. */
   "process.launcher": {
     command: text(255, "the script or program, with the service's name when it is one for all"),

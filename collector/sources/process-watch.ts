@@ -5,6 +5,7 @@ import { isKeepalived } from "../chain/process.ts";
 import type { Clock } from "../core/time.ts";
 import type { Daemon, EventBody, SourceStatus } from "../events/event.ts";
 import type { Observation } from "../events/observation.ts";
+import { SOCKETS_LOOK_US, UnreadSockets } from "../process/sockets.ts";
 import { type KnownProcess, type ProcessChange, ProcessTable, roleOf, type SeenProcess } from "../process/table.ts";
 import { parseUnit, UNIT_PROPERTIES } from "../process/unit.ts";
 import { type StartChild, startChild } from "./child.ts";
@@ -18,6 +19,7 @@ import {
   networkNamespaceOf,
   type ProcessStat,
   processIds,
+  rawSocketsOf,
   readStat,
   ticksToUs,
   uptimeUs,
@@ -89,6 +91,9 @@ class ProcessWatchSource implements Source {
   /** Raised when a pid file has changed. */
   private woken = new AbortController();
   private lookedAt: number | undefined;
+  /** Of the VRRP process with this pid and start. */
+  private sockets: { readonly whose: string; readonly unread: UnreadSockets } | undefined;
+  private socketsAt = Number.NEGATIVE_INFINITY;
   private unitAt = Number.NEGATIVE_INFINITY;
   private unitTold = "";
   private unitAsked: Promise<void> = Promise.resolve();
@@ -188,6 +193,10 @@ class ProcessWatchSource implements Source {
         uptimeUs: uptime,
       });
     const mono = clock.mono();
+    if (mono - this.socketsAt >= SOCKETS_LOOK_US) {
+      this.socketsAt = mono;
+      this.lookAtSockets(now);
+    }
     if (changes.length > 0) this.unitAt = Number.NEGATIVE_INFINITY;
     if (mono - this.unitAt >= UNIT_US) {
       this.unitAt = mono;
@@ -209,6 +218,27 @@ class ProcessWatchSource implements Source {
       idParts: ["process snapshot", ts],
       body: { kind: "process.snapshot", processes },
     };
+  }
+
+  /** A process that hangs, is paused, or has lost its socket leaves there what it should read. */
+  private lookAtSockets(now: number): void {
+    const vrrp = this.table.known().find(({ daemon, state }) => daemon === "vrrp" && state !== "zombie");
+    if (!vrrp) return;
+    const whose = `${vrrp.pid} ${vrrp.startTicks}`;
+    if (this.sockets?.whose !== whose) this.sockets = { whose, unread: new UnreadSockets() };
+    const change = this.sockets.unread.look(rawSocketsOf(vrrp.pid, this.proc), now);
+    if (!change) return;
+    const { atUs, uncertaintyUs, ...told } = change;
+    this.outbox?.add([
+      {
+        source: "process",
+        ts: atUs,
+        tsUncertaintyUs: uncertaintyUs,
+        idParts: ["process socket", whose, String(told.unread), atUs],
+        pid: vrrp.pid,
+        body: { kind: "process.socket", ...roleOf(vrrp), ...told },
+      },
+    ]);
   }
 
   private learnRoles(lines: readonly Observation[]): void {

@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import type { NodeProcess } from "../chain/process.ts";
+import { parseRawSockets, type RawSocket } from "../process/sockets.ts";
 
 /** Clock ticks a second in /proc: USER_HZ, 100 on every architecture Linux runs on but Alpha and IA-64. */
 const TICKS_PER_SECOND = 100;
@@ -68,6 +69,25 @@ export function networkNamespaceOf(pid: number | "self", proc = "/proc"): string
 export function uptimeUs(proc = "/proc"): number | undefined {
   const seconds = Number((text(`${proc}/uptime`) ?? "").split(" ")[0]);
   return seconds > 0 ? Math.round(seconds * 1_000_000) : undefined;
+}
+
+/** Sockets by which VRRP comes in, in the network namespace of a process. */
+export function rawSocketsOf(pid: number, proc = "/proc"): readonly RawSocket[] {
+  const all = ["raw", "raw6"].flatMap((file) => parseRawSockets(text(`${proc}/${pid}/net/${file}`) ?? ""));
+  // Nearly always nothing waits: then it does not matter whose they are.
+  if (all.every(({ waitingBytes }) => waitingBytes === 0)) return all;
+  const own = socketsOf(pid, proc);
+  return own === undefined ? all : all.filter(({ inode }) => own.has(inode));
+}
+
+/** Inodes of its sockets; undefined where that may not be seen. */
+function socketsOf(pid: number, proc: string): ReadonlySet<number> | undefined {
+  try {
+    const links = readdirSync(`${proc}/${pid}/fd`).map((fd) => link(`${proc}/${pid}/fd/${fd}`) ?? "");
+    return new Set(links.flatMap((to) => /^socket:\[(\d+)\]$/.exec(to)?.[1] ?? []).map(Number));
+  } catch {
+    return undefined;
+  }
 }
 
 /** Fingerprint of this boot of the machine, 32 hex digits. */

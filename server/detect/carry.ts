@@ -92,6 +92,7 @@ export function stateKey(event: Event): string | undefined {
     case "process.gone":
       return keyOf("process", event.daemon);
     case "process.state":
+    case "process.socket":
       return keyOf(event.kind, event.daemon);
     case "dump.instance":
     case "shadow.state":

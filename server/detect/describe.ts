@@ -125,6 +125,10 @@ function sentence(event: Event): string {
     case "process.started":
     case "process.gone":
       return `${event.daemon ?? "a process"} of keepalived ${event.kind === "process.started" ? "was started" : "is gone"}`;
+    case "process.socket":
+      return event.unread
+        ? `adverts wait in keepalived's socket and are not read (${event.waitingBytes} bytes${event.dropped > 0 ? `, ${event.dropped} packets lost` : ""})`
+        : "keepalived reads its socket again";
     case "dump.instance":
       return `(${event.instance}) is ${event.state} by keepalived's own dump${event.lastTransitionTs === undefined ? "" : `, since ${clock(event.lastTransitionTs)}`}`;
     case "shadow.state":

@@ -105,6 +105,7 @@ export const DETECTION_KINDS: ReadonlySet<EventKind> = new Set<EventKind>([
   "process.gone",
   "process.state",
   "process.launcher",
+  "process.socket",
   "dump.instance",
   "shadow.state",
   "shadow.following",

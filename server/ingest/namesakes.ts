@@ -39,6 +39,8 @@ interface Run {
   stopped: boolean;
   heartbeatUs: number;
   readonly address: string | undefined;
+  /** By its own clock. */
+  readonly firstObserved: number;
   /** The store has it. */
   isTold: boolean;
 }
@@ -77,6 +79,7 @@ export class Namesakes {
         stopped: false,
         heartbeatUs,
         address,
+        firstObserved: word.ts,
         isTold: true,
       });
     }
@@ -93,8 +96,15 @@ export class Namesakes {
     const name = this.nameOf(batch.cluster, batch.node);
     const key = keyOf(collector);
     let run = name.runs.get(key);
-    // Another one took its place, and yet it lives.
-    if (run && name.holders.get(run.node) !== key) run = undefined;
+    if (run) {
+      const holder = name.runs.get(name.holders.get(run.node) as string) as Run;
+      if (holder !== run) {
+        // Another one took its place. What was seen before that is late; what was seen since shows that both live.
+        if (batch.events.every(({ observedTs }) => observedTs <= holder.firstObserved))
+          return { batch: renamed(batch, run.node), word: undefined };
+        run = undefined;
+      }
+    }
     if (!run) {
       const node = this.placeFor(name, batch, address);
       if (node === undefined) return { wait: waitingFor(batch.node) };
@@ -107,6 +117,7 @@ export class Namesakes {
         stopped: false,
         heartbeatUs: 0,
         address,
+        firstObserved: batch.events[0]?.observedTs ?? this.clock.epoch(),
         isTold: false,
       };
       this.give(name, key, run);
@@ -179,9 +190,9 @@ export class Namesakes {
   }
 
   /** Dated by the node's own clock, as what it comes with. */
-  private wordOn({ cluster, node: calls, events }: Batch, { node, id, boot, address, heartbeatUs }: Run): Batch {
+  private wordOn({ cluster, node: calls }: Batch, run: Run): Batch {
+    const { node, id, boot, address, heartbeatUs, firstObserved: ts } = run;
     const observedTs = this.clock.epoch();
-    const ts = events[0]?.ts ?? observedTs;
     const word: Named = {
       id: eventId("named", cluster, node, calls, id, boot),
       cluster,

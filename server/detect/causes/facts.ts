@@ -48,6 +48,8 @@ export interface NodeFacts {
   readonly stalls: readonly EventOf<"vrrp.scheduler-stall">[];
   readonly notSent: readonly EventOf<"vrrp.advert-not-sent">[];
   readonly frozen: readonly Stretch[];
+  /** Adverts wait in its socket, and nobody reads them. */
+  readonly unread: readonly Stretch[];
   /** Its VRRP process is gone and was not told to. */
   readonly gone: readonly Stretch[];
   /** Divergences of its instance of this router, by code. */
@@ -97,6 +99,7 @@ export function factsOf(node: NodeView, view: RouterView): NodeFacts {
   const stalls: EventOf<"vrrp.scheduler-stall">[] = [];
   const notSent: EventOf<"vrrp.advert-not-sent">[] = [];
   const frozen = new Stretches();
+  const unread = new Stretches();
   const gone = new Stretches();
   const divergences = new Stretches<{ code: string; begin: EventOf<"shadow.divergence"> }>();
   const foreign = new Stretches<Omit<Foreign, keyof Stretch>>();
@@ -155,8 +158,13 @@ export function factsOf(node: NodeView, view: RouterView): NodeFacts {
         if (event.state === "frozen" || event.state === "blocked") frozen.begin("process", event, {});
         else frozen.end("process", event);
         break;
+      case "process.socket":
+        if (event.unread) unread.begin("vrrp", event, {});
+        else unread.end("vrrp", event);
+        break;
       case "process.gone":
         if (event.daemon !== "vrrp") break;
+        unread.end("vrrp", event);
         frozen.end("process", event);
         if (event.ts - stoppingAt > ORDERLY_US) gone.begin("vrrp", event, {});
         break;
@@ -208,6 +216,7 @@ export function factsOf(node: NodeView, view: RouterView): NodeFacts {
     stalls,
     notSent,
     frozen: frozen.all(),
+    unread: unread.all(),
     gone: gone.all(),
     divergences: divergences.all(),
     foreign: foreign.all(),

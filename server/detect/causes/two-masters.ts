@@ -4,7 +4,7 @@ import { clock, duration, listed } from "../describe.ts";
 import type { RouterView } from "../detector.ts";
 import type { Certainty } from "../incident.ts";
 import { type Cause, type Explanation, explain, type Finder, unknown } from "./cause.ts";
-import { factsOf, type NodeFacts, placeOf, runningConfig, within } from "./facts.ts";
+import { factsOf, type NodeFacts, placeOf, runningConfig, type Stretch, within } from "./facts.ts";
 import { earsOf } from "./hearing.ts";
 import { isOfStranger, lookAtBoth, MISMATCHES, mismatchCauses, refusalsOf } from "./refusals.ts";
 
@@ -380,6 +380,10 @@ const hearing: Finder<Scene> = (scene) => {
   const interval = view.router.advertIntervalUs;
   // What is heard at the very end is the end: the first advert that gets through makes one of them give way.
   const window = { from: start, to: end === null ? view.horizon : end - interval / 2 };
+  const unread = facts.flatMap(({ node, unread: spans }) =>
+    spans.filter((span) => within(span, scene.from, scene.to)).map((span) => ({ node, span })),
+  );
+  if (unread.length > 0) return [unreadCause(unread)];
   const nodes = facts.map((one) => one.view);
   const ears = earsOf(nodes, window, view);
   const isNew = ({ node }: { node: { node: string } }): number => Number(newcomers.includes(node.node));
@@ -435,27 +439,27 @@ const hearing: Finder<Scene> = (scene) => {
   ];
 };
 
-/** Adverts reach the host and not its daemon: a firewall of the host, or a socket that nobody reads. */
+/** The kernel took the adverts in, and they lie in the daemon's own socket. */
+function unreadCause(unread: readonly { readonly node: string; readonly span: Stretch }[]): Cause {
+  const nodes = [...new Set(unread.map(({ node }) => node))].sort();
+  return {
+    code: "socket-not-read",
+    text: `adverts reach ${listed(nodes)} and wait in the socket of its keepalived, which does not read them`,
+    events: unread.flatMap(({ span }) => span.events),
+    ts: Math.min(...unread.map(({ span }) => span.from)),
+    look: nodes.map((node) => `cat /proc/net/raw (rx_queue of 0070) on ${node}; restart keepalived there`),
+  };
+}
+
+/** Adverts reach the host and not its daemon: a firewall of the host. */
 function deafCause(
   nodes: readonly string[],
   events: readonly Event[],
-  socket: readonly {
-    readonly node: string;
-    readonly span: { readonly events: readonly Event[]; readonly begin: { readonly reason?: string | undefined } };
-  }[],
+  socket: readonly { readonly span: Stretch }[],
   start: number,
 ): Cause {
-  const isUnread = socket.some(({ span }) => span.begin.reason === "queue-full");
   const told = [...events, ...socket.flatMap(({ span }) => span.events)];
   const names = listed(nodes);
-  if (isUnread)
-    return {
-      code: "socket-not-read",
-      text: `adverts reach ${names}, but its keepalived does not read its socket`,
-      events: told,
-      ts: start,
-      look: [`ss -wnp and cat /proc/net/raw on ${names}; restart keepalived there`],
-    };
   return {
     code: "filtered",
     text: `adverts reach ${names}, but its keepalived does not take note of them: something on the host filters them`,

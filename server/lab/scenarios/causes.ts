@@ -2,8 +2,9 @@ import { US_PER_SECOND } from "../../../collector/core/time.ts";
 import type { IncidentKind } from "../../detect/incident.ts";
 import type { Expectation } from "../compare.ts";
 import { addressOf } from "../network.ts";
-import type { Scenario, Stage } from "../scenario.ts";
-import { TOLERANCE_US, TWO_NODES, VIP } from "./pair.ts";
+import type { HostSpec, Scenario, Stage } from "../scenario.ts";
+import { UNREAD_SOCKET } from "../unread-socket.ts";
+import { keepalivedConf, TOLERANCE_US, TWO_NODES, VIP } from "./pair.ts";
 
 /** One way in which a pair loses its one master, and the cause that must be found. */
 interface Trouble {
@@ -33,6 +34,7 @@ function scenarioOf(trouble: Trouble): Scenario {
     programs: [
       { command: "nft", debianPackage: "nftables" },
       { command: "pgrep", debianPackage: "procps" },
+      { command: "perl", debianPackage: "perl-base" },
     ],
     async play(stage) {
       await trouble.bring(stage);
@@ -99,6 +101,34 @@ const signal = async (stage: Stage, node: string, name: string, whom: "all" | "c
   const children = 'children="$(pgrep -P "$(cat /run/keepalived.pid)")"';
   const pids = whom === "all" ? '"$(cat /run/keepalived.pid)" $children' : "$children";
   await stage.exec(node, "sh", "-c", `${children}; kill -${name} ${pids}`);
+};
+
+/** Pauses a node's VRRP process as a container is paused, or a virtual machine: its state does not show it. */
+const pause = async (stage: Stage, node: string, paused: boolean): Promise<void> => {
+  stage.say(`deed: the VRRP process on ${node} is ${paused ? "paused" : "let go on"}`);
+  const group = "/run/cgroup/keepwatch-lab";
+  const make = `mkdir -p /run/cgroup; mount -t cgroup2 none /run/cgroup; mkdir ${group}-$$; echo ${group}-$$ > /run/paused`;
+  const enter = 'cat /run/vrrp.pid > "$(cat /run/paused)/cgroup.procs"';
+  const leave = 'cat /run/vrrp.pid > /run/cgroup/cgroup.procs; rmdir "$(cat /run/paused)"; umount /run/cgroup';
+  const freeze = `echo ${paused ? 1 : 0} > "$(cat /run/paused)/cgroup.freeze"`;
+  await stage.exec(node, "sh", "-ec", paused ? `${make}; ${enter}; ${freeze}` : `${freeze}; ${leave}`);
+};
+
+/** Its adverts come so fast that a master which refuses them, and sets its timer anew with each, never sends one of its own. */
+const OTHER_CLUSTER: HostSpec = {
+  name: "other",
+  side: "b",
+  number: 77,
+  files: {
+    "/etc/keepalived/keepalived.conf": keepalivedConf({
+      name: "other",
+      state: "MASTER",
+      priority: 200,
+      vips: ["10.99.0.200"],
+    })
+      .replace(/authentication \{[^}]*\}/, "")
+      .replace("advert_int 1", "version 3\n    advert_int 0.3"),
+  },
 };
 
 const TROUBLES: readonly Trouble[] = [
@@ -190,6 +220,23 @@ const TROUBLES: readonly Trouble[] = [
     cause: "frozen",
     bring: (stage) => signal(stage, "lb1", "STOP", "children"),
     mend: (stage) => signal(stage, "lb1", "CONT", "children"),
+  },
+  {
+    name: "paused",
+    about: "the master's VRRP process gets no CPU for a while, as a paused container: nothing but its own log tells",
+    cause: "scheduler-stall",
+    bring: (stage) => pause(stage, "lb1", true),
+    mend: (stage) => pause(stage, "lb1", false),
+  },
+  {
+    name: "socket-not-read",
+    about: "the backup's keepalived runs and does not read its socket any more",
+    cause: "socket-not-read",
+    bring: async (stage) => {
+      stage.say("deed: keepalived on lb2 loses track of its socket");
+      await stage.exec("lb2", "sh", "-c", 'perl -e "$1" "$(cat /run/vrrp.pid)"', "sh", UNREAD_SOCKET);
+    },
+    mend: (stage) => stage.restartKeepalived("lb2"),
   },
   {
     name: "killed",
@@ -293,4 +340,70 @@ const idleRestart: Scenario = {
   },
 };
 
-export const causeScenarios: readonly Scenario[] = [...TROUBLES.map(scenarioOf), orphan, idleRestart];
+/**
+ * A master of 2.x that refuses a stranger's adverts sets its own timer anew with each of them and falls silent; its backup takes
+ * over, is answered at once, and gives way a few milliseconds later: again and again, and never two masters for long.
+ */
+const vridClash: Scenario = {
+  name: "vrid-clash",
+  about:
+    "another cluster appears on the network with the same VRID: the address jumps to the backup and back for milliseconds",
+  nodes: TWO_NODES.map((node) => ({
+    ...node,
+    keepalivedConf: node.keepalivedConf.replace("advert_int 1", "advert_int 2"),
+  })),
+  hosts: [OTHER_CLUSTER],
+  vip: VIP,
+  async play(stage) {
+    const from = stage.now();
+    stage.say("deed: another cluster's keepalived is started, VRID 51 too");
+    await stage.exec("other", "keepalived", "-P");
+    await stage.until("lb2 to take the address twice, for a moment", 40, () => stage.truth.intervals("lb2").length > 2);
+    await stage.letRun(3);
+    await stage.exec("other", "sh", "-c", 'kill "$(cat /run/keepalived.pid)"');
+    stage.say("deed: the other cluster's keepalived is stopped");
+    await stage.letRun(5);
+    const peer = addressOf(OTHER_CLUSTER.number);
+    return [
+      ...stage.nodes.map((node) => ({
+        event: "shadow.advert-rejected" as const,
+        node,
+        fields: { peer, reason: "version", over: false },
+        from,
+        to: stage.now(),
+      })),
+      ...BESIDE.map((kind) => ({ beside: kind })),
+    ];
+  },
+};
+
+/** The master misses two turns and no more: nobody takes over, and yet it was near. */
+const stall: Scenario = {
+  name: "stall",
+  about:
+    "the master's VRRP process does not run for two and a half seconds: the backup would have taken over in the fourth",
+  nodes: TWO_NODES,
+  vip: VIP,
+  programs: [{ command: "pgrep", debianPackage: "procps" }],
+  async play(stage) {
+    const start = stage.now();
+    await signal(stage, "lb1", "STOP", "children");
+    await stage.letRun(2.5);
+    await signal(stage, "lb1", "CONT", "children");
+    await stage.letRun(6);
+    return [
+      {
+        kind: "near-miss",
+        nodes: ["lb1"],
+        start,
+        end: null,
+        toleranceUs: 4 * US_PER_SECOND,
+        cause: "scheduler-stall",
+      },
+      { fact: "lb1 alone held the address all the time", holds: stage.truth.intervals("lb2").length === 0 },
+      ...BESIDE.map((kind) => ({ beside: kind })),
+    ];
+  },
+};
+
+export const causeScenarios: readonly Scenario[] = [...TROUBLES.map(scenarioOf), vridClash, stall, orphan, idleRestart];

@@ -136,6 +136,12 @@ const TWO_MASTERS: readonly (readonly [string, string, string, string])[] = [
   ],
   ["filtered", "adverts reach lb2, but its keepalived does not take note of them", "hears adverts", ""],
   [
+    "socket-not-read",
+    "adverts reach lb2 and wait in the socket of its keepalived",
+    "are not read (4160 bytes)",
+    "at 20 lb2 socket unread",
+  ],
+  [
     "one-way",
     "the adverts of lb1 do not reach lb2, while those of lb2 reach lb1",
     "lower priority",

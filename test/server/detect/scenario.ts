@@ -371,6 +371,18 @@ const VERBS: Readonly<Record<string, Verb>> = {
             : { kind: "process.state", ...of, state: "running", previousState: "frozen" };
     return { source: "process", body, pid: daemon === "parent" ? 14 : 15 };
   },
+  /** `socket unread`, `socket read` */
+  socket: ([what]) => ({
+    source: "process",
+    body: {
+      kind: "process.socket",
+      daemon: "vrrp",
+      unread: what === "unread",
+      waitingBytes: what === "unread" ? 4160 : 0,
+      dropped: 0,
+    },
+    pid: 15,
+  }),
   launcher: ([action = "restart"]) => ({
     source: "process",
     body: { kind: "process.launcher", command: "/etc/init.d/keepalived", action },

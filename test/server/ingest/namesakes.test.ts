@@ -147,6 +147,21 @@ describe("one node stays one", () => {
     expect(new Set(kept.slice(15))).toEqual(new Set(["localhost"]));
   });
 
+  test("what the old boot, or the old machine, saw before and sends late is of the same node", () => {
+    sends("a");
+    const late = clock.now;
+    sends("a", { boot: "2" });
+    const now = clock.now;
+    clock.now = late - S;
+    expect(sends("a")).toBe("localhost");
+    clock.now = now;
+    expect([sends("a", { boot: "2" }), sends("a"), sends("a", { boot: "2" })]).toEqual([
+      "localhost",
+      "localhost (2)",
+      "localhost",
+    ]);
+  });
+
   test("and the old machine is another node when it comes back after all", () => {
     sends("a");
     for (let second = 0; second < 20; second += 1) sends("b");
