@@ -47,25 +47,25 @@ const TWO_MASTERS: readonly (readonly [string, string, string, string])[] = [
   [
     "interval-mismatch",
     "do not take each other's adverts: the advert intervals differ",
-    "config.loaded",
+    "reads its configuration",
     "at 15 lb2 configured interval=2\nat 16 lb2 daemon reloading",
   ],
   [
     "version-mismatch",
     "the VRRP versions differ",
-    "config.loaded",
+    "reads its configuration",
     "at 15 lb2 configured version=3\nat 16 lb2 daemon reloading",
   ],
   [
     "cast-mismatch",
     "one sends unicast, the other multicast",
-    "config.loaded",
+    "reads its configuration",
     "at 15 lb2 configured peers=10.99.0.11\nat 16 lb2 daemon reloading",
   ],
   [
     "unicast-peer-missing",
     "lb1 does not have lb2 in its unicast_peer list",
-    "config.loaded",
+    "reads its configuration",
     `at 1 lb1 configured peers=10.99.0.13
      at 1 lb2 configured peers=10.99.0.11
      at 20.2 lb2 wire lb1 gone silent`,
@@ -87,7 +87,7 @@ const TWO_MASTERS: readonly (readonly [string, string, string, string])[] = [
   [
     "frozen",
     "the VRRP process on lb1 does not run since 10:53:20.5 UTC",
-    "process.state",
+    "vrrp of keepalived is frozen",
     `${UNHEARD}\nat 20.5 lb1 process frozen`,
   ],
   ["frozen", "does not run since", "the VRRP process differs", `${UNHEARD}\nat 20.5 lb1 diverges begin frozen`],
@@ -115,7 +115,12 @@ const TWO_MASTERS: readonly (readonly [string, string, string, string])[] = [
     "last advert of VRID 51",
     `${UNHEARD}\nat 20.1 lb1 wire out gone silent${HEARD_BY_LB1}`,
   ],
-  ["link-down", "eth0 of lb1 has had no link since 10:53:20.3 UTC", "kernel.link", `${UNHEARD}\nat 20.3 lb1 link down`],
+  [
+    "link-down",
+    "eth0 of lb1 has had no link since 10:53:20.3 UTC",
+    "eth0 is down",
+    `${UNHEARD}\nat 20.3 lb1 link down`,
+  ],
   [
     "failed-reload",
     "keepalived on lb1 did not survive its reload at 10:53:20.0 UTC",
@@ -125,7 +130,7 @@ const TWO_MASTERS: readonly (readonly [string, string, string, string])[] = [
   [
     "zombie-vip",
     "keepalived on lb1 ended at 10:53:20.3 UTC without being told to, and the address stayed",
-    "process.gone",
+    "vrrp of keepalived is gone",
     `${UNHEARD}\nat 20.3 lb1 process gone`,
   ],
   [
