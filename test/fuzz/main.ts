@@ -8,8 +8,11 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import type { FuzzReport } from "./worker.ts";
 
-/** An input that takes longer than this is a hang, milliseconds: what takes one is not long, and the machine may be busy. */
+/** An input that takes longer than this is a hang, milliseconds that this process has had of the processors: the machine may be busy. */
 const HANG_MS = 60_000;
+/** Nor may it take as long without them. */
+const STUCK_MS = 20 * HANG_MS;
+const LOOK_MS = 5_000;
 const FAILURES = "fuzz-failures";
 
 function numberOf(name: string, usual: number): number {
@@ -25,17 +28,19 @@ const worker = new Worker(new URL("./worker.js", import.meta.url), {
 });
 
 let lastName = "";
-let watchdog: NodeJS.Timeout | undefined;
-function watch(): void {
-  clearTimeout(watchdog);
-  watchdog = setTimeout(() => {
-    process.stderr.write(`HANG: ${lastName} took more than ${HANG_MS / 1000} s\n`);
-    process.exit(1);
-  }, HANG_MS);
-}
+const usedMs = (): number => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+};
+let begun = { usedMs: usedMs(), atMs: Date.now() };
+const watchdog = setInterval(() => {
+  if (usedMs() - begun.usedMs < HANG_MS && Date.now() - begun.atMs < STUCK_MS) return;
+  process.stderr.write(`HANG: ${lastName} took more than ${HANG_MS / 1000} s\n`);
+  process.exit(1);
+}, LOOK_MS);
 
 worker.on("message", (report: FuzzReport) => {
-  watch();
+  begun = { usedMs: usedMs(), atMs: Date.now() };
   if (report.type === "begun") {
     lastName = report.path;
     return;
@@ -47,7 +52,7 @@ worker.on("message", (report: FuzzReport) => {
     process.stderr.write(`FAILED: ${report.target}: ${report.why}\nthe input is in ${path}\n`);
     process.exit(1);
   }
-  clearTimeout(watchdog);
+  clearInterval(watchdog);
   for (const [target, count] of Object.entries(report.counts)) process.stdout.write(`${target}: ${count} inputs\n`);
   process.stdout.write(
     `${Math.round(report.perSecond)} inputs a second, slowest growth ${report.steepest.toFixed(1)} times for 10 times the input; nothing failed\n`,
@@ -57,4 +62,3 @@ worker.on("error", (error) => {
   process.stderr.write(`${error.stack}\n`);
   process.exit(1);
 });
-watch();
