@@ -217,3 +217,37 @@ describe("a long history", () => {
     expect(told(engine)).toEqual(told(whole));
   });
 });
+
+describe("where a history is cut", () => {
+  const sizes = { min: 4, marginEvents: 4 };
+  const burst = (from: number): string =>
+    Array.from({ length: 6 }, (_, i) => `at ${from + i} lb1 journal ${i % 2 === 0 ? "BACKUP" : "MASTER"}`).join("\n");
+  /** Of what is at hand, when the oldest stretch is forgotten. */
+  const beginsAt = (...batches: readonly (readonly Event[])[]): unknown => {
+    const engine = createDetectionEngine({}, [], { sizes, events: 20 });
+    for (const events of batches) engine.add(events);
+    return engine.checkpoints().map(({ state }) => (JSON.parse(state) as { from: number | null }).from);
+  };
+
+  test("moves with late evidence up to the event that decided it, however far that is from the cut", () => {
+    const before = scenario(`at 0 lb1 config\n${burst(1)}\n${burst(3600)}`);
+    const late = scenario(`${"\n".repeat(40)}at 3000 lb1 journal BACKUP`);
+    const after = scenario(`${"\n".repeat(60)}${burst(7200)}\n${burst(10_800)}\n${burst(14_400)}`);
+    const atOnce = beginsAt([...before, ...late, ...after]);
+    expect(atOnce).not.toEqual([null]);
+    expect(beginsAt(before, late, after)).toEqual(atOnce);
+  });
+
+  test("what was concluded and taken back before it was told is no incident", () => {
+    const overlap = `${PARTITION}${HEALED}\n${burst(4000)}\n${burst(8000)}`;
+    const refuted = scenario(`${"\n".repeat(40)}at 19 lb1 log BACKUP\nat 19 lb1 kernel -10.99.0.100`);
+    const splitBrains = (...loads: readonly (readonly Event[])[]): number => {
+      const engine = createDetectionEngine({}, [], { sizes });
+      for (const events of loads) engine.load(events);
+      engine.add([]);
+      return engine.incidents().filter(({ kind }) => kind === "split-brain").length;
+    };
+    expect(splitBrains(scenario(overlap))).toBe(1);
+    expect(splitBrains(scenario(overlap), refuted)).toBe(0);
+  });
+});
