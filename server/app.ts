@@ -281,7 +281,7 @@ interface AppParts {
 const REQUEST_MS_MAX = 60_000;
 
 /** Addresses of the web's pages beside its root: all are the same file, which knows what to show. */
-const PAGES = ["/timeline", "/incidents", "/incidents/:id"];
+const PAGES = ["/timeline", "/search", "/incidents", "/incidents/:id"];
 
 async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   const { config, deps, store, engine, live, metrics, namesakes, onStored, silencing } = parts;

@@ -8,12 +8,14 @@ import type {
   NodeSummary,
   Problem,
   RouterSummary,
+  SearchPage,
   ServiceSummary,
   Silence,
   SilenceDraft,
   Timeline,
 } from "../server/api/types.ts";
 import { clockOffsetMs } from "./clock.ts";
+import type { SearchQuery } from "./location.ts";
 import type { Range } from "./range.ts";
 import { words } from "./text/language.ts";
 
@@ -100,6 +102,11 @@ export const api = {
     { from, to }: Range,
     limit: number,
   ) => get<EventPage>("events", { ...whose, kinds: kinds.join(), from, to, limit }),
+  search: (query: SearchQuery, after: string | null) =>
+    get<SearchPage>("search", {
+      ...Object.fromEntries(Object.entries(query).filter(([, value]) => value !== null)),
+      ...(after === null ? {} : { after }),
+    }),
   adverts: (router: string, { from, to }: Range, limit: number) =>
     get<EventPage>("adverts", { router, from, to, limit }),
   silences: () => get<readonly Silence[]>("silences"),

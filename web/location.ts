@@ -22,11 +22,26 @@ export interface BarPlace {
   readonly from: number;
 }
 
+/** Which events are looked for; null for any. */
+export interface SearchQuery {
+  readonly text: string | null;
+  readonly node: string | null;
+  /** What their kind begins with. */
+  readonly kind: string | null;
+  readonly severity: string | null;
+  /** Epoch microseconds. */
+  readonly from: number | null;
+  readonly to: number | null;
+}
+
+export const NO_QUERY: SearchQuery = { text: null, node: null, kind: null, severity: null, from: null, to: null };
+
 /** What the address shows. */
 export type Place =
   | { readonly page: "overview" }
   | TimelinePlace
   | { readonly page: "incidents" }
+  | { readonly page: "search"; readonly query: SearchQuery }
   | { readonly page: "incident"; readonly id: string };
 
 const INCIDENT = /^[0-9a-f]{32}$/;
@@ -42,6 +57,8 @@ export function readPlace(path: string, search: string): Place {
   switch (page) {
     case "timeline":
       return timelineOf(params);
+    case "search":
+      return { page: "search", query: searchOf(params) };
     case "incidents":
       if (id === "") return { page: "incidents" };
       return INCIDENT.test(id) ? { page: "incident", id } : { page: "incidents" };
@@ -74,6 +91,8 @@ export function hrefOf(place: Place): string {
   switch (place.page) {
     case "overview":
       return "/";
+    case "search":
+      return `/search${paramsOf(place.query)}`;
     case "incidents":
       return "/incidents";
     case "incident":
@@ -104,6 +123,24 @@ function queryOf({ router, range, incident, bar, zone }: TimelinePlace): string 
   if (zone !== null) params.set("zone", zone);
   const text = params.toString();
   return text === "" ? "" : `?${text}`;
+}
+
+function searchOf(params: URLSearchParams): SearchQuery {
+  return {
+    text: params.get("text"),
+    node: params.get("node"),
+    kind: params.get("kind"),
+    severity: params.get("severity"),
+    from: instant(params.get("from")),
+    to: instant(params.get("to")),
+  };
+}
+
+/** As a query of an address; nothing for null. */
+export function paramsOf(values: SearchQuery): string {
+  const params = new URLSearchParams();
+  for (const [name, value] of Object.entries(values)) if (value !== null) params.set(name, String(value));
+  return params.size > 0 ? `?${params}` : "";
 }
 
 /** The live timeline of a router. */

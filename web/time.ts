@@ -163,3 +163,17 @@ export function formatTick(us: number, ticks: readonly number[], zone: Zone): st
   const isOneDay = partsOf(first, zone).date === partsOf(ticks.at(-1) ?? us, zone).date;
   return isOneDay || step < 3600 * S ? clock + fraction : `${date.slice(5)} ${clock}${fraction}`;
 }
+
+/** For an input of date and time: `2026-11-24T10:53:23`. */
+export function inputOf(us: number, zone: Zone): string {
+  const { date, time } = partsOf(us, zone);
+  return `${date}T${time}`;
+}
+
+/** What was put in, as an instant; null when it is none. Of an hour that comes twice, one of both. */
+export function instantOf(text: string, zone: Zone): number | null {
+  const asUtc = Date.parse(`${text}Z`) * MS;
+  if (Number.isNaN(asUtc)) return null;
+  const near = asUtc + offsetIn(zone, asUtc) * 60 * S;
+  return asUtc + offsetIn(zone, near) * 60 * S;
+}

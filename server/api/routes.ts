@@ -4,9 +4,9 @@ import type { DetectionEngine } from "../detect/engine.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Store } from "../store/store.ts";
 import { ProblemError } from "./problems.ts";
-import { AdvertsQuery, Answers, DeliveriesQuery, EventsQuery, TimelineQuery } from "./schemas.ts";
+import { AdvertsQuery, Answers, DeliveriesQuery, EventsQuery, SearchQuery, TimelineQuery } from "./schemas.ts";
 import { timelineOf } from "./timeline.ts";
-import type { EventPage, RouterSummary, Timeline } from "./types.ts";
+import type { EventPage, RouterSummary, SearchPage, Timeline } from "./types.ts";
 
 /** Longest stretch of time one answer covers, microseconds: 400 days. */
 const RANGE_US_MAX = 400 * 86_400 * 1_000_000;
@@ -105,6 +105,29 @@ export function apiRoutes(app: FastifyInstance, { store, engine, metrics }: ApiD
         ...(kinds === undefined ? {} : { kinds: kinds.split(",") }),
       });
       return { events: events.slice(0, limit), truncated: events.length > limit };
+    },
+  );
+  app.get<{ Querystring: Static<typeof SearchQuery> }>(
+    "/api/v1/search",
+    {
+      schema: {
+        summary: "Events by what they say, newest first, page by page",
+        querystring: SearchQuery,
+        response: Answers.search,
+      },
+    },
+    async ({ query }): Promise<SearchPage> => {
+      const { after, kind, limit, ...rest } = query;
+      const [ts = "", id = ""] = after?.split(".") ?? [];
+      const events = await store.events({
+        ...rest,
+        ...(kind === undefined ? {} : { kindPrefix: kind }),
+        newestFirst: after === undefined ? {} : { after: { ts: Number(ts), id } },
+        limit: limit + 1,
+      });
+      const page = events.slice(0, limit);
+      const last = page.at(-1);
+      return { events: page, next: events.length > limit && last ? `${last.ts}.${last.id}` : null };
     },
   );
   app.get<{ Querystring: Static<typeof DeliveriesQuery> }>(

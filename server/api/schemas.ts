@@ -1,6 +1,7 @@
 import Type, { type Static, type TSchema } from "typebox";
 import { BATCH_EVENTS_MAX, BatchEnvelope, BatchReceipt } from "../../collector/events/batch.ts";
 import {
+  DIAGNOSTIC_SEVERITIES,
   EVENT_KINDS,
   type Event,
   type EventKind,
@@ -29,6 +30,7 @@ import type {
   NodeSummary,
   Problem,
   RouterSummary,
+  SearchPage,
   Silence,
   Timeline,
 } from "./types.ts";
@@ -87,6 +89,24 @@ export const EventsQuery = Type.Object(
     from: Type.Optional(Instant),
     to: Type.Optional(Instant),
     limit: Limit(10_000, 500),
+  },
+  closed,
+);
+export const SearchQuery = Type.Object(
+  {
+    text: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 200, description: "anywhere in the event, in capitals or not" }),
+    ),
+    cluster: Type.Optional(Type.String({ maxLength: 64 })),
+    node: Type.Optional(Type.String({ maxLength: 255 })),
+    kind: Type.Optional(Type.String({ maxLength: 64, description: "what the kind begins with: vrrp., vrrp.state" })),
+    severity: Type.Optional(oneOf(DIAGNOSTIC_SEVERITIES)),
+    from: Type.Optional(Instant),
+    to: Type.Optional(Instant),
+    after: Type.Optional(
+      Type.String({ pattern: "^\\d{1,16}\\.[0-9a-f]{32}$", description: "`next` of the page before" }),
+    ),
+    limit: Limit(1_000, 100),
   },
   closed,
 );
@@ -394,6 +414,8 @@ const TimelineT = Type.Object(
 );
 const EventPageT = Type.Object({ events: Type.Array(ref("Event", EventT)), truncated: Type.Boolean() }, closed);
 
+const SearchPageT = Type.Object({ events: Type.Array(ref("Event", EventT)), next: orNull(Type.String()) }, closed);
+
 /** By name, as the description lists them. */
 export const SHARED_SCHEMAS: Readonly<Record<string, TSchema>> = {
   Event: EventT,
@@ -410,6 +432,7 @@ export const SHARED_SCHEMAS: Readonly<Record<string, TSchema>> = {
   Problem: ProblemT,
   Timeline: TimelineT,
   EventPage: EventPageT,
+  SearchPage: SearchPageT,
   BatchReceipt,
 };
 
@@ -438,6 +461,7 @@ export const Answers = {
   context: answers(ref("IncidentContext", IncidentContextT)),
   timeline: answers(ref("Timeline", TimelineT)),
   events: answers(ref("EventPage", EventPageT)),
+  search: answers(ref("SearchPage", SearchPageT)),
   deliveries: answers(Type.Array(ref("Delivery", DeliveryT))),
   silences: answers(Type.Array(ref("Silence", SilenceT))),
   silence: answers(ref("Silence", SilenceT)),
@@ -476,6 +500,7 @@ interface Agreement {
   readonly delivery: Row<typeof DeliveryT, Delivery>;
   readonly silence: Row<typeof SilenceT, Silence>;
   readonly problem: Row<typeof ProblemT, Problem>;
+  readonly searchPage: Row<typeof SearchPageT, SearchPage>;
   readonly eventPage: Row<typeof EventPageT, EventPage>;
   readonly timeline: Same<Omit<Static<typeof TimelineT>, "router">, Omit<Timeline, "router">>;
 }
@@ -495,6 +520,7 @@ interface Agreement {
   delivery: true,
   silence: true,
   problem: true,
+  searchPage: true,
   eventPage: true,
   timeline: true,
 }) satisfies Agreement;

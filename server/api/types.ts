@@ -95,6 +95,13 @@ export interface EventPage {
   readonly truncated: boolean;
 }
 
+/** GET /api/v1/search: newest first. */
+export interface SearchPage {
+  readonly events: readonly Event[];
+  /** `after` of the next page; null when there is none. */
+  readonly next: string | null;
+}
+
 /** GET /api/v1/live: server-sent events. `data` is one of these as JSON. */
 export type LiveMessage =
   | { readonly type: "timeline"; readonly routers: readonly string[]; readonly ts: number }

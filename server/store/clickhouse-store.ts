@@ -148,8 +148,17 @@ class ClickHouseStore implements Store {
     where("kind IN {kinds:Array(String)}", "kinds", query.kinds);
     where("ts >= {from:Int64}", "from", query.from);
     where("ts <= {to:Int64}", "to", query.to);
+    where("startsWith(kind, {kindPrefix:String})", "kindPrefix", query.kindPrefix);
+    where("JSONExtractString(event, 'severity') = {severity:String}", "severity", query.severity);
+    // As it stands in the event, which is JSON.
+    const text = query.text === undefined ? undefined : JSON.stringify(query.text).slice(1, -1);
+    where("positionCaseInsensitiveUTF8(event, {text:String}) > 0", "text", text);
+    const after = query.newestFirst?.after;
+    where("ts <= {afterTs:Int64}", "afterTs", after?.ts);
+    where("(ts < {afterTs:Int64} OR id < {afterId:String})", "afterId", after?.id);
+    const order = query.newestFirst ? "ts DESC, id DESC" : "ts, id";
     const rows = await this.rows<{ event: string }>(
-      `SELECT event FROM ${this.database}.events FINAL WHERE ${conditions.join(" AND ")} ORDER BY ts, id LIMIT 1 BY id LIMIT {limit:UInt32}`,
+      `SELECT event FROM ${this.database}.events FINAL WHERE ${conditions.join(" AND ")} ORDER BY ${order} LIMIT 1 BY id LIMIT {limit:UInt32}`,
       params,
       FOR_A_PERSON,
     );

@@ -11,6 +11,14 @@ export interface EventQuery {
   readonly kinds?: readonly string[];
   readonly from?: number;
   readonly to?: number;
+  /** It is anywhere in the event, in capitals or not. */
+  readonly text?: string;
+  /** What the kind begins with. */
+  readonly kindPrefix?: string;
+  /** Of a diagnostic. */
+  readonly severity?: string;
+  /** The newest first, and of those only what comes after this one. */
+  readonly newestFirst?: { readonly after?: { readonly ts: number; readonly id: string } };
   /** 1..10000 */
   readonly limit: number;
 }

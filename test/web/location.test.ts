@@ -26,6 +26,16 @@ const place: fc.Arbitrary<Place> = fc.oneof(
   timeline,
   fc.constant<Place>({ page: "overview" }),
   fc.constant<Place>({ page: "incidents" }),
+  fc
+    .record({
+      text: fc.option(fc.string({ minLength: 1 })),
+      node: fc.option(fc.string({ minLength: 1 })),
+      kind: fc.option(fc.constant("vrrp.")),
+      severity: fc.option(fc.constant("fatal")),
+      from: fc.option(fc.integer({ min: 0, max: 2 ** 50 })),
+      to: fc.option(fc.integer({ min: 0, max: 2 ** 50 })),
+    })
+    .map((query): Place => ({ page: "search", query })),
   hex.map((id): Place => ({ page: "incident", id })),
 );
 const read = (href: string): Place => {

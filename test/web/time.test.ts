@@ -1,6 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { formatDateTime, formatDuration, formatMicros, formatTick, formatZone, timeTicks } from "../../web/time.ts";
+import {
+  formatDateTime,
+  formatDuration,
+  formatMicros,
+  formatTick,
+  formatZone,
+  inputOf,
+  instantOf,
+  timeTicks,
+} from "../../web/time.ts";
 
 /** 2026-11-24T10:53:34.000042Z */
 const AT = 1_795_517_614_000_042;
@@ -101,5 +110,31 @@ describe("the ticks of the time axis", () => {
     const ticks = timeTicks(AT, AT + 6 * DAY, 7, "browser", () => -60);
     expect(ticks.length).toBeGreaterThan(4);
     for (const tick of ticks) expect((tick + 3600 * S) % DAY).toBe(0);
+  });
+});
+
+describe("an instant that is put in", () => {
+  test("is the one that is shown, in every zone", () => {
+    const zone = fc.constantFrom("utc", "Asia/Shanghai", "Europe/Berlin", "America/St_Johns", "Asia/Kathmandu");
+    fc.assert(
+      // Not within the hour that comes twice when summer time ends.
+      fc.property(fc.integer({ min: 0, max: 300 * 86_400 }), zone, (seconds, name) => {
+        const us = 1_780_000_000 * 1_000_000 + seconds * 1_000_000;
+        const again = instantOf(inputOf(us, name), name) ?? 0;
+        expect(inputOf(again, name)).toBe(inputOf(us, name));
+        expect(Math.abs(again - us)).toBeLessThanOrEqual(3600 * 1_000_000);
+      }),
+    );
+  });
+
+  test("is none when it is no time", () => {
+    expect(instantOf("", "utc")).toBeNull();
+    expect(instantOf("yesterday", "Asia/Shanghai")).toBeNull();
+  });
+
+  test("of a named zone is told with its distance from UTC", () => {
+    expect(formatDateTime(1_795_517_614_000_042, "Asia/Shanghai")).toBe("2026-11-24 18:53:34");
+    expect(formatZone(1_795_517_614_000_042, "Asia/Shanghai")).toBe("UTC+08:00");
+    expect(formatZone(1_795_517_614_000_042, "America/St_Johns")).toBe("UTC-03:30");
   });
 });

@@ -2,12 +2,13 @@ import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import type { Incident, LiveMessage, NodeSummary, RouterSummary, ServiceSummary } from "../../server/api/types.ts";
 import { api, browserBehindMs, follow, serverNowUs } from "../api.ts";
 import { Coalescer } from "../coalesce.ts";
-import { hrefOf, type Place, readPlace, timelinePlace } from "../location.ts";
+import { hrefOf, NO_QUERY, type Place, readPlace, timelinePlace } from "../location.ts";
 import { isLanguage, LANGUAGES, type Language, preferredLanguage, remember, speak, words } from "../text/language.ts";
 import { BROWSER, formatDuration, isZone, UTC, type Zone } from "../time.ts";
 import { IncidentPage } from "./incident.tsx";
 import { IncidentsPage } from "./incidents.tsx";
 import { OverviewPage } from "./overview.tsx";
+import { SearchPage } from "./search.tsx";
 import { Link, type Scene, SceneContext, sentenceOf, useScene } from "./shared.tsx";
 import { TimelinePage } from "./timeline.tsx";
 
@@ -142,6 +143,7 @@ export function App() {
         )}
         <main id="main" ref={main} tabIndex={-1}>
           {place.page === "overview" && <OverviewPage />}
+          {place.page === "search" && <SearchPage query={place.query} />}
           {place.page === "incidents" && <IncidentsPage />}
           {place.page === "incident" && <IncidentPage key={place.id} id={place.id} />}
           {place.page === "timeline" && (
@@ -171,6 +173,9 @@ function Pages({ place, openCount }: { readonly place: Place; readonly openCount
       <Link to={{ page: "incidents" }} current={place.page === "incidents" || place.page === "incident"}>
         {shell.incidents}
         {openCount > 0 && <span class="count">{openCount}</span>}
+      </Link>
+      <Link to={{ page: "search", query: NO_QUERY }} current={place.page === "search"}>
+        {shell.search}
       </Link>
     </nav>
   );

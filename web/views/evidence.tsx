@@ -1,4 +1,4 @@
-import { Fragment } from "preact";
+import { type ComponentChildren, Fragment } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import type {
   AdvertTick,
@@ -346,16 +346,31 @@ function Before({
   );
 }
 
-function EventItem({ event, zone }: { readonly event: Event; readonly zone: Zone }) {
+/** @param withDate  where the day is not told beside it */
+export function EventItem({
+  event,
+  zone,
+  withDate = false,
+  children,
+}: {
+  readonly event: Event;
+  readonly zone: Zone;
+  readonly withDate?: boolean;
+  readonly children?: ComponentChildren;
+}) {
   return (
     <li>
-      <span class="when">{formatMicros(event.ts, zone)}</span>
+      <span class="when">
+        {withDate && `${formatDateTime(event.ts, zone).slice(0, 11)}`}
+        {formatMicros(event.ts, zone)}
+      </span>
       {event.tsUncertaintyUs >= SHARP_US && (
         <span class="muted"> {words().evidence.orLater(formatDuration(event.tsUncertaintyUs))}</span>
       )}{" "}
       <strong>{event.node}</strong> <span class={`source ${event.source}`}>{event.source}</span>{" "}
       {event.at && <span class="where">{event.at}</span>}
       <code>{event.raw ?? sentenceOf(event)}</code>
+      {children}
     </li>
   );
 }

@@ -183,12 +183,25 @@ export class FixtureServer {
         return { events: state.events.filter((event) => isAskedFor(event, query) && within(event)), truncated: false };
       case "silences":
         return state.silences;
+      case "search":
+        return this.searchAnswer(query);
       case "deliveries":
         return state.deliveries.filter(({ incidentId }) => incidentId === query.get("incidentId"));
       default:
         if (path.endsWith("/context")) return state.context;
         return state.incidents.find(({ id }) => path === `incidents/${id}`);
     }
+  }
+
+  /** Two events a page. */
+  private searchAnswer(query: URLSearchParams) {
+    const text = query.get("text") ?? "";
+    const found = [...this.state.events]
+      .filter((event) => JSON.stringify(event).includes(text))
+      .sort((a, b) => b.ts - a.ts);
+    const first = Number(query.get("after") ?? 0);
+    const next = first + 2;
+    return { events: found.slice(first, next), next: next < found.length ? String(next) : null };
   }
 
   private laneAnswer(from: number, to: number) {
