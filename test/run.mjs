@@ -10,6 +10,7 @@ const PROGRAMS = {
   tcpdump: "tcpdump",
   tshark: "tshark",
   rsyslogd: "rsyslog",
+  logrotate: "logrotate",
   ip: "iproute2",
   nft: "nftables",
   nginx: "nginx-light",

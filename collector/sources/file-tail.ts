@@ -6,7 +6,7 @@ import type { Observation } from "../events/observation.ts";
 import { type LineReader, LogStream, type Place } from "./log-stream.ts";
 import { fingerprintOfHandle, openSibling, RotatedFiles, type Sibling, unpackedFrom } from "./rotated.ts";
 import type { Source, SourceContext } from "./source.ts";
-import { destroyedByTruncation, type LastLook } from "./truncation.ts";
+import { destroyedAt, type Seam } from "./truncation.ts";
 import { wakeOnChange } from "./wake.ts";
 
 /** How often the file is looked at when nothing wakes us, milliseconds. */
@@ -35,6 +35,10 @@ export interface FileTailOptions {
 
 /** What is kept of a source's progress: how far the newest stream was read, and rotated ones that may still grow. */
 interface Progress extends Place {
+  /** Of the file that had the log's name: one that still has it, with another first line, was truncated. */
+  readonly inode?: number;
+  /** Event time of the newest line that was read, epoch microseconds. */
+  readonly ts?: number;
   readonly retired?: readonly Place[];
 }
 
@@ -45,7 +49,9 @@ interface LiveFile {
   stream: LogStream | undefined;
   /** Where a stream that is known already is read on. */
   from: Place | undefined;
-  look: LastLook;
+  /** When its stream was begun, and when it was last read to its end, epoch microseconds. */
+  beganUs: number;
+  readUs: number;
 }
 
 interface Retired {
@@ -67,6 +73,9 @@ export class FileTail implements Source {
   private live: LiveFile | undefined;
   private retired: Retired[] = [];
   private place: Place | undefined;
+  private placeInode: number | undefined;
+  /** Told with the first line that comes after it. */
+  private seam: Seam | undefined;
   private located = false;
   private held: Observation[] = [];
   private committed = "";
@@ -187,8 +196,8 @@ export class FileTail implements Source {
         this.reason = `${path} is not a regular file`;
         return undefined;
       }
-      const look = { bytes: 0, atUs: this.options.clock.epoch(), sinceUs: this.options.clock.epoch() };
-      return { handle, inode: stats.ino, stream: undefined, from: undefined, look };
+      const now = this.options.clock.epoch();
+      return { handle, inode: stats.ino, stream: undefined, from: undefined, beganUs: now, readUs: now };
     } catch (error) {
       const code = error instanceof Error && "code" in error ? error.code : undefined;
       this.reason =
@@ -202,8 +211,10 @@ export class FileTail implements Source {
   }
 
   /** Goes on where the last run ended: in this file, or in what it is called by now. */
-  private async resume(file: LiveFile, { retired = [], ...place }: Progress): Promise<void> {
+  private async resume(file: LiveFile, { retired = [], inode, ts, ...place }: Progress): Promise<void> {
     this.place = place;
+    this.newestTs = ts;
+    this.placeInode = inode;
     for (const late of retired)
       if (late.fingerprint !== place.fingerprint) {
         const [sibling] = (await this.rotated.since(late.fingerprint)) ?? [];
@@ -211,7 +222,7 @@ export class FileTail implements Source {
       }
     const { size } = await file.handle.stat();
     if ((await fingerprintOfHandle(file.handle)) === place.fingerprint && size >= place.offset) return;
-    if (!(await this.catchUp(place, file.inode)))
+    if (!(await this.catchUp(place, file)))
       await this.gap(
         `the file that was being read is no longer there under any name; ${this.options.path} is read from its start`,
       );
@@ -222,16 +233,18 @@ export class FileTail implements Source {
    * oldest first. The folder is listed anew for each, as rotations go on meanwhile.
    * @returns whether the place was found
    */
-  private async catchUp(place: Place, liveInode: number): Promise<boolean> {
+  private async catchUp(place: Place, live: LiveFile): Promise<boolean> {
     let from = place;
     let done = this.retired.some(({ stream }) => stream.fingerprint === place.fingerprint);
     for (let openings = 0; openings < OPENINGS_MAX; ) {
       const siblings = await this.rotated.since(from.fingerprint);
       if (!siblings) return from !== place;
       const sibling = siblings[done ? 1 : 0];
-      if (!sibling || sibling.inode === liveInode) return true;
+      if (!sibling || sibling.inode === live.inode) return true;
       if (done) from = { fingerprint: sibling.fingerprint ?? "", offset: 0, lineNumber: 1 };
-      done = await this.readSibling(sibling, from);
+      const read = await this.readSibling(sibling, from);
+      if (read && this.placeInode === live.inode) this.seam = this.seamAt(sibling, read.firstTs ?? live.beganUs);
+      done = read !== undefined;
       openings = done ? 0 : openings + 1;
     }
     await this.gap("a rotated file could not be opened under the name that it was listed by");
@@ -240,11 +253,11 @@ export class FileTail implements Source {
 
   /**
    * @param isLate  it was read before, and may have grown since
-   * @returns false when another file has its name by now
+   * @returns undefined when another file has its name by now
    */
-  private async readSibling(sibling: Sibling, from: Place, isLate = false): Promise<boolean> {
+  private async readSibling(sibling: Sibling, from: Place, isLate = false): Promise<LogStream | undefined> {
     const handle = await openSibling(sibling);
-    if (!handle) return false;
+    if (!handle) return undefined;
     const stream = new LogStream(this.options.createReader(this.options.path, from.fingerprint), from);
     if (isLate) await this.retire(sibling.gzip ? undefined : handle, stream);
     try {
@@ -257,7 +270,7 @@ export class FileTail implements Source {
     }
     if (!isLate) await this.retire(sibling.gzip ? undefined : handle, stream);
     if (sibling.gzip) await this.close(handle);
-    return true;
+    return stream;
   }
 
   // --- reading -------------------------------------------------------------------------------------------------------
@@ -269,17 +282,17 @@ export class FileTail implements Source {
       if (fingerprint === undefined) return true;
       live.stream = await this.streamOf(live, fingerprint);
     }
+    this.placeInode = live.inode;
     const sound = await this.readOn(live.handle, live.stream, live.stream.fingerprint);
     await this.flush(live.stream);
-    const { look } = live;
-    live.look = { ...look, bytes: live.stream.next(), atUs: this.options.clock.epoch() };
+    if (sound) live.readUs = this.options.clock.epoch();
     return sound;
   }
 
   /** What was rotated before this stream began is read first. */
   private async streamOf(live: LiveFile, fingerprint: string): Promise<LogStream> {
     const { place } = this;
-    if (place && place.fingerprint !== fingerprint && live.from === undefined) await this.catchUp(place, live.inode);
+    if (place && place.fingerprint !== fingerprint && live.from === undefined) await this.catchUp(place, live);
     const from =
       live.from?.fingerprint === fingerprint
         ? live.from
@@ -312,14 +325,22 @@ export class FileTail implements Source {
   /** Hands over what was read, with how far that is. */
   private async flush(stream: LogStream): Promise<void> {
     // A rotated file that grows late does not move the place back: its own place is kept beside.
-    if (!this.retired.some((late) => late.stream === stream)) this.place = stream.place();
+    const isLate = this.retired.some((late) => late.stream === stream);
+    if (!isLate) await this.tellSeam();
+    if (!isLate) this.place = stream.place();
     await this.commit(false);
   }
 
   private async commit(now: boolean): Promise<void> {
     if (!this.context || !this.place) return;
+    for (const { ts } of this.held) this.newestTs = Math.max(this.newestTs ?? ts, ts);
     const retired = this.retired.map(({ stream }) => stream.place());
-    const progress: Progress = retired.length === 0 ? this.place : { ...this.place, retired };
+    const progress: Progress = {
+      ...this.place,
+      ...(this.placeInode === undefined ? {} : { inode: this.placeInode }),
+      ...(this.newestTs === undefined ? {} : { ts: this.newestTs }),
+      ...(retired.length === 0 ? {} : { retired }),
+    };
     const value = JSON.stringify(progress);
     const at = this.options.clock.mono();
     const isQuiet = !now && at - this.committedAt < QUIET_POSITION_US;
@@ -328,7 +349,6 @@ export class FileTail implements Source {
     this.held = [];
     this.lines.read += observations.length;
     this.lines.unrecognised += observations.filter(({ body }) => body.kind === "log.unrecognised").length;
-    for (const { ts } of observations) this.newestTs = Math.max(this.newestTs ?? ts, ts);
     await this.context.emit(observations, { key: this.key(), value });
     this.committed = value;
     this.committedAt = at;
@@ -360,7 +380,7 @@ export class FileTail implements Source {
     if (old.stream) {
       const place = old.stream.place();
       await this.retire(old.handle, old.stream);
-      if (!(await this.catchUp(place, next.inode)))
+      if (!(await this.catchUp(place, next)))
         await this.gap("the rotated file is not to be found; files rotated in between, if any, were not read");
     } else await this.close(old.handle);
     this.adopt(next);
@@ -398,36 +418,56 @@ export class FileTail implements Source {
   }
 
   private async followCopy(live: LiveFile): Promise<void> {
-    const place = live.stream?.place();
-    const { look } = live;
-    live.stream = undefined;
-    live.from = undefined;
+    const { stream, beganUs, readUs } = live;
     const now = this.options.clock.epoch();
-    live.look = { bytes: 0, atUs: now, sinceUs: now };
-    if (place) {
-      const copy = (await this.rotated.since(place.fingerprint))?.[0];
-      if (copy) {
-        await this.catchUp(place, live.inode);
-        const bytes = destroyedByTruncation(copy, look, now);
-        if (bytes > 0)
-          await this.gap(
-            `the file was copied and truncated while it was written: up to about ${bytes} bytes, written after the copy was made, were destroyed by that`,
-            now,
-          );
-      } else
+    Object.assign(live, { stream: undefined, from: undefined, beganUs: now, readUs: now });
+    if (stream) {
+      const [copy] = (await this.rotated.since(stream.fingerprint)) ?? [];
+      if (copy) await this.catchUp(stream.place(), live);
+      else
         await this.gap(
           "the file was truncated and no copy of it is to be found; lines written since the last look, if any, are lost",
-          now,
+          { from: this.newestTs, to: now },
         );
+      // Of the newest copy more is known when it is the one that was being read.
+      if (copy && this.seam?.copiedUs === copy.mtimeMs * 1000)
+        this.seam = { ...this.seam, beganUs, readBytes: stream.next(), readUs, foundUs: now };
     }
     await this.drain(live);
   }
 
-  /** @param to  what is lost was written before, and after the newest line that was read */
-  private async gap(reason: string, to?: number): Promise<void> {
-    const ts = this.options.clock.epoch();
+  private seamAt(copy: Sibling, beganUs: number): Seam {
+    return {
+      size: copy.size,
+      copiedUs: copy.mtimeMs * 1000,
+      beganUs,
+      readBytes: 0,
+      readUs: 0,
+      foundUs: this.options.clock.epoch(),
+      newestTs: this.newestTs,
+    };
+  }
+
+  /** Before the first lines that come after it. */
+  private async tellSeam(): Promise<void> {
+    const { seam, held } = this;
+    const [next] = held;
+    if (!seam || !next) return;
+    this.seam = undefined;
+    const bytes = destroyedAt(seam, next.ts);
+    if (bytes > 0)
+      await this.gap(
+        `the file was copied and truncated while it was written to: what was written after the copy was made is on no disk, about ${bytes} bytes at its average rate, more in a burst`,
+        { from: seam.newestTs, to: next.ts, ts: next.ts },
+      );
+  }
+
+  /** @param where  between which lines, where that is known */
+  private async gap(
+    reason: string,
+    { from, to, ts = this.options.clock.epoch() }: { from?: number | undefined; to?: number; ts?: number } = {},
+  ): Promise<void> {
     this.context?.log("warn", `${this.options.path}: ${reason}`);
-    const from = this.newestTs;
     const seen: Observation = {
       source: "collector",
       ts,

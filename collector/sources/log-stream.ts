@@ -19,6 +19,8 @@ export interface Place {
 /** The lines of one log under whatever name: the bytes that arrived and are not a line yet, and how far it has come. */
 export class LogStream {
   readonly fingerprint: string;
+  /** Event time of the first line that says something, epoch microseconds. */
+  firstTs: number | undefined;
   private readonly reader: LineReader;
   /** Byte at which the next line begins. */
   private offset: number;
@@ -63,6 +65,7 @@ export class LogStream {
       if (seen) observations.push(seen);
     }
     this.keepRest(data.subarray(from));
+    this.firstTs ??= observations[0]?.ts;
     return observations;
   }
 

@@ -1,32 +1,38 @@
-/** What is known of a file from the last look at it before it was truncated. */
-export interface LastLook {
-  /** How many bytes of it were read. */
-  readonly bytes: number;
-  /** When, and since when it was read, epoch microseconds. */
-  readonly atUs: number;
-  readonly sinceUs: number;
+/** Where a log was copied and truncated: the end of the copy, and what is known of the moments after it. */
+export interface Seam {
+  /** Of the copy, bytes. */
+  readonly size: number;
+  /** When the copy was finished, epoch microseconds. */
+  readonly copiedUs: number;
+  /** When the log that was copied began, as far as known, epoch microseconds. */
+  readonly beganUs: number;
+  /** How many bytes of it were read, and when the file was last seen to hold no more. */
+  readonly readBytes: number;
+  readonly readUs: number;
+  /** When the file was found truncated, epoch microseconds. */
+  readonly foundUs: number;
+  /** The newest line that was read of it. */
+  readonly newestTs: number | undefined;
 }
 
 /** Shorter than any line: less than this was not written by anybody, bytes. */
 const LINE_BYTES_MIN = 24;
 /** Least time over which a rate of writing is taken, microseconds. */
 const RATE_US_MIN = 1_000_000;
+/** Who copies a log truncates it next: it takes no longer than this, microseconds. */
+const TRUNCATED_WITHIN_US = 1_000_000;
 
 /**
- * copytruncate copies and then truncates: what is written in between is on no disk afterwards. How much that was cannot be
- * seen, but bounded: by how fast the file was written to, and by how long ago its copy was made when it was found truncated.
- * What was read beyond the end of the copy was destroyed and is not lost.
- * @returns an upper bound for what is lost, bytes; 0 when it is less than a line
+ * What is written between the copy and the truncation is on no disk afterwards. How much that was cannot be seen, only estimated:
+ * by how fast the log was written on average, and by how long it was until the file was found truncated or had its next line. What was
+ * read beyond the end of the copy was destroyed and is not lost.
+ * @param nextTs  of the first line after the truncation
+ * @returns an estimate of what is lost, bytes; 0 when it is less than a line
  */
-export function destroyedByTruncation(
-  copy: { readonly size: number; readonly mtimeMs: number },
-  look: LastLook,
-  foundUs: number,
-): number {
-  const copiedUs = copy.mtimeMs * 1000;
-  const wasAheadOfCopy = look.bytes > copy.size;
-  const fromUs = wasAheadOfCopy ? Math.max(copiedUs, look.atUs) : copiedUs;
-  const rate = Math.max(copy.size, look.bytes) / Math.max(RATE_US_MIN, copiedUs - look.sinceUs);
-  const bytes = Math.round(rate * Math.max(0, foundUs - fromUs));
+export function destroyedAt(seam: Seam, nextTs: number): number {
+  const fromUs = seam.readBytes > seam.size ? Math.max(seam.copiedUs, seam.readUs) : seam.copiedUs;
+  const toUs = Math.min(nextTs, seam.foundUs, seam.copiedUs + TRUNCATED_WITHIN_US);
+  const rate = Math.max(seam.size, seam.readBytes) / Math.max(RATE_US_MIN, seam.copiedUs - seam.beganUs);
+  const bytes = Math.ceil(rate * Math.max(0, toUs - fromUs));
   return bytes < LINE_BYTES_MIN ? 0 : bytes;
 }

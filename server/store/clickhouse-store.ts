@@ -27,6 +27,9 @@ const LINGER_MS = 40;
 const INSERT_EVENTS_MAX = 20_000;
 /** Batch ids that are remembered, so that a repetition is answered without work. After a restart, or when it is older, a batch is stored again: it has the same keys, and is seen once all the same. */
 const BATCHES_REMEMBERED = 100_000;
+/** So many first batches of a node may have been stored before a crash: more than a collector has on its way at once. */
+const BATCHES_IN_DOUBT = 16;
+
 /** The server's own batching would acknowledge before it is durable. */
 const INSERT_SETTINGS = { async_insert: 0 } as const;
 /** Longest that a query for a person may take, seconds. */
@@ -71,6 +74,8 @@ class ClickHouseStore implements Store {
   private readonly log: Log;
   private readonly stored = new Set<string>();
   private readonly storing = new Map<string, Promise<void>>();
+  /** How many batches of a node came since the start, up to the last that may have come before it too. */
+  private readonly batchesOf = new Map<string, number>();
   private pending: PendingInsert[] = [];
   private inserting: Promise<void> | undefined;
   /** Counts on from the newest one stored: a clock may step back, and would hide an update behind an older one. */
@@ -345,7 +350,8 @@ class ClickHouseStore implements Store {
 
   private async insertTurn(turn: readonly PendingInsert[]): Promise<void> {
     try {
-      await this.insertEvents(turn.flatMap(({ batch }) => batch.events));
+      const parts = await Promise.all(turn.map(({ batch }) => this.notThereYet(batch)));
+      await this.insertEvents(parts.flat());
     } catch (error) {
       // One node's batch that cannot be stored must not keep the others' out.
       if (turn.length > 1 && isRefusal(error)) for (const one of turn) await this.insertTurn([one]);
@@ -384,6 +390,35 @@ class ClickHouseStore implements Store {
       events += next.batch.events.length;
     }
     return turn;
+  }
+
+  /**
+   * After a crash the first batches of a node may be there already, stored and not acknowledged: read with FINAL they are seen
+   * once all the same, but until a merge a plain count would have them twice.
+   */
+  private async notThereYet({ events }: Batch): Promise<readonly Event[]> {
+    const [first] = events;
+    const key = `${first?.cluster}\0${first?.node}`;
+    const before = this.batchesOf.get(key) ?? 0;
+    // A time that the store cannot hold is not there either: the insert says so.
+    if (before >= BATCHES_IN_DOUBT || !first || !events.every((event) => Number.isSafeInteger(event.ts))) return events;
+    this.batchesOf.set(key, before + 1);
+    const { cluster, node, ts, id } = first;
+    const table = first.kind === "wire.advert" ? "adverts" : "events";
+    const ids = async (condition: string, params: Readonly<Record<string, unknown>>): Promise<Set<string>> => {
+      const rows = await this.rows<{ id: string }>(
+        `SELECT id FROM ${this.database}.${table} WHERE cluster = {cluster:String} AND node = {node:String} AND ${condition}`,
+        { cluster, node, ...params },
+      );
+      return new Set(rows.map(({ id }) => id));
+    };
+    if ((await ids("ts = {ts:Int64} AND id = {id:String}", { ts: String(ts), id })).size === 0) return events;
+    const times = events.map((event) => event.ts);
+    const there = await ids("ts BETWEEN {from:Int64} AND {to:Int64}", {
+      from: String(Math.min(...times)),
+      to: String(Math.max(...times)),
+    });
+    return events.filter((event) => !there.has(event.id));
   }
 
   private remember(batchId: string): void {

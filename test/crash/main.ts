@@ -44,7 +44,10 @@ for (const one of wanted) {
   });
   tell(report);
   failed ||=
-    report.lost.length > 0 || report.rows !== report.numbers.size || report.linesPerSecond < Number(values.rate) * 0.99;
+    report.lost.length > 0 ||
+    report.untold.length > 0 ||
+    report.rows !== report.numbers.size ||
+    report.linesPerSecond < Number(values.rate) * 0.99;
 }
 say(failed ? "FAILED" : "nothing lost, nothing twice");
 process.exit(failed ? 1 : 0);
@@ -60,7 +63,7 @@ function tell(report: CrashReport): void {
   say(`  lost: ${report.lost.length}${report.lost.length > 0 ? ` (${rangesOf(report.lost)})` : ""}`);
   say(`  twice: ${report.rows - report.numbers.size} (FINAL: ${report.rowsFinal - report.numbers.size})`);
   say(
-    `  on no disk: ${report.rescued} read in time, ${report.destroyed.length} destroyed by copytruncate (${rangesOf(report.destroyed)})`,
+    `  on no disk: ${report.rescued} read in time, ${report.destroyed.length} destroyed by copytruncate (${rangesOf(report.destroyed)}), ${report.untold.length} of them told by no gap`,
   );
   say(`  gaps told: ${report.gaps.length}`);
   for (const { reason, lost } of report.gaps.slice(0, 5)) say(`    ${lost ?? "?"}: ${reason}`);

@@ -44,6 +44,8 @@ export interface CrashReport extends Counted {
   readonly rescued: number;
   /** On no disk and not in the store: destroyed by copytruncate before anybody read them. */
   readonly destroyed: readonly number[];
+  /** Of those, the ones that no gap tells of. */
+  readonly untold: readonly number[];
   /** How long the backlog took after the last kill, seconds. */
   readonly drainSeconds: number;
   readonly slowestStartMs: Readonly<Record<string, number>>;
@@ -152,9 +154,10 @@ class Crash {
     const telling = this.tellProgress(enough);
     await Promise.all(killing);
     await telling;
-    const wrote = await this.stopWriter();
     this.over = true;
+    // A rotation sends the writer a signal: it goes on until the last one is done.
     await rotating;
+    const wrote = await this.stopWriter();
     say(
       `wrote ${wrote.lines} lines at ${Math.round(wrote.perSecond)}/s, ${this.killsSoFar()} kills; waiting for the rest`,
     );
@@ -282,9 +285,24 @@ class Crash {
       lost,
       rescued,
       destroyed,
+      untold: untoldOf(destroyed, counted, this.options.every),
       drainSeconds,
     };
   }
+}
+
+/** A destroyed line was written between its neighbours that are stored: a gap must tell of that time. */
+function untoldOf(destroyed: readonly number[], { numbers, gaps }: Counted, every: number): number[] {
+  const missing = new Set(destroyed);
+  const beside = (number: number, step: number): number => {
+    let at = number;
+    while (missing.has(at)) at += step;
+    return numbers.get(at) ?? (step < 0 ? 0 : Number.MAX_SAFE_INTEGER);
+  };
+  return destroyed.filter((number) => {
+    const [before, after] = [beside(number, -every), beside(number, every)];
+    return !gaps.some(({ from, to }) => from !== undefined && to !== undefined && from <= after && to >= before);
+  });
 }
 
 async function freePort(): Promise<number> {

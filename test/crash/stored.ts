@@ -5,7 +5,8 @@ export interface Counted {
   /** Rows of numbered lines, as a plain SELECT counts them, and with FINAL. */
   readonly rows: number;
   readonly rowsFinal: number;
-  readonly numbers: ReadonlySet<number>;
+  /** Each number with its event time, epoch microseconds. */
+  readonly numbers: ReadonlyMap<number, number>;
   readonly gaps: readonly {
     readonly reason: string;
     readonly from?: number;
@@ -28,14 +29,16 @@ export async function countStored(dir: string): Promise<Counted> {
       );
       return Number(row?.n);
     };
-    const numbers = await rows<{ n: string }>(`SELECT DISTINCT ${NUMBERED} AS n FROM keepwatch.events WHERE n != ''`);
+    const numbers = await rows<{ n: string; at: string }>(
+      `SELECT ${NUMBERED} AS n, toString(min(ts)) AS at FROM keepwatch.events WHERE n != '' GROUP BY n`,
+    );
     const gaps = await rows<{ event: string }>(
       "SELECT event FROM keepwatch.events FINAL WHERE kind = 'collector.gap' ORDER BY ts",
     );
     return {
       rows: await count(""),
       rowsFinal: await count("FINAL"),
-      numbers: new Set(numbers.map(({ n }) => Number(n))),
+      numbers: new Map(numbers.map(({ n, at }) => [Number(n), Number(at)])),
       gaps: gaps.map(({ event }) => JSON.parse(event) as Counted["gaps"][number]),
     };
   } finally {

@@ -232,6 +232,96 @@ describe("a tailer", () => {
     await second.stop();
   });
 
+  test("reads late lines of a rotated file after a crash too", async () => {
+    writeFileSync(path, "first\n");
+    const crashed = await tail();
+    renameSync(path, `${path}.1`);
+    writeFileSync(path, "second\n");
+    await crashed.poll();
+    expect(sink.lines).toEqual(["first", "second"]);
+    // The writer has not heard of the rotation yet, and the collector is killed.
+    appendFileSync(`${path}.1`, "late\n");
+    const next = await tail();
+    await next.poll();
+    expect(sink.lines).toEqual(["first", "second", "late"]);
+    await next.stop();
+    await crashed.stop();
+  });
+
+  test("reads on a rotated file while nobody writes to the new one", async () => {
+    writeFileSync(path, "first\n");
+    const tailer = await tail();
+    renameSync(path, `${path}.1`);
+    writeFileSync(path, "");
+    for (let hour = 0; hour < 3; hour++) {
+      await tailer.poll();
+      clock.us += 3_600_000_000;
+      appendFileSync(`${path}.1`, `late ${hour}\n`);
+    }
+    await tailer.poll();
+    expect(sink.lines).toEqual(["first", "late 0", "late 1", "late 2"]);
+    await tailer.stop();
+  });
+
+  test("does not take what stands in a truncated file for the rest of what it was reading", async () => {
+    // Long enough that it is read in parts; between two of them the log is copied, truncated and written anew beyond the place.
+    const lines = (name: string, count: number): string =>
+      Array.from({ length: count }, (_, i) => `${name} line ${String(i).padStart(6, "0")}\n`).join("");
+    writeFileSync(path, lines("old", 30_000));
+    const emit = sink.context.emit;
+    let truncated = false;
+    sink.context.emit = async (observations, position) => {
+      if (!truncated) {
+        truncated = true;
+        copyFileSync(path, `${path}.1`);
+        truncateSync(path);
+        appendFileSync(path, lines("new", 40_000));
+      }
+      await emit(observations, position);
+    };
+    const tailer = await tail();
+    await tailer.poll();
+    await tailer.poll();
+    expect(sink.lines.filter((line) => line.startsWith("old"))).toHaveLength(30_000);
+    expect(sink.lines.filter((line) => line.startsWith("new"))).toHaveLength(40_000);
+    expect(new Set(sink.lines).size).toBe(sink.lines.length);
+    await tailer.stop();
+  });
+
+  test("finds its place though a file is written to and renamed while the folder is listed", async () => {
+    writeFileSync(path, "first\n");
+    const before = await tail();
+    await before.stop();
+    appendFileSync(path, "second\n");
+    renameSync(path, `${path}.1`);
+    writeFileSync(path, "third\n");
+    // Its writer has the rotated file open and writes on, faster than it is listed.
+    const writing = setInterval(() => appendFileSync(`${path}.1`, "more\n"), 0);
+    const after = await tail();
+    clearInterval(writing);
+    await after.poll();
+    expect(sink.gaps).toEqual([]);
+    expect(sink.lines.slice(0, 2)).toEqual(["first", "second"]);
+    expect(sink.lines).toContain("third");
+    await after.stop();
+  });
+
+  test("orders rotated files by number, though their times are whole seconds", async () => {
+    writeFileSync(path, "0\n");
+    const before = await tail();
+    await before.stop();
+    const at = new Date("2026-11-28T12:00:00Z");
+    for (let i = 11; i >= 1; i--) {
+      const name = `${path}.${i}.gz`;
+      writeFileSync(name, gzipSync(i === 11 ? "0\n" : `${11 - i}\n`));
+      utimesSync(name, at, at);
+    }
+    writeFileSync(path, "11\n");
+    const after = await tail();
+    expect(sink.lines).toEqual(Array.from({ length: 12 }, (_, i) => String(i)));
+    await after.stop();
+  });
+
   test("gives a line the same id before and after a rotation", async () => {
     writeFileSync(path, "a1\na2\n");
     const first = await tail();

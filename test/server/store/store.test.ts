@@ -228,6 +228,30 @@ describe.each(ENGINES)("the store on the %s engine", (engine) => {
     expect((await store.adverts({ ...range, limit: 10 })).map(({ id }) => id)).toEqual([events[1]?.id, half[1]?.id]);
   });
 
+  test("does not even count a batch twice that was stored and not acknowledged before a crash", async () => {
+    const sent = [10_001, 10_002, 10_003].map((at) => stateAt(T0 + at, "crashed"));
+    await store.insertBatch(batch("crashed", sent));
+    const plainCount = async (): Promise<number> => {
+      const client = await openEngine(storage);
+      try {
+        const rows = await client.query({
+          query: "SELECT toInt32(count()) AS n FROM keepwatch.events WHERE node = 'crashed'",
+          format: "JSONEachRow",
+        });
+        return (await rows.json<{ n: number }>())[0]?.n ?? -1;
+      } finally {
+        await client.close();
+      }
+    };
+    await reopen();
+    // Once as it was, once with a line more.
+    expect(await store.insertBatch(batch("crashed", sent))).toEqual({ duplicate: false });
+    await store.insertBatch(batch("crashed and more", [...sent, stateAt(T0 + 10_004, "crashed")]));
+    await store.close();
+    expect(await plainCount()).toBe(4);
+    store = await openStore(storage, silent);
+  });
+
   test("gives all events back for detection, in order of time, each once", async () => {
     const all = await detectionEvents(store);
     expect(new Set(all.map(({ id }) => id)).size).toBeGreaterThan(35);
