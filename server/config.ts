@@ -4,7 +4,8 @@ import { Compile } from "typebox/compile";
 import { messageOf, OperatorError } from "../collector/core/errors.ts";
 import { lineOfKey, type Part, readSettings } from "../collector/core/settings.ts";
 import { US_PER_SECOND } from "../collector/core/time.ts";
-import { type AlertSettings, parseAlertConfig, Secret } from "./alert/config.ts";
+import { type AlertSettings, parseAlertConfig } from "./alert/config.ts";
+import { Secret } from "./alert/secret.ts";
 import { DETECTION_DEFAULTS, type DetectionOptions } from "./detect/options.ts";
 
 const closed = { additionalProperties: false } as const;

@@ -23,6 +23,7 @@ const PROGRAMS = {
   socat: "socat",
   ping: "iputils-ping",
   pcre2test: "pcre2-utils",
+  "prometheus-alertmanager": "prometheus-alertmanager",
 };
 
 checkNode();

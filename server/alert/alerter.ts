@@ -10,8 +10,11 @@ import { HELD_MAX, HELD_STATUSES, HeldBack, isHeldStatus, type Verdict } from ".
 import { inhibitionOf, isTarget } from "./inhibit.ts";
 import { describe, type Message, nameOf, oneLine } from "./message.ts";
 import { type MailReceiver, mailReceiver, sendMail } from "./notifiers/mail.ts";
+import { Alertmanager, RESEND_MS } from "./notifiers/alertmanager.ts";
 import type { Attempt, Group, Outcome } from "./notifiers/notifier.ts";
+import { sendRobot } from "./notifiers/robots.ts";
 import { sendWebhook } from "./notifiers/webhook.ts";
+import type { Filter, ReceiverSettings } from "./receivers.ts";
 import { lowered, type PlannedStops, plannedText } from "./planned.ts";
 import { groupKey, groupLabels, KEEPALIVED_MAIL, labelsOfKey, type Route, routeOf } from "./routing.ts";
 import type { Silences } from "./silences.ts";
@@ -27,6 +30,7 @@ const REMEMBERED_MAX = 1000;
 interface Senders {
   readonly webhook: typeof sendWebhook;
   readonly mail: typeof sendMail;
+  readonly robot: typeof sendRobot;
 }
 
 export interface AlerterDeps {
@@ -53,6 +57,8 @@ export interface AlerterDeps {
 interface AlertCounts extends OutboxCounts {
   /** Deliveries recorded as failed because too many waited. */
   readonly refused: number;
+  /** Failures to tell an Alertmanager again what fires. */
+  readonly resendFailures: number;
 }
 
 export interface Alerter {
@@ -90,7 +96,7 @@ type News = "opened" | "certainty-raised" | "resolved" | "withdrawn" | "reminder
 
 export function createAlerter(deps: AlerterDeps): Alerter {
   const { config, store, clock, log, publicUrl } = deps;
-  const senders: Senders = { webhook: sendWebhook, mail: sendMail, ...deps.send };
+  const senders: Senders = { webhook: sendWebhook, mail: sendMail, robot: sendRobot, ...deps.send };
   const said = new Set<string>();
   const gone = new Map<string, string>();
   const mailReceivers = new Map<string, MailReceiver>();
@@ -100,6 +106,13 @@ export function createAlerter(deps: AlerterDeps): Alerter {
   const lastTold = new Map<string, number>();
   const repeats = config.routes.some(({ repeatIntervalUs }) => repeatIntervalUs !== undefined);
   let cancelRepeat: () => void = () => undefined;
+  const alertmanagers = config.receivers.flatMap((settings) =>
+    settings.type === "alertmanager" ? new Alertmanager(settings, publicUrl, clock.epoch()) : [],
+  );
+  let resendFailures = 0;
+  let cancelResend: () => void = () => undefined;
+  let resending: Promise<void> = Promise.resolve();
+  const stopping = new AbortController();
   let refused = 0;
   // One change after the other: what is told of an incident is recorded in the order in which it happened.
   let recording: Promise<void> = Promise.resolve();
@@ -156,6 +169,11 @@ export function createAlerter(deps: AlerterDeps): Alerter {
       await rememberTold();
       repeat();
     }
+    if (alertmanagers.length > 0) {
+      await rememberFiring();
+      await Promise.all(alertmanagers.map(resendTo));
+      resend();
+    }
     const pending = await store.deliveries({ status: "pending", limit: WAITING_MAX });
     for (const delivery of oldestFirst(pending)) outbox.add(delivery);
     if (pending.length > 0) log("info", `${pending.length} notifications were still to be sent`);
@@ -181,6 +199,37 @@ export function createAlerter(deps: AlerterDeps): Alerter {
       later(remind);
       repeat();
     });
+  }
+
+  /** An Alertmanager is told again and again what fires, and that we live. */
+  function resend(): void {
+    cancelResend = deps.timers.after(RESEND_MS, () => {
+      resending = Promise.all(alertmanagers.map(resendTo)).then(() => undefined);
+      resend();
+    });
+  }
+
+  async function resendTo(alertmanager: Alertmanager): Promise<void> {
+    const messages = alertmanager.firing.flatMap((id) => {
+      const incident = deps.incident(id);
+      return incident?.status === "open" ? describe(lowerable(incident), "reminder", clock.epoch(), publicUrl) : [];
+    });
+    const attempt = { signal: stopping.signal, timeoutMs: config.webhookTimeoutMs, now: clock.epoch() };
+    const outcome = await alertmanager.resend(attempt, messages);
+    if (outcome.kind === "sent") return;
+    resendFailures += 1;
+    log("warn", `${receiverId(alertmanager.settings)} could not be told again what fires: ${outcome.error}`);
+  }
+
+  /** What each Alertmanager was told of before this start. */
+  async function rememberFiring(): Promise<void> {
+    for (const incident of deps.incidents()) {
+      if (incident.status !== "open") continue;
+      const rows = await store.deliveries({ incidentId: incident.id, limit: INCIDENT_DELIVERIES_MAX });
+      for (const alertmanager of alertmanagers)
+        if (rows.some(({ receiver, status }) => receiver === receiverId(alertmanager.settings) && status === "sent"))
+          alertmanager.remember(describe(lowerable(incident), "reminder", clock.epoch(), publicUrl));
+    }
   }
 
   async function rememberTold(): Promise<void> {
@@ -345,6 +394,9 @@ export function createAlerter(deps: AlerterDeps): Alerter {
     for (const webhook of config.webhooks) {
       if (wants(webhook, incident)) take(webhook.name, webhookName(webhook), shown(webhook.url));
     }
+    for (const settings of config.receivers) {
+      if (wants(settings, incident)) take(settings.name, receiverId(settings), targetOf(settings));
+    }
     if (isSevere(incident, config.mailMinSeverity))
       for (const mail of mailReceiversOf(incident.cluster)) take(KEEPALIVED_MAIL, mailName(mail), mail.target);
     if (type !== "resolved" && type !== "withdrawn") return [...found.values()];
@@ -357,6 +409,7 @@ export function createAlerter(deps: AlerterDeps): Alerter {
   function isReachable(receiver: string): boolean {
     return (
       config.webhooks.some((webhook) => webhookName(webhook) === receiver) ||
+      config.receivers.some((settings) => receiverId(settings) === receiver) ||
       (config.mailFromKeepalivedConf && mailReceivers.has(receiver))
     );
   }
@@ -425,9 +478,12 @@ export function createAlerter(deps: AlerterDeps): Alerter {
       now: clock.epoch(),
       signal,
     };
-    const outcome = delivery.receiver.startsWith("webhook:")
-      ? await attemptWebhook(delivery, common)
-      : await attemptMail(delivery, common);
+    const configured = config.receivers.find((settings) => receiverId(settings) === delivery.receiver);
+    const outcome = configured
+      ? await attemptReceiver(configured, delivery, common)
+      : isKeepalivedMail(delivery.receiver)
+        ? await attemptMail(delivery, common)
+        : await attemptWebhook(delivery, common);
     if (outcome.kind === "gone") {
       gone.set(delivery.receiver, `switched off, since it answered ${outcome.error}`);
       log(
@@ -440,8 +496,24 @@ export function createAlerter(deps: AlerterDeps): Alerter {
 
   async function attemptWebhook(delivery: Delivery, common: Omit<Attempt, "timeoutMs">): Promise<Outcome> {
     const webhook = config.webhooks.find((candidate) => webhookName(candidate) === delivery.receiver);
-    if (!webhook) return { kind: "refused", error: "the configuration has no webhook of this name any more" };
+    if (!webhook)
+      return { kind: "refused", error: "the configuration has no webhook or receiver of this name any more" };
     return await senders.webhook({ ...common, webhook, publicUrl, timeoutMs: config.webhookTimeoutMs });
+  }
+
+  async function attemptReceiver(
+    settings: ReceiverSettings,
+    delivery: Delivery,
+    common: Omit<Attempt, "timeoutMs">,
+  ): Promise<Outcome> {
+    if (settings.type === "mail") {
+      const openingId = await openingOf(delivery);
+      return senders.mail({ ...common, receiver: settings.mail, openingId, timeoutMs: config.mailTimeoutMs });
+    }
+    const timed = { ...common, timeoutMs: config.webhookTimeoutMs };
+    if (settings.type !== "alertmanager") return senders.robot({ ...timed, robot: settings, publicUrl });
+    const alertmanager = alertmanagers.find((each) => each.settings === settings);
+    return alertmanager?.send(timed) ?? { kind: "refused", error: "it is configured no more" };
   }
 
   async function attemptMail(delivery: Delivery, common: Omit<Attempt, "timeoutMs">): Promise<Outcome> {
@@ -479,10 +551,13 @@ export function createAlerter(deps: AlerterDeps): Alerter {
     stop: async () => {
       held.stop();
       cancelRepeat();
+      cancelResend();
+      stopping.abort();
+      await resending;
       await recording;
       await outbox.stop();
     },
-    counts: () => ({ ...outbox.counts(), refused }),
+    counts: () => ({ ...outbox.counts(), refused, resendFailures }),
   };
 }
 
@@ -502,7 +577,7 @@ function newsFor(type: IncidentChange["type"], { status }: Incident, wasTold: bo
   }
 }
 
-function wants({ clusters, kinds, minSeverity }: WebhookSettings, incident: Incident): boolean {
+function wants({ clusters, kinds, minSeverity }: Filter, incident: Incident): boolean {
   if (clusters && !clusters.includes(incident.cluster)) return false;
   if (kinds && !kinds.includes(incident.kind)) return false;
   return isSevere(incident, minSeverity);
@@ -511,8 +586,12 @@ function wants({ clusters, kinds, minSeverity }: WebhookSettings, incident: Inci
 const isSevere = ({ severity }: Incident, least: Severity): boolean =>
   SEVERITIES.indexOf(severity) >= SEVERITIES.indexOf(least);
 
+const receiverId = ({ type, name }: ReceiverSettings): string => `${type}:${name}`;
+const targetOf = (settings: ReceiverSettings): string =>
+  settings.type === "mail" ? settings.mail.target : shown(settings.url);
 const webhookName = ({ name }: WebhookSettings): string => `webhook:${name}`;
 const mailName = ({ key }: MailReceiver): string => `mail:${key}`;
+const isKeepalivedMail = (receiver: string): boolean => receiver.startsWith("mail:");
 
 /** Many receivers take a secret in the path: deliveries are shown to all who may read, so only the origin is. */
 const shown = (url: URL): string => (url.pathname === "/" && !url.search ? url.origin : `${url.origin}/…`);

@@ -1,13 +1,23 @@
-import { inspect } from "node:util";
 import Type, { type Static, type TUnsafe } from "typebox";
 import { Compile } from "typebox/compile";
 import { Value } from "typebox/value";
-import { OperatorError } from "../../collector/core/errors.ts";
+import type { OperatorError } from "../../collector/core/errors.ts";
 import { US_PER_SECOND } from "../../collector/core/time.ts";
 import { BUILT_IN_RULES, type InhibitRule, SHARED } from "./inhibit.ts";
 import { LABELS, type Matcher, parseMatcher } from "./matchers.ts";
+import {
+  fault,
+  type Filter,
+  FILTER_FIELDS,
+  filterOf,
+  httpUrl,
+  type ReceiverSettings,
+  receiverSettings,
+  ReceiverTable,
+} from "./receivers.ts";
 import { KEEPALIVED_MAIL, type Route } from "./routing.ts";
-import { INCIDENT_KINDS, type IncidentKind, SEVERITIES, type Severity } from "../detect/incident.ts";
+import { Secret } from "./secret.ts";
+import { SEVERITIES, type Severity } from "../detect/incident.ts";
 
 /** Most `[[alerts.webhooks]]` tables. */
 export const WEBHOOKS_MAX = 64;
@@ -29,31 +39,12 @@ const oneOf = <const T extends readonly string[]>(values: T): TUnsafe<T[number]>
 
 const WebhookTable = Type.Object(
   {
-    name: Type.String({
-      minLength: 1,
-      maxLength: 64,
-      pattern: "^[A-Za-z0-9._-]+$",
-      description: "Names the receiver in payloads, deliveries and logs",
-    }),
+    ...FILTER_FIELDS,
     url: Type.String({ minLength: 1, maxLength: 2048, description: "http or https" }),
     secret: Type.String({
       maxLength: 128,
       description: "whsec_ and 24 to 64 bytes in base64: the Standard Webhooks signing key",
     }),
-    clusters: Type.Optional(
-      Type.Array(Type.String({ minLength: 1, maxLength: 64 }), {
-        minItems: 1,
-        maxItems: 256,
-        description: "Only these clusters; all when left out",
-      }),
-    ),
-    kinds: Type.Optional(
-      Type.Array(oneOf(INCIDENT_KINDS), {
-        minItems: 1,
-        description: "Only these kinds of incident; all when left out",
-      }),
-    ),
-    min_severity: Type.Optional(oneOf(SEVERITIES)),
   },
   { additionalProperties: false },
 );
@@ -120,6 +111,7 @@ export const AlertConfig = Type.Object(
       maximum: 10_080,
       description: "How long what follows from a planned stop of keepalived is lowered by one severity; 0: never",
     }),
+    receivers: Type.Array(ReceiverTable, { default: [], maxItems: WEBHOOKS_MAX }),
     retry_schedule_seconds: Type.Array(Type.Integer({ minimum: 1, maximum: WEEK_SECONDS }), {
       // The example schedule of the Standard Webhooks specification: ten attempts over 75 hours.
       default: [5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400],
@@ -144,40 +136,16 @@ export const AlertConfig = Type.Object(
 );
 export type AlertConfig = Static<typeof AlertConfig>;
 
-/** A value that never prints: not in a template, not as JSON, not in the console. */
-export class Secret {
-  readonly #value: string;
-  constructor(value: string) {
-    this.#value = value;
-  }
-  reveal(): string {
-    return this.#value;
-  }
-  toString(): string {
-    return "<redacted>";
-  }
-  toJSON(): string {
-    return "<redacted>";
-  }
-  [inspect.custom](): string {
-    return "<redacted>";
-  }
-}
-
-export interface WebhookSettings {
-  readonly name: string;
+export interface WebhookSettings extends Filter {
   readonly url: URL;
   readonly secret: Secret;
-  /** undefined: all. */
-  readonly clusters: readonly string[] | undefined;
-  readonly kinds: readonly IncidentKind[] | undefined;
-  readonly minSeverity: Severity;
 }
 
 export interface AlertSettings {
   readonly mailFromKeepalivedConf: boolean;
   readonly mailMinSeverity: Severity;
   readonly webhooks: readonly WebhookSettings[];
+  readonly receivers: readonly ReceiverSettings[];
   readonly routes: readonly Route[];
   readonly inhibitRules: readonly InhibitRule[];
   readonly inhibitWaitMs: number;
@@ -198,14 +166,14 @@ const validator = Compile(AlertConfig);
 export function parseAlertConfig(table: unknown = {}): AlertSettings {
   const filled = Value.Default(AlertConfig, Value.Clone(table));
   if (!validator.Check(filled)) throw schemaFault(filled);
-  refuseTwins(filled.webhooks.map(({ name }) => name));
+  const names = [...filled.webhooks, ...filled.receivers].map(({ name }) => name);
+  refuseTwins(names, filled.webhooks.length);
   return {
     mailFromKeepalivedConf: filled.mail_from_keepalived_conf,
     mailMinSeverity: filled.mail_min_severity ?? "warning",
     webhooks: filled.webhooks.map(webhookSettings),
-    routes: filled.routes.map((table, index) =>
-      route(table, `alerts.routes[${index}]`, [...filled.webhooks.map(({ name }) => name), KEEPALIVED_MAIL]),
-    ),
+    receivers: filled.receivers.map((table, index) => receiverSettings(table, `alerts.receivers[${index}]`)),
+    routes: filled.routes.map((table, index) => route(table, `alerts.routes[${index}]`, [...names, KEEPALIVED_MAIL])),
     inhibitRules: [
       ...filled.inhibit.map((rule, index) => inhibitRule(rule, `alerts.inhibit[${index}]`)),
       ...(filled.inhibit_built_in ? BUILT_IN_RULES : []),
@@ -221,12 +189,9 @@ export function parseAlertConfig(table: unknown = {}): AlertSettings {
 function webhookSettings(table: AlertConfig["webhooks"][number], index: number): WebhookSettings {
   const field = `alerts.webhooks[${index}]`;
   return {
-    name: table.name,
-    url: webhookUrl(table.url, `${field}.url`),
+    ...filterOf(table),
+    url: httpUrl(table.url, `${field}.url`, "The receiver knows us by the signature"),
     secret: webhookSecret(table.secret, `${field}.secret`),
-    clusters: table.clusters,
-    kinds: table.kinds,
-    minSeverity: table.min_severity ?? "info",
   };
 }
 
@@ -277,19 +242,6 @@ function matchers(written: readonly string[], field: string): readonly Matcher[]
   });
 }
 
-function webhookUrl(text: string, field: string): URL {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (!url || (url.protocol !== "https:" && url.protocol !== "http:"))
-    throw fault(
-      field,
-      "is not an http or https URL",
-      "Write it with its scheme, as in https://alerts.example.org/hook",
-    );
-  if (url.username || url.password)
-    throw fault(field, "has a user name or password in it", "Leave them out: the receiver tells us by the signature");
-  return url;
-}
-
 function webhookSecret(text: string, field: string): Secret {
   const encoded = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(text)?.[1];
   if (encoded === undefined || encoded.length % 4 !== 0)
@@ -300,14 +252,15 @@ function webhookSecret(text: string, field: string): Secret {
   return new Secret(text);
 }
 
-function refuseTwins(names: readonly string[]): void {
-  const twin = names.findIndex((name, index) => names.indexOf(name) !== index);
-  if (twin >= 0)
-    throw fault(
-      `alerts.webhooks[${twin}].name`,
-      `repeats "${names[twin]}"`,
-      "Give each webhook a name of its own: deliveries are told apart by it",
-    );
+function refuseTwins(names: readonly string[], webhooks: number): void {
+  const twin = names.findIndex((name, index) => names.indexOf(name) !== index || name === KEEPALIVED_MAIL);
+  if (twin < 0) return;
+  const field = twin < webhooks ? `alerts.webhooks[${twin}].name` : `alerts.receivers[${twin - webhooks}].name`;
+  throw fault(
+    field,
+    names[twin] === KEEPALIVED_MAIL ? "is the name of the mails that need no set-up" : `repeats "${names[twin]}"`,
+    "Give each webhook and receiver a name of its own: deliveries are told apart by it",
+  );
 }
 
 function schemaFault(value: unknown): OperatorError {
@@ -332,8 +285,4 @@ function schemaFault(value: unknown): OperatorError {
 /** `/webhooks/0/url` as TOML people write it: `alerts.webhooks[0].url`. */
 function fieldOf(pointer: string): string {
   return `alerts${pointer.replaceAll(/\/(\d+)(?=\/|$)/g, "[$1]").replaceAll("/", ".")}`;
-}
-
-function fault(field: string, what: string, remedy?: string): OperatorError {
-  return new OperatorError("ALERT_CONFIG", `${field} ${what}`, remedy === undefined ? {} : { remedy });
 }

@@ -5,6 +5,7 @@ import { createTransport } from "nodemailer";
 import { US_PER_MS } from "../../../collector/core/time.ts";
 import type { MailSettings } from "../../../collector/events/event.ts";
 import type { Message } from "../message.ts";
+import type { Secret } from "../secret.ts";
 import { type Attempt, type Outcome, reason, reasonOf, withDeadline } from "./notifier.ts";
 
 /** keepalived takes 0 as 1. */
@@ -24,6 +25,9 @@ export interface MailReceiver {
   readonly host: string;
   readonly port: number;
   readonly connectTimeoutMs: number;
+  /** `opportunistic`, where it is not said: as keepalived's own mail server offers. */
+  readonly tls?: "opportunistic" | "required" | "implicit";
+  readonly login?: { readonly user: string; readonly password: Secret };
 }
 
 export interface MailAttempt extends Attempt {
@@ -94,11 +98,13 @@ export async function sendMail(attempt: MailAttempt): Promise<Outcome> {
   const transport = createTransport({
     host: receiver.host,
     port: receiver.port,
-    secure: false,
-    // keepalived speaks plain SMTP to this server. Encryption where it is offered is a gain, but a home-made certificate
-    // on a relay must not silence an alert, so there is none to verify against.
+    secure: receiver.tls === "implicit",
+    requireTLS: receiver.tls === "required",
+    // keepalived speaks plain SMTP to its server. Encryption where it is offered is a gain, but a home-made certificate
+    // on a relay must not silence an alert, so there is none to verify against, unless the operator asks for encryption.
     opportunisticTLS: true,
-    tls: { rejectUnauthorized: false },
+    tls: { rejectUnauthorized: receiver.tls === "required" || receiver.tls === "implicit" },
+    ...(receiver.login ? { auth: { user: receiver.login.user, pass: receiver.login.password.reveal() } } : {}),
     connectionTimeout: receiver.connectTimeoutMs,
     greetingTimeout: receiver.connectTimeoutMs,
     dnsTimeout: receiver.connectTimeoutMs,
@@ -147,13 +153,14 @@ function compose({ receiver, message, group, deliveryId, openingId, now }: MailA
   };
 }
 
-/** RFC 5321 section 4.2.1: 5yz is final. 503 is not: it is about the session's order, not about the message. */
+/** RFC 5321 section 4.2.1: 5yz is final. 503, and what is said of encryption or a login, is not: that is about the session. */
 function failure(error: unknown): Outcome {
   const code =
     error instanceof Error && "responseCode" in error && typeof error.responseCode === "number"
       ? error.responseCode
       : 0;
-  return { kind: code >= 500 && code !== 503 ? "refused" : "retry", error: reasonOf(error) };
+  const isOfSession = error instanceof Error && "code" in error && (error.code === "ETLS" || error.code === "EAUTH");
+  return { kind: code >= 500 && code !== 503 && !isOfSession ? "refused" : "retry", error: reasonOf(error) };
 }
 
 const factsOf = (message: Message): readonly (readonly [string, string])[] => [

@@ -313,7 +313,7 @@ describe("a restart", () => {
     await second.alerter.start();
     await second.time.advance(5000);
     expect(first.store.saved.at(-1)).toMatchObject({ status: "failed" });
-    expect(first.store.saved.at(-1)?.lastError).toContain("no webhook of this name any more");
+    expect(first.store.saved.at(-1)?.lastError).toContain("no webhook or receiver of this name any more");
   });
 
   test("tries later what is about an incident that is not known yet", async () => {

@@ -312,3 +312,53 @@ describe("after a restart", () => {
     expect(mx.sessions()).toBe(1);
   });
 });
+
+describe("a mail server that is configured", () => {
+  const alerts = (more: Record<string, unknown>) => ({
+    mail_from_keepalived_conf: false,
+    receivers: [
+      {
+        name: "desk",
+        type: "mail",
+        host: "127.0.0.1",
+        port: mx.port,
+        to: ["desk@example.org"],
+        from: "kw@example.org",
+        ...more,
+      },
+    ],
+  });
+
+  test("gets one threaded conversation an incident", async () => {
+    const { alerter, store } = rig({ alerts: alerts({}) });
+    await alerter.notify(change("opened", splitBrain));
+    await alerter.notify(change("resolved", resolved(splitBrain)));
+    await eventually(() => notSent(store).length === 0);
+    const [opening, end] = mx.received.map(({ mail }) => mail) as [ParsedMail, ParsedMail];
+    expect(mx.received[0]?.to).toEqual(["desk@example.org"]);
+    expect(end.inReplyTo).toBe(opening.messageId);
+    expect(store.outcome).toEqual(["opened mail:desk sent", "resolved mail:desk sent"]);
+  });
+
+  test("that offers no encryption where it is required gets nothing, not even the name", async () => {
+    const { alerter, store } = rig({ alerts: alerts({ tls: "required", user: "kw", password: "hunter2" }) });
+    await alerter.notify(change("opened", splitBrain));
+    await eventually(() => store.saved.some(({ attempts }) => attempts === 1));
+    expect(store.saved.at(-1)).toMatchObject({ status: "pending" });
+    expect(store.saved.at(-1)?.lastError).toMatch(/STARTTLS|TLS/i);
+    expect(JSON.stringify(store.saved)).not.toContain("hunter2");
+    expect(mx.received).toEqual([]);
+  });
+
+  test("whose certificate nobody vouches for gets no password", async () => {
+    const secure = await mailServer([]);
+    const { alerter, store } = rig({
+      alerts: alerts({ port: secure.port, tls: "required", user: "kw", password: "hunter2" }),
+    });
+    await alerter.notify(change("opened", splitBrain));
+    await eventually(() => store.saved.some(({ attempts }) => attempts === 1));
+    expect(store.saved.at(-1)?.lastError).toMatch(/certificate/i);
+    expect(secure.received).toEqual([]);
+    await secure.close();
+  });
+});

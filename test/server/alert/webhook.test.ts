@@ -3,7 +3,8 @@ import type { AddressInfo } from "node:net";
 import { Webhook } from "standardwebhooks";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { describe as tell } from "../../../server/alert/message.ts";
-import { ANSWER_MAX_BYTES, webhookPayload } from "../../../server/alert/notifiers/webhook.ts";
+import { ANSWER_MAX_BYTES } from "../../../server/alert/notifiers/http.ts";
+import { webhookPayload } from "../../../server/alert/notifiers/webhook.ts";
 import { change, eventually, PUBLIC_URL, resolved, rig, SECRET, splitBrain, T0, webhookTable } from "./support.ts";
 
 interface Received {
