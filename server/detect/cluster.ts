@@ -547,7 +547,8 @@ export class Cluster {
     unheard: NodeState["unheard"] = null,
   ): NodeReading {
     const state = this.stateOf(node);
-    const evidence = readEvidence(events, lifeSigns(events, state.heartbeats));
+    const seen = events.filter(({ source }) => source !== "log");
+    const evidence = readEvidence(events, lifeSigns(events, state.heartbeats), lifeSigns(seen, state.heartbeats));
     return readNode({ node, evidence, events, watchedTo: Math.min(state.watchedTo, horizon), unheard }, this.identity);
   }
 

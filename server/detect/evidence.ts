@@ -120,14 +120,18 @@ export const DETECTION_KINDS: ReadonlySet<EventKind> = new Set<EventKind>([
   "collector.named",
 ]);
 
-export function readEvidence(events: readonly Event[], lifeSign: LifeSign): NodeEvidence {
+/**
+ * @param lifeSign   when the node was last alive
+ * @param watchSign  when its collector was: a log is read on where it was left, addresses and adverts of the time between are not seen
+ */
+export function readEvidence(events: readonly Event[], lifeSign: LifeSign, watchSign: LifeSign): NodeEvidence {
   const secondStarts = startsOfSecondDaemons(events);
   return {
     log: readLog(events, secondStarts, lifeSign),
     dump: readDumps(events, secondStarts),
     shadow: readShadow(events, lifeSign),
-    addresses: readKernel(events, lifeSign),
-    wire: readWire(events, lifeSign),
+    addresses: readKernel(events, watchSign),
+    wire: readWire(events, watchSign),
     services: readServices(events),
   };
 }

@@ -57,6 +57,8 @@ function loggedLines({ events, node }: NodeView, names: readonly string[], windo
     if (!isKind(event, "vrrp.advert-lower-priority", "vrrp.advert-higher-priority") || !view.isAbout(event))
       return false;
     const sender = event.peer === undefined ? undefined : view.nodeOfAddress(event.peer);
-    return sender === undefined || (sender !== node && names.includes(sender));
+    // Of an address that nobody knows it can only be one of them.
+    const isKnown = view.nodes.some((one) => one.node === sender);
+    return sender === undefined || (sender !== node && (names.includes(sender) || !isKnown));
   });
 }
