@@ -1,10 +1,11 @@
 import { normaliseAddress } from "../core/address.ts";
 import type { DiagnosticSeverity, EventBody } from "../events/event.ts";
-import { type PeerInstance, type PeerNode, virtualRoutersOf, type VirtualServerSummary } from "./cluster.ts";
+import { type PeerInstance, type PeerNode, virtualRoutersOf } from "./cluster.ts";
 import { codeOf, severityOf } from "./codes/registry.ts";
 import { driftOf, nodeDriftOf } from "./drift.ts";
 import { type ElectionProof, proveElection, type Tracker } from "./election.ts";
-import type { Instance, Running, SyncGroup, VirtualServer } from "./model/types.ts";
+import type { Instance, Running, SyncGroup } from "./model/types.ts";
+import { serverName, summaryOf } from "./server-summary.ts";
 import type { Release } from "./version.ts";
 
 /** One node of those whose configurations are held against each other. */
@@ -185,25 +186,4 @@ function effectiveTrackers(instance: Instance, group: SyncGroup | undefined, run
 function ownTrackers({ interface: own, tracksPrimary, trackers }: Instance): Tracker[] {
   if (own === undefined || !tracksPrimary) return [...trackers];
   return [{ kind: "interface", name: own, weight: 0, reverse: false }, ...trackers];
-}
-
-const serverName = ({ name, protocol, kind }: VirtualServer): string =>
-  kind === "address" ? `${name} ${protocol}` : name;
-
-function summaryOf(server: VirtualServer): VirtualServerSummary {
-  const settings = new Map<string, string>([
-    ["lb_algo", server.scheduler],
-    ["lb_kind", server.method],
-    ["delay_loop", `${server.delayLoopUs / 1e6} s`],
-    ["quorum", String(server.quorum)],
-    ["hysteresis", String(server.hysteresis)],
-    ["sorry_server", server.sorryServer ?? "none"],
-    ["persistence_timeout", server.persistenceUs === undefined ? "none" : `${server.persistenceUs / 1e6} s`],
-  ]);
-  for (const { address, port, weight, checkers } of server.realServers)
-    settings.set(
-      `real_server ${address}${port === undefined ? "" : ` ${port}`}`,
-      `weight ${weight}, ${checkers.map(({ kind }) => kind).join(" and ") || "no checker"}`,
-    );
-  return { file: server.at.file, line: server.at.line, settings };
 }

@@ -4,6 +4,7 @@ import type { Observation } from "../events/observation.ts";
 import { type ModelOptions, modelOf } from "./model.ts";
 import type { Running } from "./model/types.ts";
 import { type ConfFiles, type ConfTree, parseConf } from "./parser.ts";
+import { configuredServices } from "./server-summary.ts";
 import { encodeBytes } from "./text.ts";
 
 /** Who reads the configuration, as far as it is known. */
@@ -51,11 +52,13 @@ export function readConfig(
     return { ...known, body, faults: [] };
   }
   const { instances, virtualServers, routerId, mail, running, diagnostics } = modelOf(tree, options);
+  const services = configuredServices(running.virtualServers);
   const body: EventBody<"config.loaded"> = {
     kind: "config.loaded",
     files: tree.files.slice(0, 1024).map((file) => ({ path: file.path.slice(0, 4096), sha256: sha256(file.text) })),
     instances: instances.slice(0, 4096).map((instance) => ({ ...instance })),
     virtualServers: virtualServers.slice(0, 4096),
+    ...(services === undefined ? {} : { services }),
     ...(routerId === undefined ? {} : { routerId }),
     ...(mail === undefined ? {} : { mail }),
   };

@@ -75,6 +75,20 @@ export const ConfiguredInstance = Type.Object(
 );
 export type ConfiguredInstance = Static<typeof ConfiguredInstance>;
 
+/** A virtual server as the effective configuration has it: its settings and real servers in words that can be compared. */
+const ConfiguredService = Type.Object(
+  {
+    name: text(255),
+    file: text(4096),
+    line: Type.Integer({ minimum: 1 }),
+    settings: Type.Array(Type.Object({ of: text(255), is: text(255) }, { additionalProperties: false }), {
+      maxItems: 20_000,
+    }),
+  },
+  { additionalProperties: false },
+);
+export type ConfiguredService = Static<typeof ConfiguredService>;
+
 /** keepalived's own mail settings, which keepwatch uses for its zero set-up e-mail. */
 export const MailSettings = Type.Object(
   {
@@ -438,6 +452,8 @@ export const EVENT_KINDS = {
     ),
     instances: Type.Array(ConfiguredInstance, { maxItems: 4096 }),
     virtualServers: Type.Array(text(255), { maxItems: 4096 }),
+    /** What of each virtual server its other nodes must have as well; absent where there are too many to tell. */
+    services: opt(Type.Array(ConfiguredService, { maxItems: 4096 })),
     routerId: opt(Name),
     mail: opt(MailSettings),
   },

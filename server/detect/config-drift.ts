@@ -133,8 +133,8 @@ function remembered<T>(make: (event: Loaded) => T): (event: Loaded) => T {
   };
 }
 
-const contentOf = remembered(({ instances, virtualServers, routerId }) =>
-  JSON.stringify([instances, virtualServers, routerId]),
+const contentOf = remembered(({ instances, virtualServers, services, routerId }) =>
+  JSON.stringify([instances, virtualServers, services, routerId]),
 );
 const peersOf = remembered(({ node, instances }): readonly PeerInstance[] =>
   instances.flatMap((instance) => peerOf(node, instance)),
@@ -180,13 +180,17 @@ function compareConfigs(configs: readonly Loaded[]): Map<string, Misfit> {
   const nodes = configs
     .map((config) => ({ config, node: config.node, peers: peersOf(config) }))
     .sort((a, b) => (a.node < b.node ? -1 : 1));
+  // By a collector that tells no more of them, or of too many, there are only names to compare.
+  const areTold = configs.every(
+    ({ services, virtualServers }) => services !== undefined || virtualServers.length === 0,
+  );
   const peerNodes = nodes.map(({ config, node, peers }): PeerNode => {
     const file = config.files[0]?.path ?? "";
     return {
       node,
       file,
       instances: peers,
-      virtualServers: new Map(config.virtualServers.map((name) => [name, { file, line: 1, settings: new Map() }])),
+      virtualServers: areTold ? servicesOf(config) : namesOf(config, file),
       ...(config.routerId === undefined ? {} : { routerId: config.routerId }),
     };
   });
@@ -227,6 +231,17 @@ function compareConfigs(configs: readonly Loaded[]): Map<string, Misfit> {
     );
   return misfits;
 }
+
+const namesOf = ({ virtualServers }: Loaded, file: string): PeerNode["virtualServers"] =>
+  new Map(virtualServers.map((name) => [name, { file, line: 1, settings: new Map() }]));
+
+const servicesOf = ({ services = [] }: Loaded): PeerNode["virtualServers"] =>
+  new Map(
+    services.map(({ name, file, line, settings }) => [
+      name,
+      { file, line, settings: new Map(settings.map(({ of, is }) => [of, is])) },
+    ]),
+  );
 
 /** A VRID and a name alone say nothing in a cluster of many segments. */
 const belongTogether = (a: PeerInstance, b: PeerInstance): boolean =>

@@ -22,7 +22,7 @@ interface Trouble {
 }
 
 /** Kinds that tell of the same trouble in their own way, on one node. */
-const BESIDE: readonly IncidentKind[] = ["shadow-divergence", "startup-failure", "vip-conflict"];
+const BESIDE: readonly IncidentKind[] = ["shadow-divergence", "startup-failure", "vip-conflict", "instance-fault"];
 
 function scenarioOf(trouble: Trouble): Scenario {
   const { name, about, cause, masters = ["lb1", "lb2"], seconds = 8, mended = ["lb1"] } = trouble;

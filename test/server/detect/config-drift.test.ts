@@ -57,6 +57,18 @@ describe("what must match, and what must differ", () => {
       ["1.. warning drift_virtual_server - lb1,lb2"],
     ],
     [
+      "what is behind a virtual server of both",
+      "virtualServers=a services=a|web1|weight-1",
+      "virtualServers=a services=a|web1|weight-2",
+      ["1.. warning drift_virtual_server - lb1,lb2"],
+    ],
+    [
+      "real servers that only one of them tells of, by an older collector",
+      "virtualServers=a services=a|web1|weight-1",
+      "virtualServers=a",
+      [],
+    ],
+    [
       "router_id and virtual servers of nodes that have nothing to do with each other",
       "VI_1 51 10.99.0.100 routerId=lb virtualServers=a",
       "VI_9 9 10.1.0.9 routerId=lb virtualServers=b",
@@ -64,6 +76,15 @@ describe("what must match, and what must differ", () => {
     ],
   ])("%s", (_name, lb1, lb2, expected) => {
     expect(brief(pair(lb1, lb2))).toEqual(expected);
+  });
+
+  test("a real server that differs is named, with what it is on either node", () => {
+    const [incident] = drift(
+      pair("services=a|web1|weight-1 virtualServers=a", "services=a|web2|weight-1 virtualServers=a"),
+    );
+    expect(incident?.cause?.text).toBe(
+      "virtual_server a differs between lb1 and lb2: real_server web1: none instead of weight-1; real_server web2: weight-1 instead of none",
+    );
   });
 
   test("all that does not fit between two nodes is one incident, the worst first", () => {

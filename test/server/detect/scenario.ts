@@ -78,6 +78,15 @@ export const configBody = (node: string, words: readonly string[] = []): EventBo
     kind: "config.loaded",
     files: [{ path: CONF, sha256: "0".repeat(64) }],
     virtualServers: list("virtualServers"),
+    // `services=10.99.0.100:80|web1|weight-1`: a virtual server with one real server
+    ...(set.has("services")
+      ? {
+          services: list("services").map((service) => {
+            const [server = "", of = "", is = ""] = service.split("|");
+            return { name: server, file: CONF, line: 40, settings: [{ of: `real_server ${of}`, is }] };
+          }),
+        }
+      : {}),
     ...text("routerId"),
     instances:
       name === "none"
