@@ -242,7 +242,17 @@ async function serve(
 const STOPS_KEPT_US = 7 * 86_400 * 1_000_000;
 const STOPS_READ_MAX = 10_000;
 
-const NOTHING_SENT = { sent: 0, failed: 0, refused: 0, waiting: 0, inhibited: 0, silenced: 0, planned: 0 };
+const NOTHING_SENT = {
+  sent: 0,
+  failed: 0,
+  refused: 0,
+  waiting: 0,
+  inhibited: 0,
+  silenced: 0,
+  planned: 0,
+  digested: 0,
+  resendFailures: 0,
+};
 
 /** How often is looked whether a collector has fallen silent, milliseconds. */
 const SILENCE_LOOK_MS = 5_000;

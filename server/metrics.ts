@@ -14,6 +14,8 @@ export interface MetricsView {
     readonly inhibited: number;
     readonly silenced: number;
     readonly planned: number;
+    readonly digested: number;
+    readonly resendFailures: number;
   };
   /** Silences that are in force. */
   readonly silences: () => number;
@@ -99,6 +101,15 @@ export function createMetrics(view: MetricsView): Metrics {
   });
   gauge("keepwatch_deliveries_waiting", "Alert deliveries that are still to be sent", [], (add) =>
     add({}, view.alerts().waiting),
+  );
+  counter("keepwatch_mails_digested_total", "Mails that went, or will, in a digest", [], (add) =>
+    add({}, view.alerts().digested),
+  );
+  counter(
+    "keepwatch_alertmanager_resend_failures_total",
+    "Failures to tell an Alertmanager again what fires",
+    [],
+    (add) => add({}, view.alerts().resendFailures),
   );
   gauge("keepwatch_silences_active", "Silences that are in force", [], (add) => add({}, view.silences()));
   counter("keepwatch_store_errors_total", "Requests that the store failed, by operation", ["operation"], (add) => {

@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
 import { messageOf } from "../../collector/core/errors.ts";
-import { type Clock, type EpochUs, formatEpochUs, US_PER_MS } from "../../collector/core/time.ts";
+import { type Clock, type EpochUs, formatEpochUs, US_PER_MS, US_PER_SECOND } from "../../collector/core/time.ts";
 import type { MailSettings } from "../../collector/events/event.ts";
 import type { Delivery } from "../api/types.ts";
 import { type Incident, type IncidentChange, SEVERITIES, type Severity } from "../detect/incident.ts";
 import type { Store } from "../store/store.ts";
 import type { AlertSettings, WebhookSettings } from "./config.ts";
+import { DIGEST, MailBudget } from "./budget.ts";
 import { HELD_MAX, HELD_STATUSES, HeldBack, isHeldStatus, type Verdict } from "./held.ts";
 import { inhibitionOf, isTarget } from "./inhibit.ts";
 import { describe, type Message, nameOf, oneLine } from "./message.ts";
@@ -59,6 +60,8 @@ interface AlertCounts extends OutboxCounts {
   readonly refused: number;
   /** Failures to tell an Alertmanager again what fires. */
   readonly resendFailures: number;
+  /** Mails that went, or will, in a digest. */
+  readonly digested: number;
 }
 
 export interface Alerter {
@@ -110,6 +113,9 @@ export function createAlerter(deps: AlerterDeps): Alerter {
     settings.type === "alertmanager" ? new Alertmanager(settings, publicUrl, clock.epoch()) : [],
   );
   let resendFailures = 0;
+  const budget = new MailBudget(config.mailsPerHour);
+  /** Mails that went, or will, in a digest. */
+  let digested = 0;
   let cancelResend: () => void = () => undefined;
   let resending: Promise<void> = Promise.resolve();
   const stopping = new AbortController();
@@ -174,6 +180,7 @@ export function createAlerter(deps: AlerterDeps): Alerter {
       await Promise.all(alertmanagers.map(resendTo));
       resend();
     }
+    await rememberMails();
     const pending = await store.deliveries({ status: "pending", limit: WAITING_MAX });
     for (const delivery of oldestFirst(pending)) outbox.add(delivery);
     if (pending.length > 0) log("info", `${pending.length} notifications were still to be sent`);
@@ -348,12 +355,65 @@ export function createAlerter(deps: AlerterDeps): Alerter {
     const now = clock.epoch();
     const soonest = now + waitUs(news, incident);
     const isGrouped = route !== undefined && route.groupBy.length > 0;
+    const mailed = mailTiming(receiver, incident.id, before, soonest);
+    if (mailed) return mailed;
     const group = before ? before.group : isGrouped ? groupKey(groupLabels(route, incident)) : undefined;
     if (group === undefined) return { nextAttemptTs: soonest };
     const due = outbox.dueOf({ incidentId: incident.id, receiver, group });
     const last = flushed.get(`${group} ${receiver}`) ?? 0;
     const next = Math.max(now + (route?.groupWaitUs ?? 0), last + (route?.groupIntervalUs ?? 0));
     return { nextAttemptTs: Math.max(soonest, due !== undefined && due > now ? due : next), group };
+  }
+
+  /** Mails beyond what an address gets in an hour go in a digest, and what follows them, too. undefined: it goes by itself or as its route says. */
+  function mailTiming(
+    receiver: string,
+    incidentId: string,
+    before: Delivery | undefined,
+    soonest: number,
+  ): Pick<Delivery, "nextAttemptTs" | "group"> | undefined {
+    const addresses = addressesOf(receiver);
+    if (addresses.length === 0 || (before?.group !== undefined && before.group !== DIGEST)) return undefined;
+    const now = clock.epoch();
+    const due = outbox.dueOf({ incidentId, receiver, group: DIGEST });
+    // An end does not overtake its beginning, which is still to be sent by itself.
+    const isBehind = before !== undefined && before.group === undefined && outbox.knowsLane({ incidentId, receiver });
+    const isDigested = before?.group === DIGEST || due !== undefined || !budget.allows(addresses, soonest);
+    if (isBehind || !isDigested) {
+      budget.take(addresses, soonest);
+      return undefined;
+    }
+    digested += 1;
+    if (due !== undefined && due > now) return { nextAttemptTs: due, group: DIGEST };
+    const next = budget.digestDue(addresses, now);
+    budget.take(addresses, next);
+    log(
+      "warn",
+      `${receiver}: more than ${config.mailsPerHour} mails in an hour would go to ${addresses.join(", ")}: the rest goes in a digest`,
+    );
+    return { nextAttemptTs: next, group: DIGEST };
+  }
+
+  function addressesOf(receiver: string): readonly string[] {
+    const configured = config.receivers.find((settings) => receiverId(settings) === receiver);
+    if (configured) return configured.type === "mail" ? configured.mail.to : [];
+    return mailReceivers.get(receiver)?.to ?? [];
+  }
+
+  /** What went, or was to go, in the hour before this start. */
+  async function rememberMails(): Promise<void> {
+    const since = clock.epoch() - 3600 * US_PER_SECOND;
+    const rows = await store.deliveries({ newestFirst: true, limit: WAITING_MAX });
+    const mails = new Map(
+      rows
+        .filter(
+          ({ receiver, createdTs, status }) =>
+            isMail(receiver) && createdTs > since && (status === "sent" || status === "pending"),
+        )
+        .map((row) => [row.batch ?? (row.group === undefined ? row.id : `${row.group} ${row.receiver}`), row]),
+    );
+    for (const { target, createdTs, nextAttemptTs } of mails.values())
+      budget.take(addressesIn(target), Math.max(createdTs, nextAttemptTs));
   }
 
   function deliveryOf(
@@ -481,7 +541,7 @@ export function createAlerter(deps: AlerterDeps): Alerter {
     const configured = config.receivers.find((settings) => receiverId(settings) === delivery.receiver);
     const outcome = configured
       ? await attemptReceiver(configured, delivery, common)
-      : isKeepalivedMail(delivery.receiver)
+      : isMail(delivery.receiver)
         ? await attemptMail(delivery, common)
         : await attemptWebhook(delivery, common);
     if (outcome.kind === "gone") {
@@ -557,7 +617,7 @@ export function createAlerter(deps: AlerterDeps): Alerter {
       await recording;
       await outbox.stop();
     },
-    counts: () => ({ ...outbox.counts(), refused, resendFailures }),
+    counts: () => ({ ...outbox.counts(), refused, resendFailures, digested }),
   };
 }
 
@@ -591,7 +651,9 @@ const targetOf = (settings: ReceiverSettings): string =>
   settings.type === "mail" ? settings.mail.target : shown(settings.url);
 const webhookName = ({ name }: WebhookSettings): string => `webhook:${name}`;
 const mailName = ({ key }: MailReceiver): string => `mail:${key}`;
-const isKeepalivedMail = (receiver: string): boolean => receiver.startsWith("mail:");
+/** Of `a@example.org, b@example.org via mx:25`: before a start's first incident nothing else tells. */
+const addressesIn = (target: string): readonly string[] => (target.split(" via ")[0] ?? "").split(", ");
+const isMail = (receiver: string): boolean => receiver.startsWith("mail:");
 
 /** Many receivers take a secret in the path: deliveries are shown to all who may read, so only the origin is. */
 const shown = (url: URL): string => (url.pathname === "/" && !url.search ? url.origin : `${url.origin}/…`);

@@ -104,6 +104,13 @@ export const AlertConfig = Type.Object(
       maximum: 300,
       description: "How long what may be inhibited, and is not critical, waits for what may explain it",
     }),
+    mails_per_hour: Type.Integer({
+      // One in three minutes: nobody reads more, and mail servers begin to refuse. What is on top comes in a digest.
+      default: 20,
+      minimum: 1,
+      maximum: 1000,
+      description: "Most mails to one address in any hour, digests among them",
+    }),
     planned_stop_minutes: Type.Integer({
       // A package upgrade and a reboot of a node are done in less.
       default: 30,
@@ -150,6 +157,7 @@ export interface AlertSettings {
   readonly inhibitRules: readonly InhibitRule[];
   readonly inhibitWaitMs: number;
   readonly plannedStopUs: number;
+  readonly mailsPerHour: number;
   /** Delay before each attempt after the first, in milliseconds. */
   readonly retryScheduleMs: readonly number[];
   readonly webhookTimeoutMs: number;
@@ -179,6 +187,7 @@ export function parseAlertConfig(table: unknown = {}): AlertSettings {
       ...(filled.inhibit_built_in ? BUILT_IN_RULES : []),
     ],
     inhibitWaitMs: filled.inhibit_wait_seconds * 1000,
+    mailsPerHour: filled.mails_per_hour,
     plannedStopUs: filled.planned_stop_minutes * 60 * US_PER_SECOND,
     retryScheduleMs: filled.retry_schedule_seconds.map((seconds) => seconds * 1000),
     webhookTimeoutMs: filled.webhook_timeout_seconds * 1000,

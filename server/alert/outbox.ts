@@ -12,8 +12,8 @@ export const WAITING_MAX = 1000;
 /** Attempts at once, and of these to one receiver: a receiver that hangs must not keep the others waiting. */
 export const SENDING_MAX = 16;
 export const SENDING_PER_RECEIVER_MAX = 4;
-/** Most deliveries of a group in one message. */
-const GROUP_MAX = 100;
+/** Most deliveries of a group in one message: all that may wait. */
+const GROUP_MAX = WAITING_MAX;
 /** How long attempts may still take when the server stops. */
 export const STOP_GRACE_MS = 5000;
 /** Most ended deliveries that are remembered, so that a reading of the store from before their end does not revive them. */
@@ -122,6 +122,11 @@ export class Outbox {
   dueOf(delivery: Pick<Delivery, "incidentId" | "receiver" | "group">): number | undefined {
     const last = this.#lanes.get(laneKey(delivery))?.at(-1)?.delivery;
     return last?.batch === undefined ? last?.nextAttemptTs : undefined;
+  }
+
+  /** Something about an incident waits for a receiver by itself. */
+  knowsLane(delivery: Pick<Delivery, "incidentId" | "receiver">): boolean {
+    return this.#lanes.has(laneKey(delivery));
   }
 
   /** Takes up one that was held back, once the store has it as pending again. */

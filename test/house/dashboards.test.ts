@@ -12,7 +12,17 @@ test.each(files)("%s names no metric that the server does not expose", async (fi
   const exposed = await createMetrics({
     routers: () => [],
     incidents: () => [],
-    alerts: () => ({ sent: 0, failed: 0, waiting: 0, inhibited: 0, silenced: 0, planned: 0, refused: 0 }),
+    alerts: () => ({
+      sent: 0,
+      failed: 0,
+      waiting: 0,
+      inhibited: 0,
+      silenced: 0,
+      planned: 0,
+      digested: 0,
+      resendFailures: 0,
+      refused: 0,
+    }),
     silences: () => 0,
     storeErrors: () => ({ read: 0, write: 0 }),
     liveClients: () => 0,

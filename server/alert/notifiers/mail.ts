@@ -5,6 +5,7 @@ import { createTransport } from "nodemailer";
 import { US_PER_MS } from "../../../collector/core/time.ts";
 import type { MailSettings } from "../../../collector/events/event.ts";
 import type { Message } from "../message.ts";
+import { DIGEST } from "../budget.ts";
 import type { Secret } from "../secret.ts";
 import { type Attempt, type Outcome, reason, reasonOf, withDeadline } from "./notifier.ts";
 
@@ -133,23 +134,53 @@ export async function sendMail(attempt: MailAttempt): Promise<Outcome> {
 /** The envelope is given apart: who gets the mail does not depend on how a header is read. */
 function compose({ receiver, message, group, deliveryId, openingId, now }: MailAttempt) {
   const messages = group?.messages ?? [message];
+  const isDigest = group?.key === DIGEST;
   const from = receiver.from ?? defaultFrom();
-  const opening = openingId === undefined ? undefined : messageId(openingId, from);
+  const opening = openingId === undefined || isDigest ? undefined : messageId(openingId, from);
   return {
     envelope: { from, to: [...receiver.to] },
     from: { name: "keepwatch", address: from },
     to: receiver.to.map((address) => ({ name: "", address })),
-    subject: `[keepwatch] ${messages.length > 1 ? `${messages.length} messages: ` : ""}${message.title}`,
-    text: messages.map(textBody).join(`\n${"-".repeat(72)}\n\n`),
-    html: htmlPage(message.title, messages.map(htmlBody).join("\n<hr>\n")),
+    ...(isDigest ? digest(messages) : full(messages)),
     date: new Date(now / US_PER_MS),
     messageId: messageId(deliveryId, from),
     ...(opening === undefined ? {} : { inReplyTo: opening, references: [opening] }),
     headers: {
       "Auto-Submitted": "auto-generated",
       "X-Keepwatch-Incident": message.incidentId,
-      "X-Keepwatch-Event": message.withdrawn ? "withdrawn" : message.event,
+      "X-Keepwatch-Event": isDigest ? "digest" : message.withdrawn ? "withdrawn" : message.event,
     },
+  };
+}
+
+interface Content {
+  readonly subject: string;
+  readonly text: string;
+  readonly html: string;
+}
+
+function full(messages: readonly Message[]): Content {
+  const [{ title } = { title: "" }] = messages;
+  return {
+    subject: `[keepwatch] ${messages.length > 1 ? `${messages.length} messages: ` : ""}${title}`,
+    text: messages.map(textBody).join(`\n${"-".repeat(72)}\n\n`),
+    html: htmlPage(title, messages.map(htmlBody).join("\n<hr>\n")),
+  };
+}
+
+/** A line a message: a storm is read as a list. */
+function digest(messages: readonly Message[]): Content {
+  const incidents = new Set(messages.map(({ incidentId }) => incidentId)).size;
+  const title = `digest: ${messages.length} messages about ${incidents} incident${incidents === 1 ? "" : "s"}`;
+  const why = "More mails than alerts.mails_per_hour would have come: this one has the rest.";
+  const items = messages.map(
+    (message) =>
+      `<li><a href="${escapeHtml(message.link)}">${escapeHtml(message.title)}</a><br>${escapeHtml(message.when)}</li>`,
+  );
+  return {
+    subject: `[keepwatch] ${title}`,
+    text: `${why}\n\n${messages.map((message) => `${message.title}\n  ${message.when}\n  ${message.link}`).join("\n\n")}\n`,
+    html: htmlPage(title, `<p>${why}</p>\n<ol>${items.join("")}</ol>`),
   };
 }
 
