@@ -11,6 +11,7 @@ const PROGRAMS = {
   tshark: "tshark",
   rsyslogd: "rsyslog",
   logrotate: "logrotate",
+  "mkfs.ext4": "e2fsprogs",
   ip: "iproute2",
   nft: "nftables",
   nginx: "nginx-light",
