@@ -13,7 +13,11 @@ const CONF = `virtual_server 10.99.0.100 80 {
 `;
 
 test("a configuration is told with what is behind each virtual server, for comparison", () => {
-  const { body } = readConfig("/etc/keepalived/keepalived.conf", { read: () => CONF, glob: () => [] }, { configId: "test" });
+  const { body } = readConfig(
+    "/etc/keepalived/keepalived.conf",
+    { read: () => CONF, glob: () => [] },
+    { configId: "test" },
+  );
   const [service] = body.kind === "config.loaded" ? (body.services ?? []) : [];
   expect(service).toMatchObject({ line: 1 });
   expect(service?.name).toContain("10.99.0.100");
