@@ -21,6 +21,7 @@ import type { DetectionEngine } from "./detect/engine.ts";
 import type { Incident, IncidentChange } from "./detect/incident.ts";
 import { ingestRoutes } from "./ingest/routes.ts";
 import { type Named, Namesakes } from "./ingest/namesakes.ts";
+import { Heartbeat } from "./alert/heartbeat.ts";
 import { PlannedStops, STOP_KINDS } from "./alert/planned.ts";
 import { Silences } from "./alert/silences.ts";
 import { type SilenceDeps, silenceRoutes } from "./api/silences.ts";
@@ -90,6 +91,13 @@ async function serve(
   const live = new Live();
   const concluder = new Concluder({ store, live, log, known });
   let alerter: Alerter | undefined;
+  const heartbeat = new Heartbeat({
+    ...config.alerts.heartbeat,
+    clock,
+    timers: systemTimers,
+    log,
+    isWell: () => store.isReady(),
+  });
   const silences = new Silences(store, clock);
   await silences.load();
   const planned = new PlannedStops(config.alerts.plannedStopUs);
@@ -104,6 +112,7 @@ async function serve(
     incidents: () => engine.incidents(),
     alerts: () => alerter?.counts() ?? NOTHING_SENT,
     silences: () => silences.activeCount(),
+    heartbeat: () => heartbeat.counts(),
     storeErrors: () => store.errors(),
     liveClients: () => live.clientCount,
     crowdedVrids: () => engine.crowdedVrids(),
@@ -214,6 +223,7 @@ async function serve(
     concluder.take(engine.add([]).changes);
     await alerter.start();
     concluder.start(alerter);
+    heartbeat.start();
     listening = setInterval(() => void silence.check(), SILENCE_LOOK_MS);
     keeping = setInterval(() => void keep(), KEEP_MS);
     return { url, port: Number(new URL(url).port), store, engine, close: once(stop) };
@@ -233,6 +243,7 @@ async function serve(
     await silence.check();
     await keep();
     await concluder.settle();
+    await heartbeat.stop();
     await alerter?.stop();
     await store.close();
   }

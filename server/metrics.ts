@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import { US_PER_SECOND } from "../collector/core/time.ts";
 import type { RouterSummary } from "./api/types.ts";
 import { CERTAINTIES, INCIDENT_KINDS, type Incident } from "./detect/incident.ts";
 
@@ -17,6 +18,8 @@ export interface MetricsView {
     readonly digested: number;
     readonly resendFailures: number;
   };
+  /** When the server was well last, epoch microseconds, and heartbeats that failed. */
+  readonly heartbeat: () => { readonly lastTs: number; readonly failures: number };
   /** Silences that are in force. */
   readonly silences: () => number;
   readonly storeErrors: () => { readonly read: number; readonly write: number };
@@ -110,6 +113,15 @@ export function createMetrics(view: MetricsView): Metrics {
     "Failures to tell an Alertmanager again what fires",
     [],
     (add) => add({}, view.alerts().resendFailures),
+  );
+  gauge(
+    "keepwatch_heartbeat_timestamp_seconds",
+    "When the server found itself well last: its store answers",
+    [],
+    (add) => add({}, view.heartbeat().lastTs / US_PER_SECOND),
+  );
+  counter("keepwatch_heartbeat_failures_total", "Heartbeats that paused or did not reach their URL", [], (add) =>
+    add({}, view.heartbeat().failures),
   );
   gauge("keepwatch_silences_active", "Silences that are in force", [], (add) => add({}, view.silences()));
   counter("keepwatch_store_errors_total", "Requests that the store failed, by operation", ["operation"], (add) => {

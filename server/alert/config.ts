@@ -104,6 +104,10 @@ export const AlertConfig = Type.Object(
       maximum: 300,
       description: "How long what may be inhibited, and is not critical, waits for what may explain it",
     }),
+    heartbeat_url: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 2048, description: "Posted to for as long as the server is well" }),
+    ),
+    heartbeat_seconds: Type.Integer({ default: 60, minimum: 10, maximum: 86_400 }),
     mails_per_hour: Type.Integer({
       // One in three minutes: nobody reads more, and mail servers begin to refuse. What is on top comes in a digest.
       default: 20,
@@ -158,6 +162,7 @@ export interface AlertSettings {
   readonly inhibitWaitMs: number;
   readonly plannedStopUs: number;
   readonly mailsPerHour: number;
+  readonly heartbeat: { readonly url: URL | undefined; readonly intervalMs: number };
   /** Delay before each attempt after the first, in milliseconds. */
   readonly retryScheduleMs: readonly number[];
   readonly webhookTimeoutMs: number;
@@ -187,6 +192,13 @@ export function parseAlertConfig(table: unknown = {}): AlertSettings {
       ...(filled.inhibit_built_in ? BUILT_IN_RULES : []),
     ],
     inhibitWaitMs: filled.inhibit_wait_seconds * 1000,
+    heartbeat: {
+      url:
+        filled.heartbeat_url === undefined
+          ? undefined
+          : httpUrl(filled.heartbeat_url, "alerts.heartbeat_url", "Its path may have a token"),
+      intervalMs: filled.heartbeat_seconds * 1000,
+    },
     mailsPerHour: filled.mails_per_hour,
     plannedStopUs: filled.planned_stop_minutes * 60 * US_PER_SECOND,
     retryScheduleMs: filled.retry_schedule_seconds.map((seconds) => seconds * 1000),

@@ -24,6 +24,7 @@ test.each(files)("%s names no metric that the server does not expose", async (fi
       refused: 0,
     }),
     silences: () => 0,
+    heartbeat: () => ({ lastTs: 0, failures: 0 }),
     storeErrors: () => ({ read: 0, write: 0 }),
     liveClients: () => 0,
     crowdedVrids: () => 0,
