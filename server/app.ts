@@ -22,6 +22,7 @@ import type { Incident, IncidentChange } from "./detect/incident.ts";
 import { ingestRoutes } from "./ingest/routes.ts";
 import { type Named, Namesakes } from "./ingest/namesakes.ts";
 import { Heartbeat } from "./alert/heartbeat.ts";
+import { type ReplayDeps, replayRoute } from "./api/replay.ts";
 import { PlannedStops, STOP_KINDS } from "./alert/planned.ts";
 import { Silences } from "./alert/silences.ts";
 import { type SilenceDeps, silenceRoutes } from "./api/silences.ts";
@@ -189,6 +190,7 @@ async function serve(
     namesakes,
     onStored: onReceived,
     silencing,
+    replay: async (id) => alerter?.replay(id),
   });
   /** What is known is kept, for the next start, once all that was concluded from it is stored. */
   const keep = async (): Promise<void> => {
@@ -296,6 +298,7 @@ interface AppParts {
   readonly namesakes: Namesakes;
   readonly onStored: (batch: Batch) => void;
   readonly silencing: Omit<SilenceDeps, "config">;
+  readonly replay: ReplayDeps["replay"];
 }
 
 /** Longest that a client may take to send a request, milliseconds: a batch over a slow line, not one that never ends. */
@@ -348,6 +351,7 @@ async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     ingestRoutes(scope, { config: config.ingest, store, clock: deps.clock, metrics, namesakes, onStored });
     apiRoutes(scope, { store, engine, metrics });
     silenceRoutes(scope, { config, ...silencing });
+    replayRoute(scope, { config, replay: parts.replay });
     incidentRoutes(scope, { store, engine, clock: deps.clock });
     live.register(scope);
     scope.get("/api/v1/openapi.json", { schema: { summary: "This description" } }, () => app.swagger());

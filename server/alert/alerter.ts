@@ -72,6 +72,11 @@ export interface Alerter {
    * @throws what the store throws. The caller may tell the change again.
    */
   notify(change: IncidentChange): Promise<void>;
+  /**
+   * Sends a delivery again because somebody asks for it, whatever became of it, and whatever would hold it back.
+   * @returns the delivery that does so; undefined when there is none of this id
+   */
+  replay(deliveryId: string): Promise<Delivery | undefined>;
   /** Silences have changed: what they held back may be told now. */
   reconsider(ids: ReadonlySet<string>): Promise<void>;
   stop(): Promise<void>;
@@ -265,6 +270,33 @@ export function createAlerter(deps: AlerterDeps): Alerter {
     }
   }
 
+  async function replay(deliveryId: string): Promise<Delivery | undefined> {
+    const [row] = await store.deliveries({ id: deliveryId, limit: 1 });
+    if (!row) return undefined;
+    const { id, incidentId, revision, event, receiver, target } = row;
+    const rows = await store.deliveries({ incidentId, limit: INCIDENT_DELIVERIES_MAX });
+    const createdTs = Math.max(clock.epoch(), ...rows.map((other) => other.createdTs + 1));
+    const delivery: Delivery = {
+      id: digest(id, "replay", String(createdTs)),
+      incidentId,
+      revision,
+      event,
+      receiver,
+      target,
+      status: "pending",
+      attempts: 0,
+      createdTs,
+      nextAttemptTs: clock.epoch(),
+      lastError: null,
+      replayOf: id,
+    };
+    // Somebody looks at it: one that was switched off is asked once more.
+    gone.delete(receiver);
+    await store.saveDelivery(delivery);
+    outbox.add(delivery);
+    return delivery;
+  }
+
   async function recordOne(delivery: Delivery, incident: Incident): Promise<void> {
     const refusal =
       gone.get(delivery.receiver) ??
@@ -331,6 +363,7 @@ export function createAlerter(deps: AlerterDeps): Alerter {
 
   /** Asked once, before the first attempt: what was tried has begun to be told. */
   function holdBack(delivery: Delivery): Outcome | undefined {
+    if (delivery.replayOf !== undefined) return undefined;
     const incident = deps.incident(delivery.incidentId);
     const opening = held.openingOf(delivery);
     if (opening?.by !== undefined) {
@@ -607,6 +640,13 @@ export function createAlerter(deps: AlerterDeps): Alerter {
   return {
     start: () => inOrder(resume),
     notify: (change) => inOrder(() => record(change)),
+    replay: async (id) => {
+      let replayed: Delivery | undefined;
+      await inOrder(async () => {
+        replayed = await replay(id);
+      });
+      return replayed;
+    },
     reconsider: (ids) => inOrder(() => held.reconsider(ids)),
     stop: async () => {
       held.stop();

@@ -120,7 +120,18 @@ export const IncidentFileParams = Type.Object(
   closed,
 );
 export const IncidentParams = Type.Object({ id: IncidentId }, closed);
-export const DeliveriesQuery = Type.Object({ incidentId: Type.Optional(IncidentId), limit: Limit(1000, 200) }, closed);
+export const DELIVERY_STATUSES = ["pending", "sent", "failed", "inhibited", "silenced", "planned"] as const;
+export const DeliveriesQuery = Type.Object(
+  {
+    incidentId: Type.Optional(IncidentId),
+    status: Type.Optional(oneOf(DELIVERY_STATUSES)),
+    newestFirst: Type.Optional(Type.Boolean({ description: "instead of in the order in which they were recorded" })),
+    limit: Limit(1000, 200),
+  },
+  closed,
+);
+export const DeliveryParams = Type.Object({ id: Type.String({ minLength: 1, maxLength: 64 }) }, closed);
+export const ReplayBody = Type.Object({}, closed);
 
 const SilenceId = Type.String({ pattern: "^[0-9a-f]{32}$" });
 export const SilenceParams = Type.Object({ id: SilenceId }, closed);
@@ -360,12 +371,13 @@ const DeliveryT = Type.Object(
     event: oneOf(["opened", "certainty-raised", "resolved", "reminder"]),
     receiver: Type.String(),
     target: Type.String(),
-    status: oneOf(["pending", "sent", "failed", "inhibited", "silenced", "planned"]),
+    status: oneOf(DELIVERY_STATUSES),
     attempts: Count,
     createdTs: Instant,
     nextAttemptTs: Instant,
     lastError: orNull(Type.String()),
     group: Type.Optional(Type.String({ description: "what it is told together with others by" })),
+    replayOf: Type.Optional(Type.String({ description: "the delivery that somebody had sent again" })),
     batch: Type.Optional(Type.String({ description: "the message that it went with" })),
     by: Type.Optional(Type.String({ description: "id of the incident or silence that holds it back" })),
   },
@@ -463,6 +475,7 @@ export const Answers = {
   events: answers(ref("EventPage", EventPageT)),
   search: answers(ref("SearchPage", SearchPageT)),
   deliveries: answers(Type.Array(ref("Delivery", DeliveryT))),
+  replayed: made(ref("Delivery", DeliveryT)),
   silences: answers(Type.Array(ref("Silence", SilenceT))),
   silence: answers(ref("Silence", SilenceT)),
   silenceMade: made(ref("Silence", SilenceT)),

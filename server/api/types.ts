@@ -130,6 +130,8 @@ export interface Delivery {
   readonly group?: string;
   /** The message that it went with, once that is fixed: the same in each attempt. */
   readonly batch?: string;
+  /** The delivery that somebody had sent again by hand. */
+  readonly replayOf?: string;
 }
 
 /** GET /api/v1/silences */

@@ -274,6 +274,7 @@ class ClickHouseStore implements Store {
   async deliveries({ newestFirst = false, ...query }: DeliveryQuery): Promise<readonly Delivery[]> {
     const conditions = [
       "1",
+      ...(query.id === undefined ? [] : ["id = {id:String}"]),
       ...(query.status === undefined ? [] : ["status = {status:String}"]),
       ...(query.incidentId === undefined ? [] : ["incidentId = {incidentId:String}"]),
     ];

@@ -32,6 +32,7 @@ export interface AdvertQuery {
 }
 
 export interface DeliveryQuery {
+  readonly id?: string;
   readonly status?: Delivery["status"];
   readonly incidentId?: string;
   /** Newest first, instead of in the order in which they were recorded. */

@@ -58,10 +58,13 @@ export class MemoryStore implements Pick<Store, "saveDelivery" | "deliveries"> {
   }
 
   async deliveries(query: Parameters<Store["deliveries"]>[0]): Promise<readonly Delivery[]> {
-    const { status, incidentId, limit, newestFirst = true } = query;
+    const { id, status, incidentId, limit, newestFirst = true } = query;
     // Newest first: an order the outbox must not rely on.
     const found = [...this.rows.values()].filter(
-      (row) => (status ?? row.status) === row.status && (incidentId ?? row.incidentId) === row.incidentId,
+      (row) =>
+        (id ?? row.id) === row.id &&
+        (status ?? row.status) === row.status &&
+        (incidentId ?? row.incidentId) === row.incidentId,
     );
     if (newestFirst) found.reverse();
     // As in a real store, much may happen between the reading and the answer.

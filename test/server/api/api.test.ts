@@ -174,6 +174,7 @@ describe("the description", () => {
     expect(Object.keys(described.paths).sort()).toEqual([
       "/api/v1/adverts",
       "/api/v1/deliveries",
+      "/api/v1/deliveries/{id}/replay",
       "/api/v1/events",
       "/api/v1/incidents",
       "/api/v1/incidents/{id}",
