@@ -14,13 +14,14 @@ const HARMFUL = /[\p{Cc}\p{Cs}]/gu;
  */
 const SECRETS: readonly (readonly [RegExp, string])[] = [
   [/(\bpassword ?[=:] ?)\S.*$/i, "$1<redacted>"],
-  [/(\bauth_pass[ \t]+)(?!to \d+ characters)\S.*$/, "$1<redacted>"],
+  // Also misspelt: then it is quoted as a keyword that keepalived does not know.
+  [/(\bauth_p\w*[ \t]+)(?!to \d+ characters)\S.*$/, "$1<redacted>"],
 ];
 
 /** Makes a line harmless to whoever shows it, and takes passwords out. Every control character but the tab becomes U+FFFD. */
 export function harmless(text: string): string {
   let safe = text.replace(HARMFUL, (character) => (character === "\t" ? "\t" : "\ufffd"));
-  if (!/password|auth_pass/i.test(safe)) return safe;
+  if (!/password|auth_p/i.test(safe)) return safe;
   for (const [secret, instead] of SECRETS) safe = safe.replace(secret, instead);
   return safe;
 }
