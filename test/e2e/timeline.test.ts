@@ -93,23 +93,25 @@ describe.skipIf(isMissing)("the timeline in a browser", () => {
   });
 
   test("the incident is a red band across the lanes", async () => {
-    const reds = (await page.locator(".lanes canvas").evaluate((canvas: HTMLCanvasElement) => {
-      const context = canvas.getContext("2d");
-      if (!context) return [];
-      const { width, height } = canvas;
-      const middle = context.getImageData(Math.round(width * 0.52), 0, 1, height).data;
-      const edge = context.getImageData(Math.round(width * 0.13), 0, 1, height).data;
-      const red = (data: Uint8ClampedArray): number => {
-        let count = 0;
-        for (let i = 0; i < data.length; i += 4)
-          if ((data[i + 3] ?? 0) > 20 && (data[i] ?? 0) > 150 && (data[i + 1] ?? 0) < 90 && (data[i + 2] ?? 0) < 90)
-            count += 1;
-        return count;
-      };
-      return [red(middle), red(edge)];
-    })) as number[];
-    expect(reds[0]).toBeGreaterThan(0);
-    expect(reds[1]).toBe(0);
+    const redsOf = async () =>
+      (await page.locator(".lanes canvas").evaluate((canvas: HTMLCanvasElement) => {
+        const context = canvas.getContext("2d");
+        if (!context) return [];
+        const { width, height } = canvas;
+        const middle = context.getImageData(Math.round(width * 0.52), 0, 1, height).data;
+        const edge = context.getImageData(Math.round(width * 0.13), 0, 1, height).data;
+        const red = (data: Uint8ClampedArray): number => {
+          let count = 0;
+          for (let i = 0; i < data.length; i += 4)
+            if ((data[i + 3] ?? 0) > 20 && (data[i] ?? 0) > 150 && (data[i + 1] ?? 0) < 90 && (data[i + 2] ?? 0) < 90)
+              count += 1;
+          return count;
+        };
+        return [red(middle), red(edge)];
+      })) as number[];
+    // As soon as the answer is drawn.
+    await expect.poll(async () => (await redsOf())[0], { timeout: 10_000 }).toBeGreaterThan(0);
+    expect((await redsOf())[1]).toBe(0);
   });
 
   test("a click on a bar shows what it stands on", async () => {

@@ -15,8 +15,8 @@ const TICK_MS = 1_000;
 /** A burst of wheel turns asks once, milliseconds. */
 const SETTLE_MS = 60;
 
-/** What the widest screens can tell apart, three times: a width more is asked for on either side. */
-const COLUMNS = 3 * 2_000;
+/** What the screen can tell apart, three times: a width more is asked for on either side. In whole steps, so that answers agree. */
+const columnsOf = (width: number): number => Math.min(10_000, Math.max(1, Math.ceil((3 * width) / 500)) * 500);
 
 interface Props {
   readonly place: TimelinePlace;
@@ -51,7 +51,7 @@ export function TimelinePage({ place, news, onPlace }: Props) {
     const abort = new AbortController();
     asking.current = abort;
     try {
-      const answer = await api.timeline(id, asked(seen), COLUMNS, abort.signal);
+      const answer = await api.timeline(id, asked(seen), columnsOf(innerWidth), abort.signal);
       if (abort.signal.aborted) return;
       setTimeline(answer);
       setTrouble(null);
