@@ -25,7 +25,7 @@ export function IncidentPage({ id }: { readonly id: string }) {
   const text = words().incident;
   const router = routers?.find((candidate) => candidate.id === incident.subject.router) ?? null;
   return (
-    <article class="incident">
+    <article class="incident-page">
       <Head incident={incident} />
       <section class="card" aria-labelledby="evidence-title">
         <h3 id="evidence-title">{text.evidence}</h3>
