@@ -103,6 +103,10 @@ test("the split-brain and its end reach the notification_email of the nodes' own
   expect(opened?.subject).toContain("split-brain");
   expect(opened?.text).toContain("lb1 and lb2");
   expect(resolved?.references).toContain(opened?.messageId);
-  const deliveries = (await (await fetch(`${url}api/v1/deliveries`)).json()) as { status: string }[];
+  // What arrived is recorded as sent a moment later.
+  const deliveries = await eventually("their outcomes", async () => {
+    const rows = (await (await fetch(`${url}api/v1/deliveries`)).json()) as { status: string }[];
+    return rows.some(({ status }) => status === "pending") ? undefined : rows;
+  });
   expect(deliveries.map(({ status }) => status)).toEqual(["sent", "sent", "sent", "sent"]);
 }, 90_000);

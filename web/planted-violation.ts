@@ -1,0 +1,2 @@
+import { openStore } from "../server/store/clickhouse-store.ts";
+export const x = openStore;
