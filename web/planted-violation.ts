@@ -1,2 +1,0 @@
-import { openStore } from "../server/store/clickhouse-store.ts";
-export const x = openStore;
