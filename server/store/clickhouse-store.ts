@@ -8,8 +8,10 @@ import type { ServerConfig } from "../config.ts";
 import type { Checkpoint } from "../detect/checkpoint.ts";
 import type { Incident } from "../detect/incident.ts";
 import { openEngine } from "./engine.ts";
+import { type Incarnation, incarnationOf } from "./incarnation.ts";
 import { migrate } from "./migrate.ts";
 import { type CountEvents, pagesOf } from "./pages.ts";
+import { type Layout, onCluster } from "./schema.ts";
 import {
   type AdvertQuery,
   type DeliveryQuery,
@@ -48,16 +50,22 @@ interface PendingInsert {
 /** Opens the store that the configuration asks for, and brings it to the newest schema. @throws OperatorError */
 export async function openStore(config: ServerConfig["storage"], deps: { log: Log }): Promise<Store> {
   const client = await openEngine(config);
-  const database = config.database ?? DATABASE;
+  const layout = layoutOf(config);
+  const { database } = layout;
   try {
-    await migrate(client, database, { adverts: config.adverts_days, events: config.events_days });
+    await migrate(client, layout, { adverts: config.adverts_days, events: config.events_days });
+    const incarnation = await incarnationOf(client, database);
     const [row] = await read<{ version: string; arrived: string }>(
       client,
       `SELECT toString((SELECT max(version) FROM ${database}.deliveries)) AS version,
        toString(greatest((SELECT max(arrived) FROM ${database}.events), (SELECT max(arrived) FROM ${database}.checkpoints))) AS arrived`,
       {},
     );
-    return new ClickHouseStore(client, database, deps.log, Number(row?.version ?? 0), Number(row?.arrived ?? 0));
+    return new ClickHouseStore(client, layout, deps.log, {
+      incarnation,
+      deliveryVersion: Number(row?.version ?? 0),
+      arrived: Number(row?.arrived ?? 0),
+    });
   } catch (cause) {
     await client.close();
     if (cause instanceof OperatorError) throw cause;
@@ -68,8 +76,22 @@ export async function openStore(config: ServerConfig["storage"], deps: { log: Lo
   }
 }
 
+export const layoutOf = ({ database = DATABASE, cluster }: ServerConfig["storage"]): Layout => ({
+  database,
+  ...(cluster === undefined ? {} : { cluster }),
+});
+
+/** What a store was found to be when it was opened. */
+interface Found {
+  readonly incarnation: Incarnation;
+  readonly deliveryVersion: number;
+  readonly arrived: number;
+}
+
 class ClickHouseStore implements Store {
+  readonly incarnation: string;
   private readonly client: ClickHouseClient;
+  private readonly layout: Layout;
   private readonly database: string;
   private readonly log: Log;
   private readonly stored = new Set<string>();
@@ -85,12 +107,14 @@ class ClickHouseStore implements Store {
   /** Inserts that are done, and those begun. One at a time: what is stored later has a higher number, whatever the clock says. */
   private inserts: { done: number; begun: number };
 
-  constructor(client: ClickHouseClient, database: string, log: Log, deliveryVersion: number, arrived: number) {
+  constructor(client: ClickHouseClient, layout: Layout, log: Log, found: Found) {
     this.client = client;
-    this.database = database;
+    this.layout = layout;
+    this.database = layout.database;
     this.log = log;
-    this.deliveryVersion = deliveryVersion;
-    this.inserts = { done: arrived, begun: arrived };
+    this.incarnation = found.incarnation.id;
+    this.deliveryVersion = found.deliveryVersion;
+    this.inserts = { done: found.arrived, begun: found.arrived };
   }
 
   async insertBatch(batch: Batch): Promise<{ readonly duplicate: boolean }> {
@@ -250,7 +274,7 @@ class ClickHouseStore implements Store {
   }
 
   async dropCheckpoints(): Promise<void> {
-    await this.client.command({ query: `TRUNCATE TABLE ${this.database}.checkpoints` });
+    await this.client.command({ query: `TRUNCATE TABLE ${this.database}.checkpoints${onCluster(this.layout)}` });
   }
 
   async saveDelivery(delivery: Delivery): Promise<void> {

@@ -1,4 +1,10 @@
-import { type ClickHouseClient, ClickHouseError, ClickHouseLogLevel, createClient } from "@clickhouse/client";
+import {
+  type ClickHouseClient,
+  ClickHouseError,
+  type ClickHouseSettings,
+  ClickHouseLogLevel,
+  createClient,
+} from "@clickhouse/client";
 import { messageOf, OperatorError } from "../../collector/core/errors.ts";
 import type { ServerConfig } from "../config.ts";
 import { EmbeddedConnection } from "./embedded-connection.ts";
@@ -15,11 +21,18 @@ export async function openEngine(storage: ServerConfig["storage"]): Promise<Clic
   return createClient({ connection: await EmbeddedConnection.open(storage.path ?? "", storage.memory_mib) });
 }
 
-async function openExternal({ user, password }: ServerConfig["storage"], url: string): Promise<ClickHouseClient> {
+/** What is acknowledged is on the shards, not in the queue of the server that was asked, and on more than half of each shard's replicas. */
+const CLUSTER_SETTINGS: ClickHouseSettings = { distributed_foreground_insert: 1, insert_quorum: "auto" };
+
+async function openExternal(
+  { user, password, cluster }: ServerConfig["storage"],
+  url: string,
+): Promise<ClickHouseClient> {
   const client = createClient({
     url,
     ...(user === undefined ? {} : { username: user }),
     ...(password === undefined ? {} : { password: password.reveal() }),
+    ...(cluster === undefined ? {} : { clickhouse_settings: CLUSTER_SETTINGS }),
     application: "keepwatch",
     // It would print stacks, and rows that it was sent; what fails is told by whoever asked.
     log: { level: ClickHouseLogLevel.OFF },

@@ -4,52 +4,67 @@ import { firstLight } from "./migrations/0001_first_light.ts";
 import { retentionByArrival } from "./migrations/0002_retention_by_arrival.ts";
 import { silences } from "./migrations/0003_silences.ts";
 import { checkpoints } from "./migrations/0004_checkpoints.ts";
+import { incarnations } from "./migrations/0005_incarnations.ts";
+import { createDatabase, keptIn, type Layout, onCluster, type SchemaChange, statementsOf } from "./schema.ts";
 
 /** In the order in which they are applied. A released one is never edited: what changes is a new one. */
-const MIGRATIONS: readonly {
+export const MIGRATIONS: readonly {
   readonly version: number;
   readonly name: string;
-  readonly statements: (database: string) => readonly string[];
+  readonly changes: readonly SchemaChange[];
 }[] = [
-  { version: 1, name: "first_light", statements: firstLight },
-  { version: 2, name: "retention_by_arrival", statements: retentionByArrival },
-  { version: 3, name: "silences", statements: silences },
-  { version: 4, name: "checkpoints", statements: checkpoints },
+  { version: 1, name: "first_light", changes: firstLight },
+  { version: 2, name: "retention_by_arrival", changes: retentionByArrival },
+  { version: 3, name: "silences", changes: silences },
+  { version: 4, name: "checkpoints", changes: checkpoints },
+  { version: 5, name: "incarnations", changes: incarnations },
 ];
-const NEWEST = Math.max(...MIGRATIONS.map(({ version }) => version));
+export const NEWEST_SCHEMA = Math.max(...MIGRATIONS.map(({ version }) => version));
+
+/** What records which migrations were applied. */
+const APPLIED: SchemaChange = {
+  create: "migrations",
+  columns: ["version UInt32", "name String", "appliedTs DateTime64(6) DEFAULT now64(6)"],
+  orderBy: "version",
+};
 
 /** Days a row is kept, by table. */
 export type Retention = Readonly<Record<"events" | "adverts", number>>;
+
+/** All that is run on a store that has nothing yet. */
+export const schemaStatements = (layout: Layout, retention: Retention): readonly string[] => [
+  createDatabase(layout),
+  ...[APPLIED, ...MIGRATIONS.flatMap(({ changes }) => changes)].flatMap((change) => statementsOf(change, layout)),
+  ...Object.entries(retention).map(([table, days]) => retainStatement(layout, table, days)),
+];
 
 /**
  * Brings the database to the newest schema, and records what was applied. Every statement may be applied twice: a crash
  * in between does no harm.
  * @throws OperatorError when a newer keepwatch has been at the database
  */
-export async function migrate(client: ClickHouseClient, database: string, retention: Retention): Promise<void> {
-  await client.command({ query: `CREATE DATABASE IF NOT EXISTS ${database}` });
-  await client.command({
-    query: `CREATE TABLE IF NOT EXISTS ${database}.migrations (version UInt32, name String, appliedTs DateTime64(6) DEFAULT now64(6)) ENGINE = ReplacingMergeTree ORDER BY version`,
-  });
-  const applied = await appliedVersions(client, database);
-  const newer = [...applied].filter((version) => version > NEWEST);
+export async function migrate(client: ClickHouseClient, layout: Layout, retention: Retention): Promise<void> {
+  await client.command({ query: createDatabase(layout) });
+  for (const query of statementsOf(APPLIED, layout)) await client.command({ query });
+  const applied = await appliedVersions(client, layout.database);
+  const newer = [...applied].filter((version) => version > NEWEST_SCHEMA);
   if (newer.length > 0)
     throw new OperatorError(
       "STORE_TOO_NEW",
-      `the store's schema is version ${Math.max(...newer)}, and this keepwatch knows up to ${NEWEST}`,
+      `the store's schema is version ${Math.max(...newer)}, and this keepwatch knows up to ${NEWEST_SCHEMA}`,
       { remedy: "Use the newer keepwatch that wrote it, or another store" },
     );
-  for (const { version, name, statements } of MIGRATIONS) {
+  for (const { version, name, changes } of MIGRATIONS) {
     if (applied.has(version)) continue;
-    for (const query of statements(database)) await client.command({ query });
+    for (const change of changes) for (const query of statementsOf(change, layout)) await client.command({ query });
     await client.insert({
-      table: `${database}.migrations`,
+      table: `${layout.database}.migrations`,
       values: [{ version, name }],
       format: "JSONEachRow",
       clickhouse_settings: { async_insert: 0 },
     });
   }
-  for (const [table, days] of Object.entries(retention)) await retain(client, database, table, days);
+  for (const [table, days] of Object.entries(retention)) await retain(client, layout, table, days);
 }
 
 async function appliedVersions(client: ClickHouseClient, database: string): Promise<Set<number>> {
@@ -58,13 +73,16 @@ async function appliedVersions(client: ClickHouseClient, database: string): Prom
 }
 
 /** Retention is a setting, not a part of the schema: it is compared at every start, and changed when it is another. */
-async function retain(client: ClickHouseClient, database: string, table: string, days: number): Promise<void> {
+async function retain(client: ClickHouseClient, layout: Layout, table: string, days: number): Promise<void> {
   const rows = await client.query({
     query: "SELECT engine_full FROM system.tables WHERE database = {database:String} AND name = {table:String}",
-    query_params: { database, table },
+    query_params: { database: layout.database, table: keptIn(layout, table) },
     format: "JSONEachRow",
   });
   const [found] = await rows.json<{ engine_full: string }>();
   if (found?.engine_full.includes(`TTL storedAt + toIntervalDay(${days}) `)) return;
-  await client.command({ query: `ALTER TABLE ${database}.${table} MODIFY TTL storedAt + INTERVAL ${days} DAY` });
+  await client.command({ query: retainStatement(layout, table, days) });
 }
+
+const retainStatement = (layout: Layout, table: string, days: number): string =>
+  `ALTER TABLE ${layout.database}.${keptIn(layout, table)}${onCluster(layout)} MODIFY TTL storedAt + INTERVAL ${days} DAY`;

@@ -64,6 +64,8 @@ export class StoreRefusal extends Error {
 
 /** All the server keeps. SQL stays behind it; the same code serves the embedded and an external ClickHouse. */
 export interface Store {
+  /** Which store this is: another one after a backup was restored, when what was acknowledged before need not be in it. */
+  readonly incarnation: string;
   /**
    * Durable when it resolves. A batch that was stored before changes nothing and answers `duplicate`, if this process stored it.
    * @throws {StoreRefusal} when it has a value that cannot be stored; anything else that is thrown may pass

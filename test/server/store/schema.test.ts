@@ -1,0 +1,135 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { ClickHouseClient } from "@clickhouse/client";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { eventId } from "../../../collector/events/id.ts";
+import { parseServerConfig } from "../../../server/config.ts";
+import { openStore } from "../../../server/store/clickhouse-store.ts";
+import { openEngine } from "../../../server/store/engine.ts";
+import { renewIncarnation } from "../../../server/store/incarnation.ts";
+import { schemaStatements } from "../../../server/store/migrate.ts";
+import { SHARDED } from "../../../server/store/schema.ts";
+
+const scratch = mkdtempSync(join(tmpdir(), "keepwatch-schema-"));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+const storageAt = (name: string) => parseServerConfig("", "test", { storage: { path: join(scratch, name) } }).storage;
+const silent = { log: () => undefined };
+const RETENTION = { events: 400, adverts: 7 };
+const ONE = schemaStatements({ database: "keepwatch" }, RETENTION);
+const CLUSTER = schemaStatements({ database: "keepwatch", cluster: "ha-1" }, RETENTION);
+
+describe("the schema as ClickHouse reads it", () => {
+  let client: ClickHouseClient;
+  beforeAll(async () => {
+    client = await openEngine(storageAt("parser"));
+  });
+  afterAll(() => client.close());
+  const formatted = async (statement: string): Promise<string> => {
+    const query = "SELECT formatQuery({statement:String}) AS sql";
+    const answer = await client.query({ query, query_params: { statement }, format: "JSONEachRow" });
+    return (await answer.json<{ sql: string }>())[0]?.sql ?? "";
+  };
+
+  test.each([
+    ["one server", ONE],
+    ["a cluster", CLUSTER],
+  ])("of %s is read by its parser, statement by statement", async (_, statements) => {
+    expect(statements.length).toBeGreaterThan(10);
+    // Of a SELECT or an INSERT it would make something as well.
+    for (const statement of statements) expect(await formatted(statement)).toMatch(/^(CREATE|ALTER) /);
+  });
+
+  test("of a cluster is refused when it is broken", async () => {
+    for (const broken of [" ON CLUSTR 'ha-1' ", " ON CLUSTER "])
+      for (const statement of CLUSTER)
+        await expect(formatted(statement.replace(" ON CLUSTER 'ha-1'", broken))).rejects.toMatchObject({ code: "62" });
+  });
+
+  test("of a cluster is on every server of it, and replicated", () => {
+    for (const statement of CLUSTER) expect(statement).toContain(" ON CLUSTER 'ha-1'");
+    const engines = CLUSTER.flatMap((statement) => /ENGINE = (\w+)/.exec(statement)?.[1] ?? []);
+    expect(new Set(engines)).toEqual(new Set(["ReplicatedReplacingMergeTree", "Distributed"]));
+    const paths = CLUSTER.flatMap((statement) => /'(\/clickhouse\/[^']*)'/.exec(statement)?.[1] ?? []);
+    expect(new Set(paths).size).toBe(paths.length);
+  });
+
+  test("of a cluster spreads events and adverts by the node, so that what comes again comes to the same shard", () => {
+    const spread = CLUSTER.filter((statement) => statement.includes("ENGINE = Distributed"));
+    expect(spread.length).toBe(
+      [...SHARDED].filter((table) => ONE.some((s) => s.includes(`keepwatch.${table} (`))).length,
+    );
+    for (const statement of spread)
+      expect(statement).toMatch(/Distributed\('ha-1', 'keepwatch', '\w+_local', cityHash64\(cluster, node\)\)/);
+  });
+
+  test("of a cluster has each new column in what keeps the rows and in what stands for all shards", () => {
+    const added = CLUSTER.filter((statement) => statement.includes("ADD COLUMN")).map(
+      (s) => /keepwatch\.(\w+)/.exec(s)?.[1],
+    );
+    expect(added).toEqual(["events_local", "events", "adverts_local", "adverts", "events_local", "events"]);
+  });
+});
+
+describe("a store of an earlier schema", () => {
+  test("is carried over with all that it has, and is the same as a new one after it", async () => {
+    const old = storageAt("old");
+    const event = {
+      id: eventId("x"),
+      cluster: "c",
+      node: "lb1",
+      source: "log",
+      kind: "vrrp.state",
+      ts: 1_795_000_000_000_000,
+    };
+    const before = await openEngine(old);
+    for (const query of readFileSync(join(import.meta.dirname, "schemas/0004.sql"), "utf8").split(/;\n/))
+      if (query.trim() !== "") await before.command({ query });
+    await before.insert({
+      table: "keepwatch.events",
+      values: [{ ...event, event: JSON.stringify(event), arrived: 7 }],
+      format: "JSONEachRow",
+    });
+    await before.close();
+    const store = await openStore(old, silent);
+    expect(await store.events({ limit: 10 })).toEqual([event]);
+    expect(store.arrived()).toBe(7);
+    await store.close();
+    const fresh = storageAt("fresh");
+    await (await openStore(fresh, silent)).close();
+    expect(await tablesOf(old)).toEqual(await tablesOf(fresh));
+  });
+
+  async function tablesOf(storage: ReturnType<typeof storageAt>): Promise<unknown> {
+    const client = await openEngine(storage);
+    const answer = await client.query({
+      query:
+        "SELECT name, replaceRegexpAll(create_table_query, 'UUID \\'[^\\']*\\'', '') AS sql FROM system.tables WHERE database = 'keepwatch' ORDER BY name",
+      format: "JSONEachRow",
+    });
+    const found = await answer.json();
+    await client.close();
+    return found;
+  }
+});
+
+describe("the incarnation of a store", () => {
+  test("is kept over starts, is another one for each store, and changes when a backup is restored", async () => {
+    const storage = storageAt("first");
+    const idOf = async (of: typeof storage): Promise<string> => {
+      const store = await openStore(of, silent);
+      await store.close();
+      return store.incarnation;
+    };
+    const first = await idOf(storage);
+    expect(first).toMatch(/^[0-9a-f-]{36}$/);
+    expect(await idOf(storage)).toBe(first);
+    expect(await idOf(storageAt("second"))).not.toBe(first);
+    const client = await openEngine(storage);
+    const renewed = await renewIncarnation(client, "keepwatch");
+    await client.close();
+    expect(renewed.number).toBe(2);
+    expect(renewed.id).not.toBe(first);
+    expect(await idOf(storage)).toBe(renewed.id);
+  });
+});
