@@ -25,6 +25,8 @@ const seed = numberOf("--seed", Date.now() % 2 ** 31);
 process.stdout.write(`fuzzing for ${minutes} minutes with seed ${seed}\n`);
 const worker = new Worker(new URL("./worker.js", import.meta.url), {
   workerData: { seed, untilMs: Date.now() + minutes * 60_000 },
+  // In a small nursery what a long input has made is copied again and again: that is no work of what is measured.
+  resourceLimits: { maxYoungGenerationSizeMb: 256 },
 });
 
 let lastName = "";

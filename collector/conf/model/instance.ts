@@ -54,7 +54,8 @@ export function instanceOf(block: ConfNode, name: string, options: InstanceOptio
   const authentication = authenticationOf(nodes, { version, family, strict, release }, options.fingerprintKey);
   const startState = startStateOf(nodes, configuredState, priority, strict, authentication);
   const nopreempt = last(nodes, "nopreempt", "preempt")?.keyword.text === "nopreempt";
-  const keepsNopreempt = nopreempt && configuredState !== "MASTER" && priority !== OWNER_PRIORITY;
+  // Strict mode and AH make BACKUP of a MASTER before this is looked at: there both options stay.
+  const keepsNopreempt = nopreempt && startState !== "MASTER" && priority !== OWNER_PRIORITY;
   const face = interfaceOf(nodes);
   const { vips, excludedVips } = vipsOf(nodes, family, face);
   const peers = peersOf(nodes, family);
@@ -72,7 +73,7 @@ export function instanceOf(block: ConfNode, name: string, options: InstanceOptio
     configuredState,
     nopreempt: keepsNopreempt,
     preemptDelayUs:
-      startState === "MASTER" || configuredState === "MASTER" || strict || keepsNopreempt
+      startState === "MASTER" || strict || keepsNopreempt
         ? 0
         : (readValue(nodes, "preempt_delay", microseconds(0, 1000)) ?? 0),
     advertIntervalUs: intervalOf(nodes, version),

@@ -78,7 +78,7 @@ function* ownerOfNothing({ instances, facts }: Conf): Iterable<Finding> {
 
 const bare = (prefixed: string): string => prefixed.split("/")[0] ?? prefixed;
 
-/** nopreempt and preempt_delay are for an instance that starts as BACKUP. */
+/** nopreempt and preempt_delay are for an instance that starts as BACKUP, also as what strict mode or AH made of a MASTER. */
 function* preemption({ instances }: Conf): Iterable<Finding> {
   for (const one of instances) {
     const { nodes, value } = one;
@@ -86,7 +86,7 @@ function* preemption({ instances }: Conf): Iterable<Finding> {
     const at = placeOf(one, "nopreempt");
     const nopreempt = last(nodes, "nopreempt", "preempt")?.keyword.text === "nopreempt";
     const delay = placeOf(one, "preempt_delay");
-    const isMaster = value.configuredState === "MASTER";
+    const isMaster = value.configuredState === "MASTER" && value.startState === "MASTER";
     if (nopreempt && isMaster)
       yield {
         code: "nopreempt_master",
