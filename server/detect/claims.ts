@@ -236,7 +236,10 @@ export function mergeClaims(
   dump: readonly DumpSpan[],
 ): Claim[] {
   const members = closeOpenEnds(
-    spans.map((span) => ({ ...span, seen: span.to ? [span.from.event, span.to.event] : [span.from.event] })),
+    withoutStragglers(spans).map((span) => ({
+      ...span,
+      seen: span.to ? [span.from.event, span.to.event] : [span.from.event],
+    })),
   );
   const denied = denials(members, log);
   const closed = members.flatMap((member) => withoutDenials(member, denied));
@@ -251,6 +254,18 @@ export function mergeClaims(
     reach = Math.max(reach, endOf(member));
   }
   return groups.map((group) => toClaim(node, group, [...log, ...dump.map(asSeen)]));
+}
+
+/** An advert that the network held up arrives after the priority 0 that was sent behind it: it begins nothing. */
+function withoutStragglers(spans: readonly Omit<Member, "seen">[]): readonly Omit<Member, "seen">[] {
+  const ends = spans.flatMap(({ rank, to }) => (rank !== "heard" && to?.known ? [to.ts] : []));
+  return spans.filter(
+    ({ rank, from, to }) =>
+      rank !== "heard" ||
+      to === null ||
+      to.ts - from.ts > EDGE_LAG_US ||
+      !ends.some((end) => from.ts >= end && from.ts - end <= EDGE_LAG_US),
+  );
 }
 
 /** As far as a dump is certain. */
@@ -351,7 +366,11 @@ function snap(member: Member, begins: Edges, ends: Edges): Member {
     for (const { rank, edge } of edges.near(own, SAME_EDGE_SLACK_US)) {
       if (edge.ts < since || rank === member.rank || !edge.known || (fellSilent(edge) && !dates(edge, own))) continue;
       if (own.known && !moreExact(edge, rank, own, member.rank)) continue;
-      if (best === own || moreExact(edge, rank, best, bestRank, own)) [best, bestRank] = [edge, rank];
+      const isBetter =
+        best !== own && fellSilent(edge) && fellSilent(best) && isLoose(own)
+          ? edge.ts > best.ts
+          : best === own || moreExact(edge, rank, best, bestRank, own);
+      if (isBetter) [best, bestRank] = [edge, rank];
     }
     return best;
   };
@@ -363,12 +382,21 @@ function snap(member: Member, begins: Edges, ends: Edges): Member {
   return { ...member, from, to, certainTo: to?.ts ?? member.certainTo };
 }
 
+/** Nobody saw it: what was no more when the host was seen again. Of several silences the last is the host's, the others were cuts. */
+const isLoose = (own: Edge): boolean => own.uncertaintyUs > SAME_EDGE_SLACK_US;
+
 /**
  * Whether a sender's silence tells when something ended: when somebody saw it end, and when the node gave its last sign of
- * life just then, so that it was the host that went. Of a node that lived on, it may be the network.
+ * life just then, so that it was the host that went. Of a node that lived on, it may be the network: what was over
+ * before that sign of life was not the host's end.
  */
 const dates = (silence: Edge, own: Edge): boolean =>
-  own.uncertaintyUs <= SAME_EDGE_SLACK_US || Math.abs(silence.ts - own.ts) <= SILENT_AFTER_US;
+  !isLoose(own) ||
+  (latestEnd(silence) >= own.ts - EDGE_LAG_US && silence.ts <= own.ts + SILENT_AFTER_US + unheardUs(silence, own));
+
+/** A capture that was cut short vouches for a sender up to when it would have told of its silence: that much before its last sign of life. */
+const unheardUs = ({ event }: Edge, own: Edge): number =>
+  own.known || event.kind !== "wire.master-gone" ? 0 : goneDelayUs(event.advertIntervalUs);
 
 interface Denial {
   readonly from: Edge;
@@ -440,7 +468,10 @@ function toClaim(node: string, group: readonly Member[], states: readonly LogSpa
   };
 }
 
-/** The kernel still has the VIP, the daemon's mastership is over by more than what two sources may differ. */
+/**
+ * The kernel still has the VIP, the daemon's mastership is over by more than what two sources may differ: a log has whole seconds,
+ * and who saw the process gone saw it after the addresses that it took down itself.
+ */
 function zombieFrom(group: readonly Member[], states: readonly LogSpan[]): number | null {
   const kernel = group.filter(({ rank }) => rank === "kernel");
   if (kernel.length === 0) return null;
@@ -453,7 +484,8 @@ function zombieFrom(group: readonly Member[], states: readonly LogSpan[]): numbe
   const notMaster = states.find(({ state, from, to }) => {
     if (state === "MASTER") return false;
     const since = Math.max(heldFrom, latestEnd(from));
-    return Math.min(heldTo, to?.ts ?? heldTo) - since > SAME_EDGE_SLACK_US && wireTo < since + SAME_EDGE_SLACK_US;
+    const slackUs = from.event.kind === "process.gone" ? DENIAL_LAG_US : SAME_EDGE_SLACK_US;
+    return Math.min(heldTo, to?.ts ?? heldTo) - since > slackUs && wireTo < since + slackUs;
   });
   return notMaster ? Math.max(heldFrom, notMaster.from.ts) : null;
 }

@@ -105,6 +105,7 @@ export function factsOf(node: NodeView, view: RouterView): NodeFacts {
   const foreign = new Stretches<Omit<Foreign, keyof Stretch>>();
   const linkDown = new Stretches<{ interface: string }>();
   let stoppingAt = Number.NEGATIVE_INFINITY;
+  let startedSince: number | undefined;
   let hasAddresses = false;
   const isOurs = (event: Event): boolean =>
     !("instance" in event) || event.instance === undefined || view.isAbout(event);
@@ -122,6 +123,7 @@ export function factsOf(node: NodeView, view: RouterView): NodeFacts {
       }
       case "daemon.stopping":
         stoppingAt = event.ts;
+        startedSince = undefined;
         lifecycle.push(event);
         break;
       case "daemon.starting":
@@ -166,10 +168,14 @@ export function factsOf(node: NodeView, view: RouterView): NodeFacts {
         if (event.daemon !== "vrrp") break;
         unread.end("vrrp", event);
         frozen.end("process", event);
-        if (event.ts - stoppingAt > ORDERLY_US) gone.begin("vrrp", event, {});
+        // The word to stop was for its predecessor when it was started after that.
+        if (event.ts - stoppingAt > ORDERLY_US || (event.pid !== undefined && event.pid === startedSince))
+          gone.begin("vrrp", event, {});
         break;
       case "process.started":
-        if (event.daemon === "vrrp") gone.end("vrrp", event);
+        if (event.daemon !== "vrrp") break;
+        startedSince = event.pid;
+        gone.end("vrrp", event);
         break;
       case "process.snapshot":
         if (event.processes.some(({ daemon }) => daemon === "vrrp")) gone.end("vrrp", event);

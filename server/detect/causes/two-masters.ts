@@ -349,10 +349,10 @@ const silent: Finder<Scene> = ({ view, incumbents, claims, start, to }) =>
     );
     const claim = claims.find((one) => one.node === node.node && one.start < start);
     if (!gone || !claim || resumed || gone.ts < claim.start || start - gone.ts < marginUs) return [];
-    // Who still logs lives.
-    const lives = node.events.some(
-      (event) => event.source === "log" && event.kind.startsWith("vrrp.") && event.ts > gone.ts && event.ts <= to,
-    );
+    // Who still logs lives, until another is started in its place.
+    const log = node.events.filter(({ source, ts }) => source === "log" && ts > gone.ts && ts <= to);
+    const next = log.findIndex(({ kind }) => kind === "daemon.starting");
+    const lives = log.slice(0, next < 0 ? log.length : next).some(({ kind }) => kind.startsWith("vrrp."));
     if (lives)
       return [
         {
