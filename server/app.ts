@@ -26,6 +26,7 @@ import { type ReplayDeps, replayRoute } from "./api/replay.ts";
 import { PlannedStops, STOP_KINDS } from "./alert/planned.ts";
 import { Silences } from "./alert/silences.ts";
 import { type SilenceDeps, silenceRoutes } from "./api/silences.ts";
+import { storeRoutes } from "./api/store.ts";
 import { SilenceWatch } from "./ingest/silence.ts";
 import { checkpointsOf, knowAgain, type Knowing } from "./knowing.ts";
 import { createMetrics } from "./metrics.ts";
@@ -352,6 +353,7 @@ async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     apiRoutes(scope, { store, engine, metrics });
     silenceRoutes(scope, { config, ...silencing });
     replayRoute(scope, { config, replay: parts.replay });
+    storeRoutes(scope, { config, store });
     incidentRoutes(scope, { store, engine, clock: deps.clock });
     live.register(scope);
     scope.get("/api/v1/openapi.json", { schema: { summary: "This description" } }, () => app.swagger());

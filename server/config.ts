@@ -36,6 +36,8 @@ const ServerConfigSchema = Type.Object(
         database: Type.Optional(Type.String({ pattern: "^[A-Za-z_][A-Za-z0-9_]*$" })),
         /** Name of a cluster in the external ClickHouse's own configuration: the tables are replicated, and spread over its shards. */
         cluster: Type.Optional(Type.String({ pattern: "^[A-Za-z0-9_.-]{1,128}$" })),
+        /** Folder for backups of the embedded ClickHouse; without it, the store's own name with -backups. */
+        backup_path: Type.Optional(Path),
         /** Most memory the embedded ClickHouse may take, MiB. */
         memory_mib: Type.Integer({ minimum: 256 }),
         /** How long raw adverts are kept, days. */
@@ -222,6 +224,8 @@ function crossFaults({ listen, ingest, storage, detection }: Settings): string[]
     faults.push("storage.path and storage.url exclude each other");
   if (storage.url === undefined && (storage.user !== undefined || storage.password !== undefined))
     faults.push("storage.user and storage.password need storage.url");
+  if (storage.url !== undefined && storage.backup_path !== undefined)
+    faults.push("storage.backup_path is for the embedded store: an external ClickHouse backs itself up");
   if (storage.url === undefined && storage.cluster !== undefined)
     faults.push("storage.cluster is a cluster of the external ClickHouse, so it needs storage.url");
   if (storage.url !== undefined && URL.canParse(storage.url)) {

@@ -129,6 +129,23 @@ async function main(): Promise<void> {
     .action(async (scenario: string | undefined, options) =>
       (await import("./verbs/lab.ts")).labVerb(scenario, options),
     );
+  const store = program.command("store").description("what the server keeps: look at it, back it up, restore it");
+  const ofServer = (command: Commander.Command): Commander.Command =>
+    command.option("--config <file>", "the server's TOML configuration");
+  const asked = (command: Commander.Command): Commander.Command =>
+    ofServer(command).option("--token-file <file>", "a token of api.tokens, for a server that asks for one");
+  asked(store.command("info"))
+    .description("what the store has, and which one it is; also while the server runs")
+    .option("--format <format>", "text or json", "text")
+    .action(async (options) => (await import("./verbs/store.ts")).infoVerb(options));
+  asked(store.command("backup"))
+    .description("copy the embedded store into storage.backup_path, also while the server runs")
+    .argument("[name]", "of the backup (default: the time)")
+    .action(async (name: string | undefined, options) => (await import("./verbs/store.ts")).backupVerb(name, options));
+  ofServer(store.command("restore"))
+    .description("make the embedded store of a backup; never over one that is there")
+    .argument("<dir>", "the backup, as keepwatch store backup named it")
+    .action(async (dir: string, options) => (await import("./verbs/store.ts")).restoreVerb(dir, options));
   await program.parseAsync();
 }
 

@@ -32,8 +32,11 @@ import type {
   RouterSummary,
   SearchPage,
   Silence,
+  StoreBackup,
+  StoreInfo,
   Timeline,
 } from "./types.ts";
+import { BACKUP_NAME } from "../store/store.ts";
 import { MARKS } from "./marks.ts";
 
 /**
@@ -409,6 +412,19 @@ const ProblemT = Type.Object(
 /** A schema of its own in the description, told by its name elsewhere. */
 const ref = <S extends TSchema>(name: string, _schema: S) => Type.Unsafe<Static<S>>({ $ref: `${name}#` });
 
+const StoreInfoT = Type.Object(
+  {
+    kind: Type.Union([Type.Literal("embedded"), Type.Literal("external")]),
+    engineVersion: Type.String(),
+    schemaVersion: Type.Integer(),
+    incarnation: Type.Object({ number: Type.Integer(), id: Type.String() }, closed),
+    tables: Type.Array(Type.Object({ name: Type.String(), rows: Type.Integer(), bytes: Type.Integer() }, closed)),
+  },
+  closed,
+);
+const StoreBackupT = Type.Object({ path: Type.String(), bytes: Type.Integer() }, closed);
+export const BackupBody = Type.Object({ name: Type.String({ pattern: BACKUP_NAME }) }, closed);
+
 const TimelineT = Type.Object(
   {
     // The summary of the router, of which the timeline needs less.
@@ -479,6 +495,8 @@ export const Answers = {
   silences: answers(Type.Array(ref("Silence", SilenceT))),
   silence: answers(ref("Silence", SilenceT)),
   silenceMade: made(ref("Silence", SilenceT)),
+  store: answers(StoreInfoT),
+  backedUp: made(StoreBackupT),
   receipt: answers(ref("BatchReceipt", BatchReceipt)),
   health: answers(Health),
 };
@@ -512,6 +530,8 @@ interface Agreement {
   readonly serviceSummary: Row<typeof ServiceSummaryT, ServiceSummary>;
   readonly delivery: Row<typeof DeliveryT, Delivery>;
   readonly silence: Row<typeof SilenceT, Silence>;
+  readonly storeInfo: Row<typeof StoreInfoT, StoreInfo>;
+  readonly storeBackup: Row<typeof StoreBackupT, StoreBackup>;
   readonly problem: Row<typeof ProblemT, Problem>;
   readonly searchPage: Row<typeof SearchPageT, SearchPage>;
   readonly eventPage: Row<typeof EventPageT, EventPage>;
@@ -532,6 +552,8 @@ interface Agreement {
   serviceSummary: true,
   delivery: true,
   silence: true,
+  storeInfo: true,
+  storeBackup: true,
   problem: true,
   searchPage: true,
   eventPage: true,

@@ -161,6 +161,23 @@ export interface SilenceDraft {
   readonly reason: string;
 }
 
+/** GET /api/v1/store */
+export interface StoreInfo {
+  readonly kind: "embedded" | "external";
+  readonly engineVersion: string;
+  readonly schemaVersion: number;
+  /** Which store this is: one more, and another id, with every backup that was restored. */
+  readonly incarnation: { readonly number: number; readonly id: string };
+  /** Those that have something. Rows that are there twice until the next merge count twice; bytes are of all replicas. */
+  readonly tables: readonly { readonly name: string; readonly rows: number; readonly bytes: number }[];
+}
+
+/** POST /api/v1/store/backups */
+export interface StoreBackup {
+  readonly path: string;
+  readonly bytes: number;
+}
+
 /** RFC 9457: every error answer. */
 export interface Problem {
   readonly type: string;

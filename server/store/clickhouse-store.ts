@@ -3,13 +3,14 @@ import type { Batch } from "../../collector/events/batch.ts";
 import type { Event } from "../../collector/events/event.ts";
 import { messageOf, OperatorError } from "../../collector/core/errors.ts";
 import type { Log } from "../../collector/core/log.ts";
-import type { AdvertBucket, Delivery, Silence } from "../api/types.ts";
+import type { AdvertBucket, Delivery, Silence, StoreBackup, StoreInfo } from "../api/types.ts";
 import type { ServerConfig } from "../config.ts";
 import type { Checkpoint } from "../detect/checkpoint.ts";
 import type { Incident } from "../detect/incident.ts";
 import { openEngine } from "./engine.ts";
 import { type Incarnation, incarnationOf } from "./incarnation.ts";
-import { migrate } from "./migrate.ts";
+import { backUp, infoOf } from "./backup.ts";
+import { layoutOf, migrate, retentionOf } from "./migrate.ts";
 import { type CountEvents, pagesOf } from "./pages.ts";
 import { type Layout, onCluster } from "./schema.ts";
 import {
@@ -22,7 +23,6 @@ import {
   StoreRefusal,
 } from "./store.ts";
 
-const DATABASE = "keepwatch";
 /** How long a batch waits for others to share an insert with, milliseconds: each insert costs tens of milliseconds, however few rows it has. */
 const LINGER_MS = 40;
 /** Most events of one insert. */
@@ -53,7 +53,7 @@ export async function openStore(config: ServerConfig["storage"], deps: { log: Lo
   const layout = layoutOf(config);
   const { database } = layout;
   try {
-    await migrate(client, layout, { adverts: config.adverts_days, events: config.events_days });
+    await migrate(client, layout, retentionOf(config));
     const incarnation = await incarnationOf(client, database);
     const [row] = await read<{ version: string; arrived: string }>(
       client,
@@ -61,7 +61,7 @@ export async function openStore(config: ServerConfig["storage"], deps: { log: Lo
        toString(greatest((SELECT max(arrived) FROM ${database}.events), (SELECT max(arrived) FROM ${database}.checkpoints))) AS arrived`,
       {},
     );
-    return new ClickHouseStore(client, layout, deps.log, {
+    return new ClickHouseStore(client, config, deps.log, {
       incarnation,
       deliveryVersion: Number(row?.version ?? 0),
       arrived: Number(row?.arrived ?? 0),
@@ -76,11 +76,6 @@ export async function openStore(config: ServerConfig["storage"], deps: { log: Lo
   }
 }
 
-export const layoutOf = ({ database = DATABASE, cluster }: ServerConfig["storage"]): Layout => ({
-  database,
-  ...(cluster === undefined ? {} : { cluster }),
-});
-
 /** What a store was found to be when it was opened. */
 interface Found {
   readonly incarnation: Incarnation;
@@ -91,6 +86,7 @@ interface Found {
 class ClickHouseStore implements Store {
   readonly incarnation: string;
   private readonly client: ClickHouseClient;
+  private readonly storage: ServerConfig["storage"];
   private readonly layout: Layout;
   private readonly database: string;
   private readonly log: Log;
@@ -107,10 +103,11 @@ class ClickHouseStore implements Store {
   /** Inserts that are done, and those begun. One at a time: what is stored later has a higher number, whatever the clock says. */
   private inserts: { done: number; begun: number };
 
-  constructor(client: ClickHouseClient, layout: Layout, log: Log, found: Found) {
+  constructor(client: ClickHouseClient, storage: ServerConfig["storage"], log: Log, found: Found) {
     this.client = client;
-    this.layout = layout;
-    this.database = layout.database;
+    this.storage = storage;
+    this.layout = layoutOf(storage);
+    this.database = this.layout.database;
     this.log = log;
     this.incarnation = found.incarnation.id;
     this.deliveryVersion = found.deliveryVersion;
@@ -316,6 +313,18 @@ class ClickHouseStore implements Store {
   async silences(): Promise<readonly Silence[]> {
     const rows = await this.rows<{ silence: string }>(`SELECT silence FROM ${this.database}.silences FINAL`, {});
     return rows.map(({ silence }) => JSON.parse(silence) as Silence);
+  }
+
+  info(): Promise<StoreInfo> {
+    return infoOf(this.client, this.storage);
+  }
+
+  backUp(name: string): Promise<StoreBackup> {
+    if (this.storage.url !== undefined)
+      throw new OperatorError("STORE_EXTERNAL", "the store is an external ClickHouse, which backs itself up", {
+        remedy: "keepwatch store backup says how",
+      });
+    return backUp(this.client, this.storage, name);
   }
 
   async isReady(): Promise<boolean> {

@@ -39,14 +39,17 @@ export class EmbeddedConnection implements Connection {
     this.base = base;
   }
 
-  /** @throws OperatorError when the engine is not installed, or the folder is in use or cannot be opened */
-  static async open(path: string, memoryMib: number): Promise<EmbeddedConnection> {
+  /**
+   * @param backups  the folder that backups may be written to and read from
+   * @throws OperatorError when the engine is not installed, or the folder is in use or cannot be opened
+   */
+  static async open(path: string, memoryMib: number, backups: string): Promise<EmbeddedConnection> {
     const chdb = await loadChdb();
     const sessions: Session[] = [];
     try {
       await mkdir(path, { recursive: true, mode: 0o700 });
       for (let i = 0; i < SESSIONS; i++)
-        sessions.push(new chdb.Session(path, { connectionArgs: engineArguments(memoryMib) }));
+        sessions.push(new chdb.Session(path, { connectionArgs: engineArguments(memoryMib, backups) }));
       const base = querySettings(memoryMib);
       for (const session of sessions)
         for (const [name, value] of Object.entries(base)) session.query(`SET ${name} = ${value}`);
@@ -166,7 +169,7 @@ async function loadChdb(): Promise<typeof Chdb> {
 }
 
 /** The engine's own bounds are most of the machine's memory, and caches of gigabytes each. */
-function engineArguments(memoryMib: number): string[] {
+function engineArguments(memoryMib: number, backups: string): string[] {
   const bytes = memoryMib * MIB;
   const caches: Readonly<Record<string, number>> = {
     mark_cache_size: bytes / 16,
@@ -178,6 +181,7 @@ function engineArguments(memoryMib: number): string[] {
   };
   return [
     `--max_server_memory_usage=${bytes}`,
+    `--backups.allowed_path=${backups}`,
     ...Object.entries(caches).map(([name, size]) => `--${name}=${Math.floor(size)}`),
   ];
 }
@@ -192,8 +196,8 @@ function querySettings(memoryMib: number): Record<string, string> {
   };
 }
 
-/** The engine says only on its own stderr that another one has the folder; its lock file names the process. */
-async function ownerOf(path: string): Promise<number | undefined> {
+/** The process that has a store open. The engine says only on its own stderr that another one has the folder; its lock file names it. */
+export async function ownerOf(path: string): Promise<number | undefined> {
   const status = await readFile(join(path, "status"), "utf8").catch(() => "");
   const pid = Number(/^PID: (\d+)$/m.exec(status)?.[1]);
   if (!Number.isInteger(pid) || pid === process.pid) return undefined;

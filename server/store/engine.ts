@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import {
   type ClickHouseClient,
   ClickHouseError,
@@ -14,11 +15,17 @@ const CLICKHOUSE_MIN: readonly [number, number] = [24, 10];
 /** ClickHouse's AUTHENTICATION_FAILED, and its older forms UNKNOWN_USER and WRONG_PASSWORD. */
 const AUTH_CODES: ReadonlySet<string> = new Set(["516", "192", "193"]);
 
+/** Where backups of the embedded store go unless it is said otherwise: beside it, so that what removes the store leaves them. */
+export const backupFolderOf = ({ path = "", backup_path: folder }: ServerConfig["storage"]): string =>
+  resolve(folder ?? `${path}-backups`);
+
 /** What differs between an embedded and an external ClickHouse is the connection; all else is one client. @throws OperatorError */
 export async function openEngine(storage: ServerConfig["storage"]): Promise<ClickHouseClient> {
   if (storage.url !== undefined) return openExternal(storage, storage.url);
   // The hook is marked experimental upstream: this is the only place that knows it.
-  return createClient({ connection: await EmbeddedConnection.open(storage.path ?? "", storage.memory_mib) });
+  return createClient({
+    connection: await EmbeddedConnection.open(storage.path ?? "", storage.memory_mib, backupFolderOf(storage)),
+  });
 }
 
 /** What is acknowledged is on the shards, not in the queue of the server that was asked, and on more than half of each shard's replicas. */

@@ -1,5 +1,6 @@
 import type { ClickHouseClient } from "@clickhouse/client";
 import { OperatorError } from "../../collector/core/errors.ts";
+import type { ServerConfig } from "../config.ts";
 import { firstLight } from "./migrations/0001_first_light.ts";
 import { retentionByArrival } from "./migrations/0002_retention_by_arrival.ts";
 import { silences } from "./migrations/0003_silences.ts";
@@ -28,8 +29,20 @@ const APPLIED: SchemaChange = {
   orderBy: "version",
 };
 
+const DATABASE = "keepwatch";
+
+export const layoutOf = ({ database = DATABASE, cluster }: ServerConfig["storage"]): Layout => ({
+  database,
+  ...(cluster === undefined ? {} : { cluster }),
+});
+
 /** Days a row is kept, by table. */
 export type Retention = Readonly<Record<"events" | "adverts", number>>;
+
+export const retentionOf = (storage: ServerConfig["storage"]): Retention => ({
+  adverts: storage.adverts_days,
+  events: storage.events_days,
+});
 
 /** All that is run on a store that has nothing yet. */
 export const schemaStatements = (layout: Layout, retention: Retention): readonly string[] => [

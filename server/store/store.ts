@@ -1,6 +1,6 @@
 import type { Batch } from "../../collector/events/batch.ts";
 import type { Event, EventKind } from "../../collector/events/event.ts";
-import type { AdvertBucket, Delivery, Silence } from "../api/types.ts";
+import type { AdvertBucket, Delivery, Silence, StoreBackup, StoreInfo } from "../api/types.ts";
 import type { Checkpoint } from "../detect/checkpoint.ts";
 import type { Incident } from "../detect/incident.ts";
 
@@ -57,6 +57,9 @@ export interface DetectionPart {
   readonly kinds: ReadonlySet<EventKind>;
 }
 
+/** What a backup may be called: it is a folder in `storage.backup_path`. */
+export const BACKUP_NAME = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$";
+
 /** The store works, but not for this request: asked again, it fails again. */
 export class StoreRefusal extends Error {
   override readonly name = "StoreRefusal";
@@ -93,6 +96,12 @@ export interface Store {
   saveSilence(silence: Silence, revision: number): Promise<void>;
   /** All that were ever asked for. */
   silences(): Promise<readonly Silence[]>;
+  info(): Promise<StoreInfo>;
+  /**
+   * While it is in use.
+   * @throws OperatorError when there is one of that name, it cannot be written, or the store is external
+   */
+  backUp(name: string): Promise<StoreBackup>;
   /** It answers now. */
   isReady(): Promise<boolean>;
   /** Requests that failed since the start. */
