@@ -134,9 +134,7 @@ async function ask(
   throw new OperatorError(
     "SERVER_REFUSED",
     `the server refused: ${(answer as Problem | undefined)?.detail ?? status}`,
-    {
-      ...(status === 401 ? { remedy: "Give --token-file with a token that api.tokens lists" } : {}),
-    },
+    status === 401 ? { remedy: "Give --token-file with a token that api.tokens lists" } : {},
   );
 }
 
