@@ -42,6 +42,8 @@ const ServerConfigSchema = Type.Object(
         memory_mib: Type.Integer({ minimum: 256 }),
         /** How long raw adverts are kept, days. */
         adverts_days: Type.Integer({ minimum: 1, maximum: 3650 }),
+        /** How long it is kept what the adverts of each minute were, days. */
+        advert_minutes_days: Type.Integer({ minimum: 1, maximum: 36500 }),
         /** How long events are kept, days. */
         events_days: Type.Integer({ minimum: 1, maximum: 36500 }),
       },
@@ -122,7 +124,7 @@ const validator = Compile(ServerConfigSchema);
 function defaults(): Settings {
   return {
     listen: { host: "127.0.0.1", port: 8080 },
-    storage: { memory_mib: 700, adverts_days: 7, events_days: 400 },
+    storage: { memory_mib: 700, adverts_days: 7, advert_minutes_days: 400, events_days: 400 },
     ingest: { tokens: [], in_flight_max: 32 },
     api: { tokens: [] },
     detection: {

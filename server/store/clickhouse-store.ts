@@ -7,6 +7,7 @@ import type { AdvertBucket, Delivery, Silence, StoreBackup, StoreInfo } from "..
 import type { ServerConfig } from "../config.ts";
 import type { Checkpoint } from "../detect/checkpoint.ts";
 import type { Incident } from "../detect/incident.ts";
+import { AdvertMinutes } from "./advert-minutes.ts";
 import { openEngine } from "./engine.ts";
 import { type Incarnation, incarnationOf } from "./incarnation.ts";
 import { backUp, infoOf } from "./backup.ts";
@@ -98,6 +99,7 @@ class ClickHouseStore implements Store {
   private inserting: Promise<void> | undefined;
   /** Counts on from the newest one stored: a clock may step back, and would hide an update behind an older one. */
   private deliveryVersion: number;
+  private readonly minutes: AdvertMinutes;
   private readonly failures = { read: 0, write: 0 };
 
   /** Inserts that are done, and those begun. One at a time: what is stored later has a higher number, whatever the clock says. */
@@ -112,6 +114,12 @@ class ClickHouseStore implements Store {
     this.incarnation = found.incarnation.id;
     this.deliveryVersion = found.deliveryVersion;
     this.inserts = { done: found.arrived, begun: found.arrived };
+    this.minutes = new AdvertMinutes({
+      database: this.database,
+      log,
+      rows: (query, params) => this.rows(query, params, FOR_A_PERSON),
+      run: async (query, params) => void (await client.command({ query, query_params: { ...params } })),
+    });
   }
 
   async insertBatch(batch: Batch): Promise<{ readonly duplicate: boolean }> {
@@ -213,6 +221,8 @@ class ClickHouseStore implements Store {
     buckets,
     ...query
   }: AdvertQuery & { readonly buckets: number }): Promise<readonly AdvertBucket[]> {
+    const byMinute = await this.minutes.buckets({ ...query, buckets });
+    if (byMinute) return byMinute;
     const step = Math.max(1, Math.ceil((query.to - query.from) / buckets));
     return this.rows<AdvertBucket>(
       `SELECT node, peer AS sender, toFloat64(bucket * {step:Int64}) AS ts, toFloat64(count()) AS count, toFloat64(max(heard - before)) AS maxGapUs
@@ -333,6 +343,7 @@ class ClickHouseStore implements Store {
 
   async close(): Promise<void> {
     while (this.inserting) await this.inserting;
+    await this.minutes.close();
     await this.client.close();
   }
 
@@ -525,6 +536,7 @@ class ClickHouseStore implements Store {
         e.at ?? "",
       ]),
     );
+    this.minutes.note(adverts);
     this.inserts.done = arrived;
   }
 }

@@ -6,6 +6,7 @@ import { retentionByArrival } from "./migrations/0002_retention_by_arrival.ts";
 import { silences } from "./migrations/0003_silences.ts";
 import { checkpoints } from "./migrations/0004_checkpoints.ts";
 import { incarnations } from "./migrations/0005_incarnations.ts";
+import { advertsByMinute } from "./migrations/0006_adverts_by_minute.ts";
 import { createDatabase, keptIn, type Layout, onCluster, type SchemaChange, statementsOf } from "./schema.ts";
 
 /** In the order in which they are applied. A released one is never edited: what changes is a new one. */
@@ -19,6 +20,7 @@ export const MIGRATIONS: readonly {
   { version: 3, name: "silences", changes: silences },
   { version: 4, name: "checkpoints", changes: checkpoints },
   { version: 5, name: "incarnations", changes: incarnations },
+  { version: 6, name: "adverts_by_minute", changes: advertsByMinute },
 ];
 export const NEWEST_SCHEMA = Math.max(...MIGRATIONS.map(({ version }) => version));
 
@@ -37,10 +39,11 @@ export const layoutOf = ({ database = DATABASE, cluster }: ServerConfig["storage
 });
 
 /** Days a row is kept, by table. */
-export type Retention = Readonly<Record<"events" | "adverts", number>>;
+export type Retention = Readonly<Record<"events" | "adverts" | "adverts_1m", number>>;
 
 export const retentionOf = (storage: ServerConfig["storage"]): Retention => ({
   adverts: storage.adverts_days,
+  adverts_1m: storage.advert_minutes_days,
   events: storage.events_days,
 });
 

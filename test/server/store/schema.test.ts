@@ -15,7 +15,7 @@ const scratch = mkdtempSync(join(tmpdir(), "keepwatch-schema-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 const storageAt = (name: string) => parseServerConfig("", "test", { storage: { path: join(scratch, name) } }).storage;
 const silent = { log: () => undefined };
-const RETENTION = { events: 400, adverts: 7 };
+const RETENTION = { events: 400, adverts: 7, adverts_1m: 400 };
 const ONE = schemaStatements({ database: "keepwatch" }, RETENTION);
 const CLUSTER = schemaStatements({ database: "keepwatch", cluster: "ha-1" }, RETENTION);
 

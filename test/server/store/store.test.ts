@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { OperatorError } from "../../../collector/core/errors.ts";
 import type { Batch } from "../../../collector/events/batch.ts";
 import { eventId } from "../../../collector/events/id.ts";
@@ -74,6 +74,12 @@ async function detectionEvents(store: Store): Promise<Event[]> {
   const all: Event[] = [];
   for await (const page of store.detectionEvents()) all.push(...page);
   return all;
+}
+
+/** The same numbers at every run, 0 to 1. */
+function lcg(seed: number): () => number {
+  let state = seed;
+  return () => (state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32) / 2 ** 32;
 }
 
 const DELIVERY: Delivery = {
@@ -160,6 +166,67 @@ describe.each(ENGINES)("the store on the %s engine", (engine) => {
     expect(buckets.reduce((sum, { count }) => sum + count, 0)).toBe(4);
     expect(buckets[0]?.maxGapUs).toBeNull();
     expect(Math.max(...buckets.map(({ maxGapUs }) => maxGapUs ?? 0))).toBe(3_000_000);
+  });
+
+  test("sums up a long time by the minute as if it were counted then, whatever came late, twice or before a crash", async () => {
+    const MINUTE = 60_000_000;
+    const from = T0 - (T0 % MINUTE);
+    const to = from + 1_200 * MINUTE - 1;
+    const random = lcg(engine.length);
+    const adverts = Array.from({ length: 2_000 }, (_, i) => ({
+      ...advertAt(from + Math.floor(random() * 1_200 * MINUTE), i % 2 === 0 ? "m1" : "m2", "10.99.0.77"),
+      cluster: "minutes",
+    }));
+    const of = (name: string, events: readonly Event[]): Batch => ({ ...batch(name, events), cluster: "minutes" });
+    const range = { cluster: "minutes", family: "ipv4", vrid: 51, from, to };
+    const expected = (buckets: number, events: readonly Event[]) => {
+      const step = Math.ceil((to - from) / buckets / MINUTE) * MINUTE;
+      return ["m1", "m2"].flatMap((node) => {
+        const found = new Map<number, { count: number; maxGapUs: number | null }>();
+        const times = events.filter((event) => event.node === node).map(({ ts }) => ts);
+        times
+          .sort((a, b) => a - b)
+          .forEach((ts, i) => {
+            const bucket = Math.floor(ts / step) * step;
+            const known = found.get(bucket) ?? { count: 0, maxGapUs: null };
+            const gap = i === 0 ? null : ts - (times[i - 1] ?? 0);
+            const maxGapUs = gap === null ? known.maxGapUs : Math.max(gap, known.maxGapUs ?? 0);
+            found.set(bucket, { count: known.count + 1, maxGapUs });
+          });
+        return [...found].map(([ts, sum]) => ({ node, sender: "10.99.0.77", ts, ...sum }));
+      });
+    };
+    const late = adverts.filter((_, i) => i % 5 === 0);
+    const early = adverts.filter((_, i) => i % 5 !== 0);
+    await store.insertBatch(of("minutes, early", early));
+    expect(await store.advertBuckets({ ...range, buckets: 600 })).toEqual(expected(600, early));
+    await store.insertBatch(of("minutes, early, again", early));
+    await store.insertBatch(of("minutes, late", late));
+    for (const buckets of [600, 1_200, 7])
+      expect(await store.advertBuckets({ ...range, buckets })).toEqual(expected(buckets, adverts));
+    // A crash before anything was summed up: what a start finds then.
+    await store.close();
+    const client = await openEngine(storage);
+    await client.command({ query: "TRUNCATE TABLE keepwatch.adverts_1m" });
+    await client.close();
+    store = await openStore(storage, silent);
+    expect(await store.advertBuckets({ ...range, buckets: 600 })).toEqual(expected(600, adverts));
+    // The adverts themselves are kept for days, the sums for more than a year.
+    const later = await openEngine(storage);
+    const summed = async (): Promise<string> =>
+      (await later.query({ query: "SELECT count() FROM keepwatch.adverts_1m FINAL", format: "TabSeparated" })).text();
+    const minutes = new Set(adverts.map(({ node, ts }) => `${node} ${Math.floor(ts / MINUTE)}`));
+    await vi.waitFor(async () => expect(Number(await summed())).toBe(minutes.size), 30_000);
+    await store.close();
+    await later.command({
+      query: "ALTER TABLE keepwatch.adverts DELETE WHERE cluster = 'minutes' SETTINGS mutations_sync = 1",
+    });
+    await later.close();
+    store = await openStore(storage, silent);
+    await vi.waitFor(
+      async () => expect(await store.advertBuckets({ ...range, buckets: 600 })).toEqual(expected(600, adverts)),
+      30_000,
+    );
   });
 
   test("keeps the newest state of a delivery, written before it can be read", async () => {
