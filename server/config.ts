@@ -34,6 +34,8 @@ const ServerConfigSchema = Type.Object(
         user: Type.Optional(Type.String()),
         password: Type.Optional(Type.String()),
         database: Type.Optional(Type.String({ pattern: "^[A-Za-z_][A-Za-z0-9_]*$" })),
+        /** File with the certificates that the external ClickHouse's own is checked against, PEM; without it, those that Node knows. */
+        ca_file: Type.Optional(Path),
         /** Name of a cluster in the external ClickHouse's own configuration: the tables are replicated, and spread over its shards. */
         cluster: Type.Optional(Type.String({ pattern: "^[A-Za-z0-9_.-]{1,128}$" })),
         /** Folder for backups of the embedded ClickHouse; without it, the store's own name with -backups. */
@@ -226,6 +228,8 @@ function crossFaults({ listen, ingest, storage, detection }: Settings): string[]
     faults.push("storage.path and storage.url exclude each other");
   if (storage.url === undefined && (storage.user !== undefined || storage.password !== undefined))
     faults.push("storage.user and storage.password need storage.url");
+  if (storage.ca_file !== undefined && !storage.url?.startsWith("https://"))
+    faults.push("storage.ca_file is for a storage.url that begins with https://");
   if (storage.url !== undefined && storage.backup_path !== undefined)
     faults.push("storage.backup_path is for the embedded store: an external ClickHouse backs itself up");
   if (storage.url === undefined && storage.cluster !== undefined)

@@ -40,6 +40,9 @@ const QUERY_SECONDS_MAX = 30;
 /** ClickHouse's TIMEOUT_EXCEEDED, MEMORY_LIMIT_EXCEEDED and TOO_SLOW: the question was too large. */
 const TOO_LARGE_CODES: ReadonlySet<string> = new Set(["159", "241", "160"]);
 
+/** ClickHouse's READONLY and ACCESS_DENIED. */
+const NOT_ALLOWED_CODES: ReadonlySet<string> = new Set(["164", "497"]);
+
 type Json = string | number | boolean | null | readonly Json[];
 
 interface PendingInsert {
@@ -70,6 +73,15 @@ export async function openStore(config: ServerConfig["storage"], deps: { log: Lo
   } catch (cause) {
     await client.close();
     if (cause instanceof OperatorError) throw cause;
+    if (cause instanceof ClickHouseError && NOT_ALLOWED_CODES.has(cause.code))
+      throw new OperatorError(
+        "STORE_READONLY",
+        `the user ${config.user ?? "default"} of the ClickHouse at ${config.url} may not write: ${messageOf(cause).split("\n")[0]}`,
+        {
+          cause,
+          remedy: `In it: GRANT SELECT, INSERT, ALTER, CREATE, TRUNCATE ON ${layout.database}.* to that user, with no readonly setting`,
+        },
+      );
     throw new OperatorError("STORE_SCHEMA", `the store's tables cannot be made: ${messageOf(cause).split("\n")[0]}`, {
       cause,
       remedy: "Check the free space, and with storage.url what the user may do",

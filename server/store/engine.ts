@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import {
   type ClickHouseClient,
@@ -31,14 +32,13 @@ export async function openEngine(storage: ServerConfig["storage"]): Promise<Clic
 /** What is acknowledged is on the shards, not in the queue of the server that was asked, and on more than half of each shard's replicas. */
 const CLUSTER_SETTINGS: ClickHouseSettings = { distributed_foreground_insert: 1, insert_quorum: "auto" };
 
-async function openExternal(
-  { user, password, cluster }: ServerConfig["storage"],
-  url: string,
-): Promise<ClickHouseClient> {
+async function openExternal(storage: ServerConfig["storage"], url: string): Promise<ClickHouseClient> {
+  const { user, password, cluster, ca_file: caFile } = storage;
   const client = createClient({
     url,
     ...(user === undefined ? {} : { username: user }),
     ...(password === undefined ? {} : { password: password.reveal() }),
+    ...(caFile === undefined ? {} : { tls: { ca_cert: await certificates(caFile) } }),
     ...(cluster === undefined ? {} : { clickhouse_settings: CLUSTER_SETTINGS }),
     application: "keepwatch",
     // It would print stacks, and rows that it was sent; what fails is told by whoever asked.
@@ -52,6 +52,20 @@ async function openExternal(
     throw error;
   }
 }
+
+async function certificates(path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    throw new OperatorError("CONFIG_UNREADABLE", `storage.ca_file ${path} cannot be read: ${messageOf(cause)}`, {
+      cause,
+      remedy: "Check the path and the permissions",
+    });
+  }
+}
+
+/** What Node says of a certificate that it does not trust begins so. */
+const CERTIFICATE = /certificate|self-signed|CERT_|altnames/i;
 
 async function checkVersion(client: ClickHouseClient, url: string): Promise<void> {
   const version = await versionOf(client, url);
@@ -68,6 +82,16 @@ async function versionOf(client: ClickHouseClient, url: string): Promise<string>
     return (await rows.json<{ version: string }>())[0]?.version ?? "";
   } catch (cause) {
     const refused = cause instanceof ClickHouseError && AUTH_CODES.has(cause.code);
+    const told = messageOf(cause).split("\n")[0] ?? "";
+    if (CERTIFICATE.test(told) || (cause instanceof Error && "code" in cause && CERTIFICATE.test(String(cause.code))))
+      throw new OperatorError(
+        "STORE_CERTIFICATE",
+        `the certificate of the ClickHouse at ${url} is not trusted: ${told}`,
+        {
+          cause,
+          remedy: "Give the certificate of who signed it as storage.ca_file, and its own name in storage.url",
+        },
+      );
     throw new OperatorError(
       refused ? "STORE_UNAUTHORISED" : "STORE_UNREACHABLE",
       refused

@@ -60,7 +60,8 @@ export const schemaStatements = (layout: Layout, retention: Retention): readonly
  * @throws OperatorError when a newer keepwatch has been at the database
  */
 export async function migrate(client: ClickHouseClient, layout: Layout, retention: Retention): Promise<void> {
-  await client.command({ query: createDatabase(layout) });
+  // Who may make no database may still have one to write to.
+  if (!(await hasDatabase(client, layout.database))) await client.command({ query: createDatabase(layout) });
   for (const query of statementsOf(APPLIED, layout)) await client.command({ query });
   const applied = await appliedVersions(client, layout.database);
   const newer = [...applied].filter((version) => version > NEWEST_SCHEMA);
@@ -81,6 +82,15 @@ export async function migrate(client: ClickHouseClient, layout: Layout, retentio
     });
   }
   for (const [table, days] of Object.entries(retention)) await retain(client, layout, table, days);
+}
+
+async function hasDatabase(client: ClickHouseClient, database: string): Promise<boolean> {
+  const rows = await client.query({
+    query: "SELECT name FROM system.databases WHERE name = {database:String}",
+    query_params: { database },
+    format: "JSONEachRow",
+  });
+  return (await rows.json()).length > 0;
 }
 
 async function appliedVersions(client: ClickHouseClient, database: string): Promise<Set<number>> {

@@ -1,5 +1,6 @@
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type Server } from "node:http";
+import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import { drainPending, Session } from "chdb";
 
 /**
@@ -10,20 +11,33 @@ export interface ClickHouseFront {
   readonly url: string;
   /** Answers everything with this until it is undefined again. */
   fault: { readonly status: number; readonly body: string } | undefined;
+  /** Waited for before an insert is run. */
+  insertsAfter: Promise<void> | undefined;
   close(): Promise<void>;
 }
 
 const USER = "keepwatch";
+/** May read only, by ClickHouse's own setting. */
+export const READER = "reader";
 const PASSWORD = "correct horse";
 const NOT_SETTINGS = new Set(["query", "query_id", "database", "session_id", "role"]);
 
-/** @param port  0: any free one */
-export async function clickHouseFront(dir: string, version?: string, port = 0): Promise<ClickHouseFront> {
+/**
+ * @param port  0: any free one
+ * @param tls  with a certificate: over HTTPS
+ */
+export async function clickHouseFront(
+  dir: string,
+  version?: string,
+  port = 0,
+  tls?: { readonly key: Buffer; readonly cert: Buffer },
+): Promise<ClickHouseFront> {
   // Holds the folder open between requests.
   const keeper = new Session(dir);
   const front: ClickHouseFront = {
     url: "",
     fault: undefined,
+    insertsAfter: undefined,
     close: async () => {
       server.closeAllConnections();
       server.close();
@@ -31,12 +45,13 @@ export async function clickHouseFront(dir: string, version?: string, port = 0): 
       await drainPending();
     },
   };
-  const server: Server = createServer((request, response) => {
+  const onRequest: RequestListener = (request, response) => {
     void answer(request).then(({ status, body, code }) => {
       response.writeHead(status, code === undefined ? {} : { "x-clickhouse-exception-code": code });
       response.end(body);
     });
-  });
+  };
+  const server: Server = tls ? createSecureServer(tls, onRequest) : createServer(onRequest);
 
   async function answer(
     request: IncomingMessage,
@@ -45,13 +60,19 @@ export async function clickHouseFront(dir: string, version?: string, port = 0): 
     if (front.fault) return front.fault;
     const { pathname, searchParams } = new URL(request.url ?? "/", "http://front");
     if (pathname === "/ping") return { status: 200, body: "Ok.\n" };
-    if (request.headers.authorization !== `Basic ${Buffer.from(`${USER}:${PASSWORD}`).toString("base64")}`)
+    const basic = (user: string): string => `Basic ${Buffer.from(`${user}:${PASSWORD}`).toString("base64")}`;
+    // The client tells who it is in headers of ClickHouse's own where it was given certificates.
+    const { authorization, "x-clickhouse-user": named, "x-clickhouse-key": key } = request.headers;
+    const who = [USER, READER].find((user) => authorization === basic(user) || (named === user && key === PASSWORD));
+    if (who === undefined)
       return failure("Code: 516. DB::Exception: keepwatch: Authentication failed. (AUTHENTICATION_FAILED)");
     const session = new Session(dir);
     try {
       for (const [name, value] of searchParams)
         if (!NOT_SETTINGS.has(name)) session.query(`SET ${name} = '${value.replace(/['\\]/g, "\\$&")}'`);
       const query = searchParams.get("query");
+      if (query?.startsWith("INSERT")) await front.insertsAfter;
+      if (who === READER) session.query("SET readonly = 1");
       const text = query === null ? body : `${query}\n${body}`;
       if (version !== undefined && text.includes("version()"))
         return { status: 200, body: `${JSON.stringify({ version })}\n` };
@@ -66,7 +87,7 @@ export async function clickHouseFront(dir: string, version?: string, port = 0): 
   server.listen(port, "127.0.0.1");
   await once(server, "listening");
   const address = server.address() as { port: number };
-  return Object.assign(front, { url: `http://127.0.0.1:${address.port}` });
+  return Object.assign(front, { url: `${tls ? "https" : "http"}://127.0.0.1:${address.port}` });
 }
 
 export const credentials = { user: USER, password: PASSWORD };

@@ -1,8 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import type { OperatorError } from "../../../collector/core/errors.ts";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Batch } from "../../../collector/events/batch.ts";
 import { eventId } from "../../../collector/events/id.ts";
 import type { Event } from "../../../collector/events/event.ts";
@@ -462,63 +461,5 @@ describe.each(ENGINES)("the store on the %s engine", (engine) => {
     await client.command({ query: "DELETE FROM keepwatch.migrations WHERE version = 9999" });
     await client.close();
     store = await openStore(storage, silent);
-  });
-});
-
-describe("an external ClickHouse", () => {
-  const dir = folder();
-  const fronts: ClickHouseFront[] = [];
-  const open = async (version?: string): Promise<ClickHouseFront> => {
-    const front = await clickHouseFront(dir, version);
-    fronts.push(front);
-    return front;
-  };
-  afterAll(() => rmSync(dir, { recursive: true, force: true }));
-  afterEach(async () => {
-    for (const front of fronts.splice(0)) await front.close();
-  });
-  const refusal = (storage: Parameters<typeof storageOf>[0]): Promise<OperatorError> =>
-    openStore(storageOf(storage), silent).then(
-      () => expect.unreachable("the store opened"),
-      (error: unknown) => error as OperatorError,
-    );
-
-  test.each([["18.16.1"], ["24.9.3.128"], [""]])("of version %j is refused as too old", async (version) => {
-    const { url } = await open(version);
-    const error = await refusal({ url, ...credentials });
-    expect([error.code, error.toLine()]).toEqual(["STORE_TOO_OLD", expect.stringContaining("24.10 or newer")]);
-  });
-
-  test("that does not know the password is named, the password is not", async () => {
-    const { url } = await open();
-    const error = await refusal({ url, user: credentials.user, password: "hunter2" });
-    expect(error.code).toBe("STORE_UNAUTHORISED");
-    expect(error.toLine()).not.toContain("hunter2");
-  });
-
-  test("that is not there is named", async () => {
-    const front = await open();
-    await front.close();
-    fronts.splice(0);
-    expect((await refusal({ url: front.url, ...credentials })).toLine()).toMatch(/does not answer.*Check storage\.url/);
-  });
-
-  test("that fails for a while loses nothing: the batch is refused, and taken when it comes again", async () => {
-    const front = await open();
-    const store = await openStore(storageOf({ url: front.url, ...credentials }), silent);
-    const sent = batch("through a failure", [stateAt(T0)]);
-    front.fault = {
-      status: 500,
-      body: "Code: 243. DB::Exception: Cannot reserve 1.00 MiB, not enough space. (NOT_ENOUGH_SPACE)",
-    };
-    const error: unknown = await store.insertBatch(sent).catch((thrown: unknown) => thrown);
-    expect(error).toBeInstanceOf(Error);
-    expect(error).not.toBeInstanceOf(StoreRefusal);
-    expect(await store.isReady()).toBe(false);
-    front.fault = undefined;
-    expect(await store.insertBatch(sent)).toEqual({ duplicate: false });
-    expect(await store.events({ limit: 10 })).toEqual(sent.events);
-    expect(await store.isReady()).toBe(true);
-    await store.close();
   });
 });
