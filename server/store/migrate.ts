@@ -7,6 +7,7 @@ import { silences } from "./migrations/0003_silences.ts";
 import { checkpoints } from "./migrations/0004_checkpoints.ts";
 import { incarnations } from "./migrations/0005_incarnations.ts";
 import { advertsByMinute } from "./migrations/0006_adverts_by_minute.ts";
+import { idsByHalf } from "./migrations/0007_ids_by_half.ts";
 import { createDatabase, keptIn, type Layout, onCluster, type SchemaChange, statementsOf } from "./schema.ts";
 
 /** In the order in which they are applied. A released one is never edited: what changes is a new one. */
@@ -21,6 +22,7 @@ export const MIGRATIONS: readonly {
   { version: 4, name: "checkpoints", changes: checkpoints },
   { version: 5, name: "incarnations", changes: incarnations },
   { version: 6, name: "adverts_by_minute", changes: advertsByMinute },
+  { version: 7, name: "ids_by_half", changes: idsByHalf },
 ];
 export const NEWEST_SCHEMA = Math.max(...MIGRATIONS.map(({ version }) => version));
 

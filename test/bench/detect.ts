@@ -119,7 +119,7 @@ function secondsOf(): () => string {
 
 const memory = (): string => `${Math.round(process.memoryUsage().rss / 2 ** 20)} MiB`;
 
-function* batches(count: number): Generator<Event[]> {
+export function* batches(count: number): Generator<Event[]> {
   let batch: Event[] = [];
   let made = 0;
   for (const event of history()) {

@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- --lab | logs | wire | collector | detect | timeline]`: the first figures, each with what it was measured against in the same run.
+ * `npm run bench [-- --lab | logs | wire | collector | detect | timeline | store]`: the first figures, each with what it was measured against in the same run.
  * Machines are noisy: read the ratios. `--lab` (root) adds the time from a cut link to the webhook.
  */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -16,6 +16,7 @@ import { benchDetect } from "./detect.ts";
 import { messagesLog, vrrpCapture } from "./generate.ts";
 import { benchLogs } from "./logs.ts";
 import { median, print } from "./shared.ts";
+import { benchStore } from "./store.ts";
 import { benchTimeline } from "./timeline.ts";
 import { benchWire } from "./wire.ts";
 
@@ -107,10 +108,11 @@ try {
   else if (process.argv.includes("collector")) await benchCollector(dir, process.argv);
   else if (process.argv.includes("wire")) await benchWire(dir, process.argv);
   else if (process.argv.includes("detect")) await benchDetect(process.argv);
+  else if (process.argv.includes("store")) await benchStore(dir, process.argv);
   else if (process.argv.includes("timeline")) await benchTimeline(dir, process.argv);
   else await benchAnalyze(dir);
   if (process.argv.includes("--lab")) await benchLab();
-  else if (!["logs", "wire", "collector", "detect", "timeline"].some((part) => process.argv.includes(part)))
+  else if (!["logs", "wire", "collector", "detect", "timeline", "store"].some((part) => process.argv.includes(part)))
     print("link cut to webhook: not measured (npm run bench -- --lab, as root)");
 } finally {
   await rm(dir, { recursive: true, force: true });
