@@ -1,6 +1,7 @@
 import type { Event, EventOf, SourceStatus } from "../../collector/events/event.ts";
 import { dated, originalOf } from "./clocks.ts";
 import type { ClockDump } from "./clocks.ts";
+import type { NewsDump } from "./collector-news.ts";
 import type { IncidentDraft } from "./incident.ts";
 import type { SignsDump } from "./life-signs.ts";
 import type { FactsDump } from "./routers.ts";
@@ -43,6 +44,7 @@ export interface ClusterState {
       readonly id: string;
       readonly sources: readonly SourceStatus[];
     } | null;
+    readonly news: NewsDump;
   }[];
 }
 

@@ -1,5 +1,6 @@
 import { US_PER_MS, US_PER_SECOND } from "../../collector/core/time.ts";
 import type { Event } from "../../collector/events/event.ts";
+import { indexWhere } from "./order.ts";
 
 /**
  * Puts the nodes' clocks right. What a collector measured of its node's clock is itself evidence (`collector.clock`), so that
@@ -11,6 +12,9 @@ import type { Event } from "../../collector/events/event.ts";
 const CLOCK_RIGHT_US = 5 * US_PER_MS;
 /** Samples further apart than this were not to be had: between them the clock is taken to have drifted evenly. */
 const CLOCK_SAMPLES_APART_US = 600 * US_PER_SECOND;
+
+/** Of plain samples before what is at hand so many are kept. */
+const PLAIN_KEPT = 4;
 
 type Correction = Omit<Knot, "runFrom">;
 
@@ -59,7 +63,7 @@ export interface ClockDump {
 
 interface NodeClock {
   samples: Sample[];
-  readonly ids: Set<string>;
+  ids: Set<string>;
   eras: readonly Era[];
 }
 
@@ -117,9 +121,20 @@ export class ClockBook {
     return Math.floor(least);
   }
 
-  /** @param before  of samples older than this, those that change nothing are left out; epoch microseconds */
+  /** Lets the samples go that nothing of this instant or later is corrected by; epoch microseconds. */
+  forget(before: number): void {
+    for (const clock of this.nodes.values()) {
+      const samples = neededFrom(clock.samples, before);
+      if (samples.length === clock.samples.length) continue;
+      clock.samples = samples;
+      clock.ids = new Set(samples.map(({ id }) => id));
+      clock.eras = erasOf(resolved(samples));
+    }
+  }
+
+  /** @param before  samples that no later time is corrected by are left out; epoch microseconds */
   dump(before: number): ClockDump[] {
-    return [...this.nodes].map(([node, { samples }]) => ({ node, samples: thinned(samples, before) }));
+    return [...this.nodes].map(([node, { samples }]) => ({ node, samples: neededFrom(samples, before) }));
   }
 
   load(dumps: readonly ClockDump[]): void {
@@ -157,17 +172,25 @@ function sampleOf({ id, ts, offsetUs, boundUs = 0, steppedUs: us, beforeTs }: To
 
 const latestOf = ({ earlyUs, widenUs }: Knot): number => Math.max(0, earlyUs + widenUs);
 
-/** Between two samples that say the same, a third one that does is needed by nobody. */
-function thinned(samples: readonly Sample[], before: number): readonly Sample[] {
+/**
+ * A time is corrected by the sample before it, the one after it, and the one before the run of those that say the same. So nothing
+ * later needs a sample in the middle of a run, nor one that is followed by more than PLAIN_KEPT others; but each step is needed.
+ */
+function neededFrom(samples: readonly Sample[], before: number): Sample[] {
   const isPlain = (sample: Sample | undefined): sample is Sample & { readonly offsetUs: number } =>
     sample?.offsetUs !== undefined && sample.step === undefined;
   const says = ({ ts, offsetUs, boundUs }: Sample & { readonly offsetUs: number }): Correction =>
     knotOf(ts, offsetUs, boundUs);
-  return samples.filter((sample, index) => {
+  const changing = samples.filter((sample, index) => {
     const [last, next] = [samples[index - 1], samples[index + 1]];
     if (trueTs(sample) >= before || !isPlain(sample) || !isPlain(last) || !isPlain(next)) return true;
     return !isSame(says(sample), says(last)) || !isSame(says(sample), says(next));
   });
+  const from = indexWhere(changing, (sample) => trueTs(sample) >= before) - PLAIN_KEPT;
+  return changing.filter(
+    (sample, index) =>
+      index >= from || !isPlain(sample) || !isPlain(changing[index - 1]) || !isPlain(changing[index + 1]),
+  );
 }
 
 // --- learning ------------------------------------------------------------------------------------------------------------

@@ -176,13 +176,14 @@ export class Cluster {
       inherited: [...oldest.inherited],
       facts: this.facts.dump(),
       clocks: this.clocks.dump(oldest.from - SETTLED_US),
-      nodes: [...this.states.values()].map(({ node, watchedTo, heartbeats, others, unheard, newestStatus }) => ({
+      nodes: [...this.states.values()].map(({ node, watchedTo, heartbeats, others, unheard, newestStatus, news }) => ({
         node,
         watchedTo,
         heartbeats: heartbeats.dump(),
         others: others.dump(),
         unheard,
         newestStatus,
+        news: news.dump(),
       })),
     };
     const since = [...this.states.keys()].map((node) => [
@@ -204,8 +205,9 @@ export class Cluster {
     this.stretches.splice(0, this.stretches.length, oldest);
     this.facts.load(facts);
     this.clocks.load(clocks);
-    for (const { node, watchedTo, heartbeats, others, unheard, newestStatus } of nodes) {
+    for (const { node, watchedTo, heartbeats, others, unheard, newestStatus, news } of nodes) {
       const state = this.stateOf(node);
+      state.news.load(news);
       state.heartbeats.load(heartbeats);
       state.others.load(others);
       Object.assign(state, { watchedTo, unheard, newestStatus });
@@ -401,11 +403,24 @@ export class Cluster {
       if (margin === null) break;
       this.conclude(index, margin, this.pending);
     }
+    const held = this.stretches.length;
     while (this.eventCount > this.limits.events && this.stretches.length > 2) {
       const oldest = this.stretches.shift() as Stretch;
       this.concluded.delete(oldest);
       this.eventCount -= oldest.times.length;
     }
+    if (this.stretches.length < held) this.forgetBefore((this.stretches[0] as Stretch).from - SETTLED_US);
+  }
+
+  /** What is known besides the events at hand: nothing that is concluded from them needs more. Else it would grow for ever. */
+  private forgetBefore(ts: number): void {
+    for (const { node, heartbeats, others } of this.states.values()) {
+      const reading = this.clocks.readingAt(node, ts);
+      heartbeats.forget(reading);
+      others.forget(reading);
+    }
+    this.clocks.forget(ts);
+    this.facts.forget(ts);
   }
 
   private identifyAgain(): void {
@@ -646,7 +661,7 @@ export class Cluster {
     if (unit.horizon <= unit.newest + SETTLED_US) return true;
     if (unit.joined.some(({ kind, end }) => end === null && CLOSES_BY_TIME.has(kind))) return true;
     return [...unit.watchedTo].some(([node, seen]) => {
-      const lags = unit.horizon - seen > this.options.silentAfterUs / 2;
+      const lags = this.horizon - seen > this.options.silentAfterUs / 2;
       return lags && (moved.includes(node) || unit.horizon <= seen + SETTLED_US);
     });
   }

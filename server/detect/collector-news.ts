@@ -12,6 +12,11 @@ export interface NodeClock {
   readonly ts: number;
 }
 
+type Told = EventOf<"collector.started"> | EventOf<"collector.stopped"> | EventOf<"collector.clock">;
+
+/** The newest event of each kind that there is. */
+export type NewsDump = readonly Told[];
+
 /** What a collector told of itself last. Nothing is concluded from it, so it needs no place in a stretch. */
 export class CollectorNews {
   private started: EventOf<"collector.started"> | undefined;
@@ -22,6 +27,14 @@ export class CollectorNews {
     if (event.kind === "collector.started") this.started = newer(event, this.started);
     else if (event.kind === "collector.stopped") this.stopped = newer(event, this.stopped);
     else if (event.kind === "collector.clock" && event.offsetUs !== undefined) this.clock = newer(event, this.clock);
+  }
+
+  dump(): NewsDump {
+    return [this.started, this.stopped, this.clock].filter((event) => event !== undefined);
+  }
+
+  load(dump: NewsDump): void {
+    for (const event of dump) this.learn(event);
   }
 
   about(): {

@@ -10,7 +10,7 @@ import {
   LIVE_LIMITS,
   RESTART_GRACE_US,
 } from "./options.ts";
-import { IncidentBook, isSettledAt } from "./reconcile.ts";
+import { IncidentBook, settledAt } from "./reconcile.ts";
 import { STRETCH_SIZES, type StretchSizes } from "./stretch.ts";
 import type { ServiceSummary } from "./summary.ts";
 import type { Lane, ServiceLane, VirtualRouter } from "./view.ts";
@@ -164,7 +164,7 @@ export function createDetectionEngine(
     services: (routerId) => clusters.all().flatMap(({ cluster }) => cluster.serviceLanes(routerId)),
     servicesNow: () => clusters.all().flatMap(({ cluster }) => cluster.services()),
     corrected: (event) => clusters.find(event.cluster)?.corrected(event) ?? event,
-    incidents: () => living().sort(compareDrafts),
+    incidents: () => living().sort((a, b) => compareDrafts(a, b) || (a.id < b.id ? -1 : 1)),
     nodes: () => clusters.all().flatMap(({ cluster }) => cluster.nodes()),
     crowdedVrids: () => clusters.all().reduce((sum, { cluster }) => sum + cluster.crowdedVrids(), 0),
     mailSettings: (name) => clusters.find(name)?.mailSettings() ?? [],
@@ -184,7 +184,8 @@ function compareDrafts(a: IncidentDraft, b: IncidentDraft): number {
       draft.subject.component,
       draft.cause?.code,
     ].join("|");
-  return key(a) < key(b) ? -1 : 1;
+  const [x, y] = [key(a), key(b)];
+  return x < y ? -1 : x > y ? 1 : 0;
 }
 
 interface Known {
@@ -224,8 +225,9 @@ class Clusters {
     const { book: known } = this.byName.get(name) ?? this.open(name, []);
     const cluster = new Cluster(name, this.options, this.limits);
     cluster.restore(state);
-    const isSettled = isSettledAt(state.from ?? Number.NEGATIVE_INFINITY, inheritedBy(state));
-    this.byName.set(name, { cluster, book: new IncidentBook(known.all(), isSettled) });
+    const incidents = known.all();
+    const settled = settledAt(state.from ?? Number.NEGATIVE_INFINITY, inheritedBy(state), incidents);
+    this.byName.set(name, { cluster, book: new IncidentBook(incidents, settled) });
   }
 
   /** The incidents that are known go on. */

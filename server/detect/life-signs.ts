@@ -48,6 +48,16 @@ export class LifeSigns {
     return true;
   }
 
+  /** Lets those go that nothing from this reading on asks for: of each pass all but the last before it. */
+  forget(before: number): void {
+    for (const spans of this.passes) {
+      const kept = Math.max(0, indexWhere(spans, ({ to }) => to >= before) - 1);
+      if (kept === 0) continue;
+      spans.splice(0, kept);
+      this.corrected = null;
+    }
+  }
+
   dump(): SignsDump {
     return this.passes.map((spans) => spans.map(({ from, to }) => [from, to] as const));
   }

@@ -37,11 +37,11 @@ export class IncidentBook {
   private readonly settled: readonly Incident[];
   private readonly taken = new Set<string>();
 
-  constructor(known: readonly Incident[], isSettled: (incident: Incident) => boolean = () => false) {
-    this.settled = known.filter(isSettled);
+  constructor(known: readonly Incident[], settled: ReadonlySet<Incident> = new Set()) {
+    this.settled = [...settled];
     for (const incident of known) {
       this.taken.add(incident.id);
-      if (!isSettled(incident)) this.loose.add(incident);
+      if (!settled.has(incident)) this.loose.add(incident);
     }
   }
 
@@ -164,7 +164,7 @@ interface Pair {
   readonly rank: readonly number[];
 }
 
-/** Best pairs first: a living incident before a withdrawn one, the same subject before the same evidence, the nearest start. */
+/** Best pairs first: a living incident before a withdrawn one, the same subject before the same evidence, the nearest start and end, the same nodes and cause. */
 function matchAll(pools: readonly Pool[], drafts: readonly IncidentDraft[]): Map<IncidentDraft, Incident> {
   const pairs: Pair[] = [];
   for (const draft of drafts)
@@ -179,6 +179,8 @@ function matchAll(pools: readonly Pool[], drafts: readonly IncidentDraft[]): Map
           Number(isOther),
           Math.abs(draft.start - before.start),
           Math.abs(lastOf(draft) - lastOf(before)),
+          Number(draft.subject.nodes.join() !== before.subject.nodes.join()),
+          Number(draft.cause?.code !== before.cause?.code),
         ],
       });
     }
@@ -198,11 +200,16 @@ function compareRanks(a: readonly number[], b: readonly number[]): number {
   return 0;
 }
 
-/** Of the incidents known of a cluster, those that were over before an instant, and go on in none of what was inherited by it. */
-export function isSettledAt(from: number, inherited: readonly IncidentDraft[]): (incident: Incident) => boolean {
-  const isLike = (incident: Incident) => (draft: IncidentDraft) =>
-    draft.kind === incident.kind && subjectKey(draft) === subjectKey(incident) && near(draft, incident);
-  return (incident) => incident.end !== null && incident.end <= from && !inherited.some(isLike(incident));
+/** Of the incidents known of a cluster, those that were over before an instant, and are none of what was inherited by it. */
+export function settledAt(
+  from: number,
+  inherited: readonly IncidentDraft[],
+  known: readonly Incident[],
+): ReadonlySet<Incident> {
+  const pool = new Pool();
+  for (const incident of known) pool.add(incident);
+  const goingOn = new Set(matchAll([pool], inherited).values());
+  return new Set(known.filter((incident) => incident.end !== null && incident.end <= from && !goingOn.has(incident)));
 }
 
 /** They overlap in time, or begin or end next to each other. */

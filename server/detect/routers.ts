@@ -102,6 +102,17 @@ export class IdentityFacts {
     this.version += 1;
   }
 
+  /** Of configurations that were loaded again and again without a change before this instant, the first and the last stay. */
+  forget(before: number): void {
+    for (const [node, configs] of this.configs) {
+      const texts = configs.map(textOf);
+      const needed = configs.filter(
+        ({ ts }, index) => ts >= before || texts[index - 1] !== texts[index] || texts[index + 1] !== texts[index],
+      );
+      if (needed.length < configs.length) this.configs.set(node, needed);
+    }
+  }
+
   /** The node's configurations are dated anew, and learnt again. */
   forgetConfigs(node: string): void {
     this.configs.delete(node);
@@ -145,6 +156,12 @@ export class IdentityFacts {
     if (nic !== undefined) fact.interfaces.add(nic);
     if (fact.vips.size + fact.interfaces.size > before) this.version += 1;
   }
+}
+
+/** What it says, whenever it was loaded. */
+function textOf(config: ConfigLoaded): string {
+  const { id: _id, ts: _ts, tsUncertaintyUs: _uncertainty, observedTs: _observed, ...content } = config;
+  return JSON.stringify(content);
 }
 
 export interface RouterIdentity extends VirtualRouter {

@@ -35,6 +35,9 @@ const BATCHES_IN_DOUBT = 16;
 
 /** The server's own batching would acknowledge before it is durable. */
 const INSERT_SETTINGS = { async_insert: 0 } as const;
+const NOTHING_MORE = {} as const;
+/** Parsed in parallel, no row may have more than 10 MiB. */
+const LARGE_ROWS = { input_format_parallel_parsing: 0 } as const;
 /** Longest that a query for a person may take, seconds. */
 const QUERY_SECONDS_MAX = 30;
 /** ClickHouse's TIMEOUT_EXCEEDED, MEMORY_LIMIT_EXCEEDED and TOO_SLOW: the question was too large. */
@@ -278,6 +281,7 @@ class ClickHouseStore implements Store {
       "checkpoints",
       ["cluster", "arrived", "sign", "checkpoint"],
       checkpoints.map(({ cluster, arrived, sign, ...rest }) => [cluster, arrived, sign, JSON.stringify(rest)]),
+      LARGE_ROWS,
     );
   }
 
@@ -380,6 +384,7 @@ class ClickHouseStore implements Store {
     table: string,
     columns: readonly [string, ...string[]],
     values: readonly (readonly Json[])[],
+    settings: typeof LARGE_ROWS | typeof NOTHING_MORE = NOTHING_MORE,
   ): Promise<void> {
     if (values.length === 0) return;
     try {
@@ -388,7 +393,7 @@ class ClickHouseStore implements Store {
         columns: [...columns] as [string, ...string[]],
         values: values.map((row) => [...row]),
         format: "JSONCompactEachRow",
-        clickhouse_settings: INSERT_SETTINGS,
+        clickhouse_settings: { ...INSERT_SETTINGS, ...settings },
       });
     } catch (error) {
       this.failures.write += 1;

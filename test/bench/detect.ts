@@ -6,6 +6,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { US_PER_SECOND } from "../../collector/core/time.ts";
 import type { Event, EventBody, Source } from "../../collector/events/event.ts";
 import { eventId } from "../../collector/events/id.ts";
@@ -19,6 +20,9 @@ const PAIRS = 4;
 const ROUTERS_OF_PAIR = 8;
 /** Between two failovers of one pair. */
 const PERIOD_S = 8 * 3600;
+/** One failover in so many is a split-brain, for so long. */
+const SPLIT_EACH = 25;
+const SPLIT_US = 20 * US_PER_SECOND;
 const BATCH = 50;
 const T0 = 1_795_517_580 * US_PER_SECOND;
 
@@ -103,9 +107,11 @@ async function benchStart(count: number): Promise<void> {
     const next = await openStore(storage, { log });
     const { engine } = await knowAgain(next, detection, await next.incidents(), log);
     const changes = engine.add([]).changes.length;
+    const isSame = isDeepStrictEqual(engine.incidents(), knowing.engine.incidents());
     print(
-      `start, from what was known: ${again()} s; ${engine.incidents().length} incidents, ${changes} of them changed`,
+      `start, from what was known: ${again()} s; ${engine.incidents().length} incidents, ${changes} changed; ${isSame ? "the same ones" : "NOT THE SAME ONES"}; memory ${memory()}`,
     );
+    if (!isSame) process.exitCode = 1;
     await next.close();
   } finally {
     await rm(dir, { recursive: true, force: true });
@@ -133,18 +139,18 @@ export function* batches(count: number): Generator<Event[]> {
   }
 }
 
-/** Pairs that fail over and back for ever, in order of time, with a heartbeat now and then. */
+/** Pairs that fail over and back for ever, in order of time, with a heartbeat now and then. Now and then the old master goes on for a while. */
 function* history(): Generator<Event> {
   for (let pair = 0; pair < PAIRS; pair += 1) for (const node of nodesOf(pair)) yield configOf(node, pair);
   for (let round = 0; ; round += 1)
     for (let pair = 0; pair < PAIRS; pair += 1) {
       const at = T0 + (60 + round * PERIOD_S + (pair * PERIOD_S) / PAIRS) * US_PER_SECOND;
       const [from, to] = round % 2 === 0 ? nodesOf(pair) : [...nodesOf(pair)].reverse();
-      yield* failover(at, pair, from as string, to as string, round);
+      yield* [...failover(at, pair, from as string, to as string, round)].sort((a, b) => a.ts - b.ts);
       for (let beat = 1; beat <= 10; beat += 1)
         for (let other = 0; other < PAIRS; other += 1)
           for (const node of nodesOf(other))
-            yield eventOf(node, "collector", at + beat * 20 * US_PER_SECOND, {
+            yield eventOf(node, "collector", at + SPLIT_US + beat * 10 * US_PER_SECOND, {
               kind: "collector.heartbeat",
               sources: [],
             });
@@ -172,14 +178,15 @@ function* failover(at: number, pair: number, from: string, to: string, round: nu
       advertIntervalUs: US_PER_SECOND,
     });
     if (round > 0) {
-      yield eventOf(from, "log", ts, { kind: "vrrp.state", instance, state: "BACKUP" });
-      yield eventOf(from, "kernel", ts + 50, { kind: "kernel.address-removed", ...where });
+      const end = round % SPLIT_EACH === SPLIT_EACH - 1 ? ts + SPLIT_US : ts;
+      yield eventOf(from, "log", end, { kind: "vrrp.state", instance, state: "BACKUP" });
+      yield eventOf(from, "kernel", end + 50, { kind: "kernel.address-removed", ...where });
       for (const node of [from, to])
-        yield eventOf(node, "wire", ts + 60, {
+        yield eventOf(node, "wire", end + 60, {
           kind: "wire.master-gone",
           ...advert(node, from),
           reason: "priority-zero",
-          lastAdvertTs: ts,
+          lastAdvertTs: end,
         });
     }
     yield eventOf(to, "log", ts + 600_000, { kind: "vrrp.state", instance, state: "MASTER" });

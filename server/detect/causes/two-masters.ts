@@ -462,7 +462,7 @@ function deafCause(
   const names = listed(nodes);
   return {
     code: "filtered",
-    text: `adverts reach ${names}, but its keepalived does not take note of them: something on the host filters them`,
+    text: `adverts reach ${names}, but keepalived there does not take note of them: something on the host filters them`,
     events: told,
     ts: start,
     look: nodes.map((node) => `nft list ruleset and iptables-save on ${node} (IP protocol 112 must be accepted)`),

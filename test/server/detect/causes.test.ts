@@ -139,7 +139,7 @@ const TWO_MASTERS: readonly (readonly [string, string, string, string])[] = [
     "VI_1 differs",
     `${UNHEARD}\nat 21 lb1 diverges begin zombie-vip VI_1`,
   ],
-  ["filtered", "adverts reach lb2, but its keepalived does not take note of them", "hears adverts", ""],
+  ["filtered", "adverts reach lb2, but keepalived there does not take note of them", "hears adverts", ""],
   [
     "socket-not-read",
     "adverts reach lb2 and wait in the socket of its keepalived",

@@ -218,6 +218,24 @@ describe("a long history", () => {
   });
 });
 
+test("what is kept does not grow with the history: silences, drifting clocks, the same configuration again and again", () => {
+  const engine = createDetectionEngine({}, [], { sizes: { min: 4, marginEvents: 4 }, events: 40 });
+  const sizes: number[] = [];
+  for (let round = 0; round < 240; round += 1) {
+    const from = round * 7200;
+    const text = [
+      `at ${from} lb1 config`,
+      `at ${from + 1} lb1 heartbeat`,
+      `at ${from + 2} lb1 clock ${(round + 1) / 64}`,
+      ...[0, 1, 2, 3, 4, 5].map((i) => `at ${from + 10 + i} lb1 journal BACKUP`),
+    ];
+    engine.add(scenario(text.join("\n")));
+    sizes.push(engine.checkpoints()[0]?.state.length ?? Number.NaN);
+  }
+  // It goes up and down with the stretches that are at hand.
+  expect(Math.max(...sizes.slice(160)) / Math.max(...sizes.slice(80, 160))).toBeLessThan(1.02);
+});
+
 describe("where a history is cut", () => {
   const sizes = { min: 4, marginEvents: 4 };
   const burst = (from: number): string =>

@@ -387,6 +387,9 @@ describe.each(ENGINES)("the store on the %s engine", (engine) => {
     // Of clusters without a checkpoint all is new.
     expect(since.length).toBeGreaterThan(late.length + 30);
     for (const { id } of old) expect(since).not.toContain(id);
+    const large = { ...checkpoint, state: JSON.stringify("x".repeat(12 * 2 ** 20)) };
+    await store.saveCheckpoints([large]);
+    expect((await store.checkpoints()).map(({ state }) => state.length)).toEqual([large.state.length]);
     await store.dropCheckpoints();
     expect(await store.checkpoints()).toEqual([]);
   });
