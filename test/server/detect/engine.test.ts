@@ -218,6 +218,15 @@ describe("a long history", () => {
   });
 });
 
+test("who fell silent is looked at again when another node is all that goes on, however much later", () => {
+  const events = scenario("at 0 lb1 collector started\nat 10 lb1 journal BACKUP\nat 7200 lb2 near-miss lb1 1 0.55");
+  const engine = createDetectionEngine();
+  engine.add(events.slice(0, 2));
+  engine.add(events.slice(2));
+  const silent = engine.incidents().filter(({ cause }) => cause?.code === "collector-silent");
+  expect(silent.map(({ subject }) => subject.nodes)).toEqual([["lb1"]]);
+});
+
 test("what is kept does not grow with the history: silences, drifting clocks, the same configuration again and again", () => {
   const engine = createDetectionEngine({}, [], { sizes: { min: 4, marginEvents: 4 }, events: 40 });
   const sizes: number[] = [];
