@@ -219,7 +219,7 @@ describe("a long history", () => {
 });
 
 test("who fell silent is looked at again when another node is all that goes on, however much later", () => {
-  const events = scenario("at 0 lb1 collector started\nat 10 lb1 journal BACKUP\nat 7200 lb2 near-miss lb1 1 0.55");
+  const events = scenario("at 0 lb1 collector started\nat 3000 lb1 wire lb2 advert\nat 9000 lb2 near-miss lb1 1 0.55");
   const engine = createDetectionEngine();
   engine.add(events.slice(0, 2));
   engine.add(events.slice(2));
