@@ -122,6 +122,8 @@ describe.each(ENGINES)("the store on the %s engine", (engine) => {
     const event = stateAt(T0);
     await store.insertBatch(batch("one", [event]));
     expect(await store.events({ ids: [event.id], limit: 10 })).toEqual([event]);
+    // Its id is not in the text that is searched otherwise.
+    expect(await store.events({ text: event.id, limit: 10 })).toEqual([event]);
   });
 
   test("shows a batch that arrives twice once, and says so", async () => {
