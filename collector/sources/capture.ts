@@ -76,6 +76,7 @@ class CaptureSource implements Source {
   private readonly clock: Clock;
   private readonly startChild: StartChild;
   private readonly wait: (ms: number, signal: AbortSignal) => Promise<void>;
+  private readonly names: InterfaceNames;
   private readonly nameOf: (index: number) => string | undefined;
   private readonly tap: Pick<CaptureOptions, "heard" | "fingerprintKey">;
   private readonly waiting: Backlog;
@@ -95,8 +96,8 @@ class CaptureSource implements Source {
     this.configs = configs;
     this.startChild = start ?? startChild;
     this.wait = wait ?? waitFor;
-    const names = new InterfaceNames(clock);
-    this.nameOf = interfaceName ?? ((index) => names.nameOf(index));
+    this.names = new InterfaceNames(clock);
+    this.nameOf = interfaceName ?? ((index) => this.names.nameOf(index));
     this.waiting = new Backlog(waitingMax ?? WAITING_MAX, this.wait, (lost) => this.gap(lost));
   }
 
@@ -205,6 +206,7 @@ class CaptureSource implements Source {
       if (ended.aborted) return;
       const now = this.clock.epoch();
       const mono = this.clock.mono();
+      this.names.grow(mono);
       const step = now - mono - offset;
       offset = now - mono;
       if (Math.abs(step) > CLOCK_STEP_US) {
@@ -453,19 +455,28 @@ class InterfaceNames {
   private readonly clock: Clock;
   private names = new Map<number, string>();
   private readAt = Number.NEGATIVE_INFINITY;
+  private isOld = true;
 
   constructor(clock: Clock) {
     this.clock = clock;
   }
 
+  /** Asked with every packet: without a look at the clock for one that is known. */
   nameOf(index: number): string | undefined {
-    const age = this.clock.mono() - this.readAt;
-    if (age > (this.names.has(index) ? InterfaceNames.oldAfterUs : InterfaceNames.newAfterUs)) this.reread();
+    const known = this.names.get(index);
+    if (known !== undefined && !this.isOld) return known;
+    if (this.isOld || this.clock.mono() - this.readAt > InterfaceNames.newAfterUs) this.reread();
     return this.names.get(index);
+  }
+
+  /** To be called now and then. */
+  grow(mono: number): void {
+    if (mono - this.readAt > InterfaceNames.oldAfterUs) this.isOld = true;
   }
 
   private reread(): void {
     this.readAt = this.clock.mono();
+    this.isOld = false;
     const names = new Map<number, string>();
     for (const name of listInterfaces()) {
       const index = Number(readText(`/sys/class/net/${name}/ifindex`));

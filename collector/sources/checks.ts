@@ -193,7 +193,7 @@ class ChecksSource implements Source {
   /** Who probes, and what the tracked files say. */
   private look(): void {
     const { shadow } = this;
-    if (shadow === undefined) return;
+    if (shadow === undefined || shadow.plan.pools.length === 0) return;
     const { node, settings, clock } = this.options;
     const addresses = (this.options.addresses ?? ownAddresses)();
     const now = clock.mono();

@@ -135,10 +135,10 @@ class ShadowSource implements Source {
     }
   }
 
-  /** The same, with one look at the clocks: it is what comes most. */
+  /** The same, by the last tick's look at the clocks: it is what comes most. */
   private hearAdvert(advert: HeardAdvert): void {
     try {
-      const now = this.now();
+      const now = this.lookedAt ?? this.now();
       this.follower.setOffset(now);
       this.follower.advert(advert, momentAt(advert.ts, now));
       this.hand();
