@@ -32,6 +32,7 @@ import { checkpointsOf, knowAgain, type Knowing } from "./knowing.ts";
 import { createMetrics } from "./metrics.ts";
 import { Rebuilder } from "./rebuilder.ts";
 import { openStore } from "./store/clickhouse-store.ts";
+import { explainLoss } from "./store/engine.ts";
 import type { Store, StoredCheckpoint } from "./store/store.ts";
 
 export interface ServerDeps {
@@ -68,7 +69,7 @@ export async function startServer(config: ServerConfig, deps: ServerDeps): Promi
     return await serve(config, deps, { store, knowing, incidents, namesakes });
   } catch (error) {
     await store.close();
-    throw error;
+    throw explainLoss(error, config.storage.url);
   }
 }
 

@@ -49,7 +49,7 @@ interface LiveFile {
   stream: LogStream | undefined;
   /** Where a stream that is known already is read on. */
   from: Place | undefined;
-  /** When its stream was begun, and when it was last read to its end, epoch microseconds. */
+  /** When its stream was begun, and when it was last seen to hold no more than was read, epoch microseconds. */
   beganUs: number;
   readUs: number;
 }
@@ -81,6 +81,8 @@ export class FileTail implements Source {
   private committed = "";
   private committedAt = 0;
   private newestTs: number | undefined;
+  /** When the last read began, epoch microseconds. */
+  private lastReadUs = 0;
   private readonly lines = { read: 0, unrecognised: 0 };
   private reason: string | undefined = "it has not been looked at yet";
   private turn: Promise<void> = Promise.resolve();
@@ -284,8 +286,10 @@ export class FileTail implements Source {
     }
     this.placeInode = live.inode;
     const sound = await this.readOn(live.handle, live.stream, live.stream.fingerprint);
+    const { size } = await live.handle.stat();
     await this.flush(live.stream);
-    if (sound) live.readUs = this.options.clock.epoch();
+    // There is nothing to read in one that was truncated meanwhile, either.
+    if (sound && size >= live.stream.next()) live.readUs = this.lastReadUs;
     return sound;
   }
 
@@ -310,6 +314,7 @@ export class FileTail implements Source {
   private async readOn(handle: FileHandle, stream: LogStream, expected?: string): Promise<boolean> {
     const buffer = Buffer.alloc(READ_BYTES);
     for (;;) {
+      this.lastReadUs = this.options.clock.epoch();
       const { bytesRead } = await handle.read(buffer, 0, buffer.length, stream.next());
       if (bytesRead === 0) return true;
       if (expected !== undefined && (await fingerprintOfHandle(handle)) !== expected) return false;
@@ -458,7 +463,11 @@ export class FileTail implements Source {
     if (bytes > 0)
       await this.gap(
         `the file was copied and truncated while it was written to: what was written after the copy was made is on no disk, about ${bytes} bytes at its average rate, more in a burst`,
-        { from: seam.newestTs, to: next.ts, ts: next.ts },
+        {
+          from: Math.min(seam.newestTs ?? next.ts, next.ts),
+          to: Math.max(seam.newestTs ?? next.ts, next.ts),
+          ts: next.ts,
+        },
       );
   }
 

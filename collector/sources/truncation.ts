@@ -15,8 +15,10 @@ export interface Seam {
   readonly newestTs: number | undefined;
 }
 
-/** Shorter than any line: less than this was not written by anybody, bytes. */
-const LINE_BYTES_MIN = 24;
+/** Expected to be lost, bytes: less than this is less than one chance in ten of the shortest line. */
+const TOLD_BYTES_MIN = 2.4;
+/** A line is written up to so long after the instant that stands in it, microseconds: who writes has its own queue. */
+const STAMP_LAG_US = 5_000;
 /** Least time over which a rate of writing is taken, microseconds. */
 const RATE_US_MIN = 1_000_000;
 /** Who copies a log truncates it next: it takes no longer than this, microseconds. */
@@ -27,12 +29,14 @@ const TRUNCATED_WITHIN_US = 1_000_000;
  * by how fast the log was written on average, and by how long it was until the file was found truncated or had its next line. What was
  * read beyond the end of the copy was destroyed and is not lost.
  * @param nextTs  of the first line after the truncation
- * @returns an estimate of what is lost, bytes; 0 when it is less than a line
+ * @returns an estimate of what is lost, bytes; 0 when it is unlikely that anything is
  */
 export function destroyedAt(seam: Seam, nextTs: number): number {
   const fromUs = seam.readBytes > seam.size ? Math.max(seam.copiedUs, seam.readUs) : seam.copiedUs;
-  const toUs = Math.min(nextTs, seam.foundUs, seam.copiedUs + TRUNCATED_WITHIN_US);
+  // The next line may have been stamped before the copy was finished, and written after the truncation.
+  const writtenUs = Math.max(nextTs, fromUs + STAMP_LAG_US);
+  const toUs = Math.min(writtenUs, seam.foundUs, seam.copiedUs + TRUNCATED_WITHIN_US);
   const rate = Math.max(seam.size, seam.readBytes) / Math.max(RATE_US_MIN, seam.copiedUs - seam.beganUs);
-  const bytes = Math.ceil(rate * Math.max(0, toUs - fromUs));
-  return bytes < LINE_BYTES_MIN ? 0 : bytes;
+  const bytes = rate * Math.max(0, toUs - fromUs);
+  return bytes < TOLD_BYTES_MIN ? 0 : Math.ceil(bytes);
 }

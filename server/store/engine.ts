@@ -64,6 +64,23 @@ async function certificates(path: string): Promise<Buffer> {
   }
 }
 
+/** What Node says of a connection that could not be made, or was lost. */
+const LOST = /^(?:ECONN\w+|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/;
+
+/** A server that starts and loses its store has nothing to go on with. @returns what to tell people of it; anything else as it is */
+export function explainLoss(cause: unknown, url: string | undefined): unknown {
+  const isLost = cause instanceof Error && "code" in cause && LOST.test(String(cause.code));
+  if (url === undefined || !isLost) return cause;
+  return new OperatorError(
+    "STORE_UNREACHABLE",
+    `the ClickHouse at ${url} was lost while the server started: ${messageOf(cause)}`,
+    {
+      cause,
+      remedy: "Check that it runs, and start the server again",
+    },
+  );
+}
+
 /** What Node says of a certificate that it does not trust begins so. */
 const CERTIFICATE = /certificate|self-signed|CERT_|altnames/i;
 

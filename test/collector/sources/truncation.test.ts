@@ -16,7 +16,7 @@ const seam: Seam = {
 describe("what copytruncate destroys is estimated", () => {
   test.each<[string, Partial<Seam>, number, number]>([
     ["by when the file was found truncated", {}, 101 * S, 200],
-    ["by the next line, when that is earlier", {}, 100 * S + 1_000, 40],
+    ["by the next line, when that is earlier", { foundUs: 100 * S + 50_000 }, 100 * S + 20_000, 800],
     [
       "from the last look on, when that saw more than was copied",
       { readBytes: 4_000_100, readUs: 100 * S + 3_000 },
@@ -25,8 +25,8 @@ describe("what copytruncate destroys is estimated", () => {
     ],
     ["by a second, when nobody looked", { foundUs: 4_000 * S }, 3_000 * S, 40_000],
     ["to a line for a log that is hardly written to", { size: 4_000, foundUs: 200 * S }, 150 * S, 40],
-    ["to nothing when it is less than a line", { size: 400, readBytes: 400, foundUs: 200 * S }, 150 * S, 0],
-    ["to nothing for a line that is older than the copy", {}, 99 * S, 0],
+    ["to nothing when that is unlikely", { size: 200, readBytes: 200, foundUs: 200 * S }, 150 * S, 0],
+    ["by how long a line may wait to be written, when it is older than the copy", { foundUs: 101 * S }, 99 * S, 200],
   ])("%s", (_name, change, nextTs, bytes) => {
     const changed = { ...seam, ...change };
     expect(destroyedAt({ ...changed, readBytes: change.readBytes ?? 0 }, nextTs)).toBe(bytes);

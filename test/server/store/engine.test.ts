@@ -6,7 +6,7 @@ import type { ClickHouseClient } from "@clickhouse/client";
 import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest";
 import { parseServerConfig } from "../../../server/config.ts";
 import { openStore } from "../../../server/store/clickhouse-store.ts";
-import { openEngine } from "../../../server/store/engine.ts";
+import { openEngine, explainLoss } from "../../../server/store/engine.ts";
 import { StoreRefusal } from "../../../server/store/store.ts";
 import { batchesOf } from "../app/support.ts";
 import { scenario } from "../detect/scenario.ts";
@@ -168,3 +168,11 @@ test.runIf(mounted)(
     await store.close();
   },
 );
+
+test("a store that is lost while the server starts is told as such, and nothing else is", () => {
+  const lost = Object.assign(new Error("socket hang up"), { code: "ECONNRESET" });
+  expect(explainLoss(lost, "http://db:8123")).toMatchObject({ code: "STORE_UNREACHABLE" });
+  expect(explainLoss(lost, undefined)).toBe(lost);
+  const other = new TypeError("x is not a function");
+  expect(explainLoss(other, "http://db:8123")).toBe(other);
+});
