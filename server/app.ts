@@ -31,8 +31,11 @@ import { SilenceWatch } from "./ingest/silence.ts";
 import { checkpointsOf, knowAgain, type Knowing } from "./knowing.ts";
 import { createMetrics } from "./metrics.ts";
 import { Rebuilder } from "./rebuilder.ts";
+import { SqlReader } from "./sql/reader.ts";
+import { sqlRoutes } from "./sql/routes.ts";
 import { openStore } from "./store/clickhouse-store.ts";
-import { explainLoss } from "./store/engine.ts";
+import { backupFolderOf, explainLoss } from "./store/engine.ts";
+import { layoutOf } from "./store/migrate.ts";
 import type { Store, StoredCheckpoint } from "./store/store.ts";
 
 export interface ServerDeps {
@@ -182,8 +185,10 @@ async function serve(
       return ended;
     },
   };
+  const reader = config.sql.enabled ? readerOf(config.storage) : undefined;
   const app = await buildApp({
     config,
+    reader,
     deps,
     store,
     engine,
@@ -249,6 +254,7 @@ async function serve(
     await concluder.settle();
     await heartbeat.stop();
     await alerter?.stop();
+    await reader?.close();
     await store.close();
   }
 }
@@ -290,8 +296,15 @@ async function drained(app: FastifyInstance): Promise<void> {
   clearTimeout(deadline);
 }
 
+const readerOf = (storage: ServerConfig["storage"]): SqlReader =>
+  new SqlReader(
+    { path: storage.path ?? "", memoryMib: storage.memory_mib, backups: backupFolderOf(storage) },
+    layoutOf(storage).database,
+  );
+
 interface AppParts {
   readonly config: ServerConfig;
+  readonly reader: SqlReader | undefined;
   readonly deps: ServerDeps;
   readonly store: Store;
   readonly engine: DetectionEngine;
@@ -356,6 +369,7 @@ async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     replayRoute(scope, { config, replay: parts.replay });
     storeRoutes(scope, { config, store });
     incidentRoutes(scope, { store, engine, clock: deps.clock });
+    if (parts.reader) sqlRoutes(scope, { reader: parts.reader, config, database: layoutOf(config.storage).database });
     live.register(scope);
     scope.get("/api/v1/openapi.json", { schema: { summary: "This description" } }, () => app.swagger());
   });

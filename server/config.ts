@@ -85,6 +85,8 @@ const ServerConfigSchema = Type.Object(
       },
       closed,
     ),
+    /** ClickHouse's HTTP interface to the embedded store, for reading, at /clickhouse. With `api.tokens` it asks for one of them. */
+    sql: Type.Object({ enabled: Type.Boolean() }, closed),
     detection: Type.Object(
       {
         /** A node that is not seen for this long after another took over counts as one that cannot be seen. */
@@ -129,6 +131,7 @@ function defaults(): Settings {
     storage: { memory_mib: 700, adverts_days: 7, advert_minutes_days: 400, events_days: 400 },
     ingest: { tokens: [], in_flight_max: 32 },
     api: { tokens: [] },
+    sql: { enabled: false },
     detection: {
       silent_after_seconds: DETECTION_DEFAULTS.silentAfterUs / US_PER_SECOND,
       start_deadline_seconds: DETECTION_DEFAULTS.startDeadlineUs / US_PER_SECOND,
@@ -211,7 +214,7 @@ function alertsOf(table: unknown, text: string, path: string): AlertSettings {
   }
 }
 
-function crossFaults({ listen, ingest, storage, detection }: Settings): string[] {
+function crossFaults({ listen, ingest, api, sql, storage, detection }: Settings): string[] {
   const faults: string[] = [];
   const { penalty, open_at: openAt, close_at: closeAt } = detection.flapping;
   if (closeAt >= openAt)
@@ -223,6 +226,12 @@ function crossFaults({ listen, ingest, storage, detection }: Settings): string[]
   if (!isLoopback(listen.host) && ingest.tokens.length === 0)
     faults.push(
       `listen.host ${listen.host} can be reached from other machines, so ingest.tokens must say who may write: give each node a token (sha256 of it here, the token itself in the collector's server.token)`,
+    );
+  if (sql.enabled && storage.url !== undefined)
+    faults.push("sql.enabled is for the embedded store: ask the ClickHouse at storage.url itself");
+  if (sql.enabled && !isLoopback(listen.host) && api.tokens.length === 0)
+    faults.push(
+      `listen.host ${listen.host} can be reached from other machines, so with sql.enabled api.tokens must say who may ask`,
     );
   if (storage.url !== undefined && storage.path !== undefined)
     faults.push("storage.path and storage.url exclude each other");

@@ -25,6 +25,7 @@ const PROGRAMS = {
   ping: "iputils-ping",
   pcre2test: "pcre2-utils",
   "prometheus-alertmanager": "prometheus-alertmanager",
+  promtool: "prometheus",
 };
 
 checkNode();

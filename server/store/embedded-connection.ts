@@ -151,7 +151,8 @@ export class EmbeddedConnection implements Connection {
   }
 }
 
-async function loadChdb(): Promise<typeof Chdb> {
+/** @throws OperatorError when it is not installed */
+export async function loadChdb(): Promise<typeof Chdb> {
   try {
     // Only when it is needed: the native library is over 500 MB.
     return await import("chdb");
@@ -169,7 +170,7 @@ async function loadChdb(): Promise<typeof Chdb> {
 }
 
 /** The engine's own bounds are most of the machine's memory, and caches of gigabytes each. */
-function engineArguments(memoryMib: number, backups: string): string[] {
+export function engineArguments(memoryMib: number, backups: string): string[] {
   const bytes = memoryMib * MIB;
   const caches: Readonly<Record<string, number>> = {
     mark_cache_size: bytes / 16,
