@@ -108,7 +108,7 @@ class ClickHouseStore implements Store {
   private readonly log: Log;
   private readonly stored = new Set<string>();
   private readonly storing = new Map<string, Promise<void>>();
-  /** How many batches of a node came since the start, up to the last that may have come before it too. */
+  /** How many batches of a node were stored since the start or the last insert that failed, up to the last that may have come before it too. */
   private readonly batchesOf = new Map<string, number>();
   private pending: PendingInsert[] = [];
   private inserting: Promise<void> | undefined;
@@ -415,6 +415,8 @@ class ClickHouseStore implements Store {
       const parts = await Promise.all(turn.map(({ batch }) => this.notThereYet(batch)));
       await this.insertEvents(parts.flat());
     } catch (error) {
+      // Of an insert that failed nobody knows whether it was done: its answer may have been lost.
+      this.batchesOf.clear();
       // One node's batch that cannot be stored must not keep the others' out.
       if (turn.length > 1 && isRefusal(error)) for (const one of turn) await this.insertTurn([one]);
       else this.fail(turn, error);
@@ -422,6 +424,7 @@ class ClickHouseStore implements Store {
     }
     for (const { batch, resolve } of turn) {
       this.remember(batch.batchId);
+      this.noLongerInDoubt(batch);
       resolve();
     }
   }
@@ -455,16 +458,15 @@ class ClickHouseStore implements Store {
   }
 
   /**
-   * After a crash the first batches of a node may be there already, stored and not acknowledged: read with FINAL they are seen
-   * once all the same, but until a merge a plain count would have them twice.
+   * After a crash, ours or the store's, the first batches of a node may be there already, stored and not acknowledged: read with FINAL they are
+   * seen once all the same, but until a merge a plain count would have them twice.
    */
-  private async notThereYet({ events }: Batch): Promise<readonly Event[]> {
+  private async notThereYet(batch: Batch): Promise<readonly Event[]> {
+    const { events } = batch;
     const [first] = events;
-    const key = `${first?.cluster}\0${first?.node}`;
-    const before = this.batchesOf.get(key) ?? 0;
+    const before = this.batchesOf.get(nodeKey(batch)) ?? 0;
     // A time that the store cannot hold is not there either: the insert says so.
     if (before >= BATCHES_IN_DOUBT || !first || !events.every((event) => Number.isSafeInteger(event.ts))) return events;
-    this.batchesOf.set(key, before + 1);
     const { cluster, node, ts, id } = first;
     const table = first.kind === "wire.advert" ? "adverts" : "events";
     const ids = async (condition: string, params: Readonly<Record<string, unknown>>): Promise<Set<string>> => {
@@ -481,6 +483,11 @@ class ClickHouseStore implements Store {
       to: String(Math.max(...times)),
     });
     return events.filter((event) => !there.has(event.id));
+  }
+
+  private noLongerInDoubt(batch: Batch): void {
+    const before = this.batchesOf.get(nodeKey(batch)) ?? 0;
+    if (before < BATCHES_IN_DOUBT) this.batchesOf.set(nodeKey(batch), before + 1);
   }
 
   private remember(batchId: string): void {
@@ -601,6 +608,8 @@ function conditionOf({ which, checkpoints, kinds }: DetectionPart): { sql: strin
  * CANNOT_PARSE_NUMBER, INCORRECT_DATA, TOO_LARGE_STRING_SIZE. Anything in doubt is not here: a refused batch is not sent again.
  */
 const REFUSAL_CODES: ReadonlySet<string> = new Set(["6", "27", "69", "72", "117", "131"]);
+
+const nodeKey = ({ cluster, node }: Batch): string => `${cluster}\0${node}`;
 
 const isRefusal = (error: unknown): boolean => error instanceof ClickHouseError && REFUSAL_CODES.has(error.code);
 

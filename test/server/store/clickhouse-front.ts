@@ -11,6 +11,8 @@ export interface ClickHouseFront {
   readonly url: string;
   /** Answers everything with this until it is undefined again. */
   fault: { readonly status: number; readonly body: string } | undefined;
+  /** Inserts are run, and nobody hears of it. */
+  losesAnswers: boolean;
   /** Waited for before an insert is run. */
   insertsAfter: Promise<void> | undefined;
   close(): Promise<void>;
@@ -38,6 +40,7 @@ export async function clickHouseFront(
     url: "",
     fault: undefined,
     insertsAfter: undefined,
+    losesAnswers: false,
     close: async () => {
       server.closeAllConnections();
       server.close();
@@ -47,6 +50,7 @@ export async function clickHouseFront(
   };
   const onRequest: RequestListener = (request, response) => {
     void answer(request).then(({ status, body, code }) => {
+      if (front.losesAnswers && request.url?.includes("INSERT")) return request.socket.destroy();
       response.writeHead(status, code === undefined ? {} : { "x-clickhouse-exception-code": code });
       response.end(body);
     });

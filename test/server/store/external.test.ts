@@ -9,6 +9,7 @@ import { eventId } from "../../../collector/events/id.ts";
 import type { Event } from "../../../collector/events/event.ts";
 import { parseServerConfig } from "../../../server/config.ts";
 import { openStore } from "../../../server/store/clickhouse-store.ts";
+import { openEngine } from "../../../server/store/engine.ts";
 import { StoreRefusal } from "../../../server/store/store.ts";
 import { clickHouseFront, type ClickHouseFront, credentials, READER } from "./clickhouse-front.ts";
 
@@ -94,6 +95,26 @@ describe("an external ClickHouse", () => {
     expect(await store.events({ limit: 10 })).toEqual(sent.events);
     expect(await store.isReady()).toBe(true);
     await store.close();
+  });
+
+  test("whose answer was lost has what it stored once, in a plain count too, however long the server runs", async () => {
+    const front = await open();
+    const store = await openStore(storageOf({ url: front.url, ...credentials }), silent);
+    const sent = Array.from({ length: 20 }, (_, i) => batch(`before ${i}`, [stateAt(T0 + 1_000_000 + i)]));
+    for (const one of sent) await store.insertBatch(one);
+    const doubtful = batch("answer lost", [stateAt(T0 + 2_000_000), stateAt(T0 + 2_000_001)]);
+    front.losesAnswers = true;
+    await expect(store.insertBatch(doubtful)).rejects.toThrow();
+    front.losesAnswers = false;
+    await store.insertBatch(doubtful);
+    await store.close();
+    const client = await openEngine(storageOf({ url: front.url, ...credentials }));
+    const answer = await client.query({
+      query: `SELECT toString(count()) AS n FROM keepwatch.events WHERE ts >= ${T0 + 2_000_000}`,
+      format: "JSONEachRow",
+    });
+    expect(await answer.json()).toEqual([{ n: "2" }]);
+    await client.close();
   });
 
   describe("over TLS", () => {
