@@ -115,6 +115,7 @@ async function serve(
     planned.note(event);
   const metrics = createMetrics({
     routers: () => engine.routers(),
+    services: () => engine.servicesNow(),
     incidents: () => engine.incidents(),
     alerts: () => alerter?.counts() ?? NOTHING_SENT,
     silences: () => silences.activeCount(),

@@ -1,11 +1,12 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import { US_PER_SECOND } from "../collector/core/time.ts";
-import type { RouterSummary } from "./api/types.ts";
+import type { RouterSummary, ServiceSummary } from "./api/types.ts";
 import { CERTAINTIES, INCIDENT_KINDS, type Incident } from "./detect/incident.ts";
 
 /** What is asked for when the metrics are scraped. */
 export interface MetricsView {
   readonly routers: () => readonly RouterSummary[];
+  readonly services: () => readonly ServiceSummary[];
   readonly incidents: () => readonly Incident[];
   readonly alerts: () => {
     readonly sent: number;
@@ -54,6 +55,26 @@ export interface Metrics {
 type Labels = Record<string, string>;
 type Collect = (add: (labels: Labels, value: number) => void) => void;
 
+/** keepalived's own numbers, which exporters of its statistics use. */
+const VRRP_STATES: ReadonlyMap<string, number> = new Map([
+  ["INIT", 0],
+  ["BACKUP", 1],
+  ["MASTER", 2],
+  ["FAULT", 3],
+]);
+
+/** Labels as those exporters have them, and the node: they are scraped on the node itself. */
+function* statesOf({ cluster, id, vrid, vips, instances, members }: RouterSummary): Generator<[Labels, number]> {
+  for (const { node, state } of members) {
+    const value = VRRP_STATES.get(state ?? "");
+    const instance = instances.find((candidate) => candidate.node === node);
+    if (value === undefined || instance === undefined || instance.name === null) continue;
+    const own = { iname: instance.name, intf: instance.interface ?? "", vrid: String(vrid ?? "") };
+    for (const ip of vips.length > 0 ? vips : [""])
+      yield [{ cluster, router: id, node, ...own, ip_address: ip }, value];
+  }
+}
+
 /** A registry of its own: two servers in one process do not mix. */
 export function createMetrics(view: MetricsView): Metrics {
   const register = new Registry();
@@ -81,6 +102,28 @@ export function createMetrics(view: MetricsView): Metrics {
   for (const result of ["new", "duplicate"]) batches.inc({ result }, 0);
   for (const reason of REFUSAL_REASONS) refused.inc({ reason }, 0);
 
+  gauge(
+    "keepalived_vrrp_state",
+    "State of an instance by its node's newest log line: 0 INIT, 1 BACKUP, 2 MASTER, 3 FAULT; absent where none is known. One series a virtual address",
+    ["cluster", "router", "node", "iname", "intf", "vrid", "ip_address"],
+    (add) => {
+      for (const router of view.routers()) for (const [labels, value] of statesOf(router)) add(labels, value);
+    },
+  );
+  gauge(
+    "keepwatch_real_server_up",
+    "Whether a real server is up, by one node's source; absent where nothing is known",
+    ["cluster", "node", "source", "virtual_server", "real_server"],
+    (add) => {
+      for (const { cluster, virtualServer, realServers } of view.services())
+        for (const { realServer, words } of realServers)
+          for (const { node, source, state } of words)
+            add(
+              { cluster, node, source, virtual_server: virtualServer, real_server: realServer },
+              Number(state === "UP"),
+            );
+    },
+  );
   gauge("keepwatch_incidents_open", "Open incidents, by kind and certainty", ["kind", "certainty"], (add) => {
     for (const kind of INCIDENT_KINDS) for (const certainty of CERTAINTIES) add({ kind, certainty }, 0);
     for (const { status, kind, certainty } of view.incidents()) if (status === "open") add({ kind, certainty }, 1);
