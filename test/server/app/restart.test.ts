@@ -55,6 +55,31 @@ describe("a start", () => {
     await third.end();
   });
 
+  test.each([true, false])(
+    "knows the same when a crash let only one cluster be kept anew (the other before: %s)",
+    async (before) => {
+      const first = await testServer();
+      for (const cluster of ["a", "b"])
+        for (const batch of batchesOf(scenario(SPLIT_BRAIN, cluster))) await first.post(batch);
+      await (before ? first.close() : killed(first));
+      const second = await testServer({ dir: first.dir });
+      for (const cluster of ["a", "b"])
+        for (const batch of batchesOf(scenario(HEALED, cluster))) await second.post(batch);
+      const then = await known(second);
+      const save = second.store.saveCheckpoints.bind(second.store);
+      second.store.saveCheckpoints = (all) => save(all.filter(({ cluster }) => cluster === "b"));
+      await second.close();
+      const third = await testServer({ dir: first.dir });
+      const marks = new Map((await third.store.checkpoints()).map(({ cluster, arrived }) => [cluster, arrived]));
+      expect(marks.get("a") ?? -1).toBeLessThan(marks.get("b") ?? -1);
+      expect(marks.has("a")).toBe(before);
+      expect(taken(third)).toBeDefined();
+      expect(then).toMatchObject({ incidents: [{ status: "resolved" }, { status: "resolved" }] });
+      expect(await known(third)).toEqual(then);
+      await third.end();
+    },
+  );
+
   test.each([
     ["that cannot be read", "what was known cannot be taken up again: all stored events are read", "{", "same"],
     ["of other detectors", "the detectors are others than before: all stored events are read", undefined, "other"],
