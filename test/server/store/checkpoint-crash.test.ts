@@ -13,7 +13,7 @@ import type { StoredCheckpoint } from "../../../server/store/store.ts";
 const MODULE = pathToFileURL(join(import.meta.dirname, "../../../dist/server/store/clickhouse-store.js")).href;
 /** More than ClickHouse parses at once, so that a kill meets every part of the way to the disk. */
 const STATE_CHARS = 6 * 2 ** 20;
-const ROUNDS = 8;
+const ROUNDS = 5;
 
 const dir = mkdtempSync(join(tmpdir(), "keepwatch-kept-"));
 const { storage } = parseServerConfig("", "test", { storage: { path: join(dir, "store") } });
