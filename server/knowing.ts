@@ -82,12 +82,18 @@ async function fromAll(store: Store, detection: Detection, incidents: readonly I
 export const checkpointsOf = ({ engine, sign }: Knowing, arrived: number): StoredCheckpoint[] =>
   engine.checkpoints().map((checkpoint) => ({ ...checkpoint, sign, arrived }));
 
-/** What detects, to the letter, and its settings. */
+/** What detects, to the letter: as this process has loaded it, whatever becomes of the files. */
+let loadedCode: string | undefined;
+
+/** What detects, and its settings. */
 function signOf(detection: Detection): string {
-  const root = join(import.meta.dirname, "..");
+  loadedCode ??= codeOf(join(import.meta.dirname, ".."));
+  return hash("sha256", JSON.stringify([loadedCode, detection]), "hex");
+}
+
+function codeOf(root: string): string {
   const files = ["server/detect", "collector"].flatMap((folder) => filesIn(join(root, folder)));
-  const code = files.map((file) => hash("sha256", readFileSync(file), "hex")).join();
-  return hash("sha256", JSON.stringify([code, detection]), "hex");
+  return files.map((file) => hash("sha256", readFileSync(file), "hex")).join();
 }
 
 const filesIn = (folder: string): string[] =>

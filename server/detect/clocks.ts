@@ -197,6 +197,12 @@ function neededFrom(samples: readonly Sample[], before: number): Sample[] {
 
 const trueTs = ({ ts, offsetUs = 0 }: Sample): number => ts + offsetUs;
 
+/** What was measured at the reading of a step was measured after it. */
+const compareTies = (a: Sample, b: Sample): number =>
+  Number(a.step === undefined) - Number(b.step === undefined) || (a.id < b.id ? -1 : 1);
+
+const byTrueTime = (a: Sample, b: Sample): number => trueTs(a) - trueTs(b) || compareTies(a, b);
+
 /** Nearly all samples are: they cost nothing but their place. */
 function isNewest({ samples, eras }: NodeClock, sample: Sample): boolean {
   const last = samples.at(-1);
@@ -217,7 +223,7 @@ function append(clock: NodeClock, sample: Sample): number | undefined {
 function rebuild(clock: NodeClock, sample: Sample): number | undefined {
   const before = clock.eras;
   // The offsets that are only concluded are concluded anew.
-  clock.samples = [...clock.samples, sample].sort((a, b) => trueTs(a) - trueTs(b) || (a.id < b.id ? -1 : 1));
+  clock.samples = [...clock.samples, sample].sort(byTrueTime);
   clock.eras = erasOf(resolved(clock.samples));
   return changedFrom(before, clock.eras);
 }
@@ -226,12 +232,12 @@ function rebuild(clock: NodeClock, sample: Sample): number | undefined {
 function resolved(samples: readonly Sample[]): Sample[] {
   const done: Sample[] = [];
   let after: Sample | undefined;
-  for (const sample of [...samples].sort((a, b) => b.ts - a.ts || (a.id < b.id ? 1 : -1))) {
+  for (const sample of [...samples].sort((a, b) => b.ts - a.ts || compareTies(b, a))) {
     const offsetUs = sample.offsetUs ?? (after?.offsetUs ?? 0) + (after?.step?.us ?? 0);
     after = { ...sample, offsetUs, boundUs: sample.offsetUs === undefined ? (after?.boundUs ?? 0) : sample.boundUs };
     done.push(after);
   }
-  return done.sort((a, b) => trueTs(a) - trueTs(b) || (a.id < b.id ? -1 : 1));
+  return done.sort(byTrueTime);
 }
 
 function erasOf(samples: readonly Sample[]): Era[] {
