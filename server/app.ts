@@ -19,6 +19,9 @@ import { SHARED_SCHEMAS } from "./api/schemas.ts";
 import { isLoopback, type ServerConfig } from "./config.ts";
 import type { DetectionEngine } from "./detect/engine.ts";
 import type { Incident, IncidentChange } from "./detect/incident.ts";
+import { Intake } from "./intake/intake.ts";
+import { SyslogListeners } from "./syslog/listeners.ts";
+import type { ListenerState } from "./api/types.ts";
 import { ingestRoutes } from "./ingest/routes.ts";
 import { type Named, Namesakes } from "./ingest/namesakes.ts";
 import { Heartbeat } from "./alert/heartbeat.ts";
@@ -97,6 +100,7 @@ async function serve(
   const live = new Live();
   const concluder = new Concluder({ store, live, log, known });
   let alerter: Alerter | undefined;
+  let syslog: SyslogListeners | undefined;
   const heartbeat = new Heartbeat({
     ...config.alerts.heartbeat,
     clock,
@@ -122,6 +126,7 @@ async function serve(
     heartbeat: () => heartbeat.counts(),
     storeErrors: () => store.errors(),
     liveClients: () => live.clientCount,
+    listeners: () => syslog?.states() ?? [],
     crowdedVrids: () => engine.crowdedVrids(),
     rebuilds: () => rebuilder.state(),
   });
@@ -169,6 +174,15 @@ async function serve(
     silence.heard(batch.cluster, batch.node);
     onStored(batch);
   };
+  const intake = new Intake({
+    store,
+    log,
+    wait: (ms, signal) => sleep(ms, undefined, { signal }).catch(() => undefined),
+    onStored: (batch) => {
+      metrics.accepted(batch.events.length, false);
+      onReceived(batch);
+    },
+  });
   const silencesChanged = async (id: string): Promise<void> => {
     live.tell({ type: "silences" });
     await alerter?.reconsider(new Set([id]));
@@ -198,6 +212,7 @@ async function serve(
     namesakes,
     onStored: onReceived,
     silencing,
+    listeners: () => syslog?.states() ?? [],
     replay: async (id) => alerter?.replay(id),
   });
   /** What is known is kept, for the next start, once all that was concluded from it is stored. */
@@ -234,12 +249,16 @@ async function serve(
     await alerter.start();
     concluder.start(alerter);
     heartbeat.start();
+    // Last: what comes is concluded from, and told.
+    syslog = await SyslogListeners.open(config.syslog, config.nodes, { clock, log, intake });
     listening = setInterval(() => void silence.check(), SILENCE_LOOK_MS);
     keeping = setInterval(() => void keep(), KEEP_MS);
     return { url, port: Number(new URL(url).port), store, engine, close: once(stop) };
   } catch (error) {
     door?.close();
     await drained(app);
+    await heartbeat.stop();
+    await alerter?.stop();
     throw error;
   }
 
@@ -249,6 +268,8 @@ async function serve(
     clearInterval(keeping);
     ending.abort();
     await rebuilder.settled();
+    await syslog?.close();
+    await intake.close();
     await drained(app);
     await silence.check();
     await keep();
@@ -314,6 +335,7 @@ interface AppParts {
   readonly namesakes: Namesakes;
   readonly onStored: (batch: Batch) => void;
   readonly silencing: Omit<SilenceDeps, "config">;
+  readonly listeners: () => readonly ListenerState[];
   readonly replay: ReplayDeps["replay"];
 }
 
@@ -365,7 +387,7 @@ async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   // Within `register`, so that the description sees the routes.
   await app.register(async (scope) => {
     ingestRoutes(scope, { config: config.ingest, store, clock: deps.clock, metrics, namesakes, onStored });
-    apiRoutes(scope, { store, engine, metrics });
+    apiRoutes(scope, { store, engine, metrics, listeners: parts.listeners });
     silenceRoutes(scope, { config, ...silencing });
     replayRoute(scope, { config, replay: parts.replay });
     storeRoutes(scope, { config, store });

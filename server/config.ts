@@ -5,7 +5,9 @@ import { messageOf, OperatorError } from "../collector/core/errors.ts";
 import { lineOfKey, type Part, readSettings } from "../collector/core/settings.ts";
 import { US_PER_SECOND } from "../collector/core/time.ts";
 import { type AlertSettings, parseAlertConfig } from "./alert/config.ts";
+import { isZone, ZONE_WANTED } from "../collector/logs/zone.ts";
 import { Secret } from "./alert/secret.ts";
+import { networkFault } from "./intake/names.ts";
 import { DETECTION_DEFAULTS, type DetectionOptions } from "./detect/options.ts";
 
 const closed = { additionalProperties: false } as const;
@@ -13,13 +15,18 @@ const Path = Type.String({ minLength: 1, maxLength: 4096 });
 /** Most tokens of nodes, and of people: each request is compared with all of them. */
 const TOKENS_MAX = 4096;
 
+const Cluster = Type.String({ minLength: 1, maxLength: 64 });
+const Place = {
+  host: Type.String({ minLength: 1, maxLength: 255 }),
+  /** 0: any free port. */
+  port: Type.Integer({ minimum: 0, maximum: 65535 }),
+};
+
 const ServerConfigSchema = Type.Object(
   {
     listen: Type.Object(
       {
-        host: Type.String({ minLength: 1, maxLength: 255 }),
-        /** 0: any free port. */
-        port: Type.Integer({ minimum: 0, maximum: 65535 }),
+        ...Place,
         /** A socket file to listen on besides. */
         socket: Type.Optional(Path),
       },
@@ -87,6 +94,55 @@ const ServerConfigSchema = Type.Object(
     ),
     /** ClickHouse's HTTP interface to the embedded store, for reading, at /clickhouse. With `api.tokens` it asks for one of them. */
     sql: Type.Object({ enabled: Type.Boolean() }, closed),
+    /** What rsyslog and others forward: nothing is listened on but what is named here. */
+    syslog: Type.Object(
+      {
+        /** Of the nodes that `nodes` names no other for. */
+        cluster: Cluster,
+        /** Zone of timestamps that name none: an IANA name, `UTC`, an offset such as `+02:00`, or `local`. */
+        zone: Type.String({ minLength: 1, maxLength: 64 }),
+        /** Addresses and networks that may send. Empty: all, which then must be of this machine, or show a certificate. */
+        allow: Type.Array(Type.String({ maxLength: 64 }), { maxItems: 1024 }),
+        connections_max: Type.Integer({ minimum: 1, maximum: 4096 }),
+        connections_per_sender_max: Type.Integer({ minimum: 1, maximum: 4096 }),
+        /** A connection is closed on which a message takes longer than this to be complete, seconds. */
+        message_seconds_max: Type.Number({ minimum: 1, maximum: 3600 }),
+        udp: Type.Optional(Type.Object(Place, closed)),
+        tcp: Type.Optional(Type.Object(Place, closed)),
+        tls: Type.Optional(
+          Type.Object(
+            {
+              ...Place,
+              cert_file: Path,
+              key_file: Path,
+              /** Authorities of the senders' certificates, PEM; without it nobody is asked for one. */
+              client_ca_file: Type.Optional(Path),
+              /** Names that a sender's certificate may be for. Absent: any that the authorities have signed. */
+              client_names: Type.Optional(
+                Type.Array(Type.String({ minLength: 1, maxLength: 255 }), { maxItems: TOKENS_MAX }),
+              ),
+            },
+            closed,
+          ),
+        ),
+      },
+      closed,
+    ),
+    /** As which node is kept what is forwarded; the first that fits. Else it is the host that the message names, or who sends it. */
+    nodes: Type.Array(
+      Type.Object(
+        {
+          /** The host that the message names. */
+          called: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
+          /** Address or network of who sends it. */
+          from: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+          node: Type.String({ minLength: 1, maxLength: 255 }),
+          cluster: Type.Optional(Cluster),
+        },
+        closed,
+      ),
+      { maxItems: TOKENS_MAX },
+    ),
     detection: Type.Object(
       {
         /** A node that is not seen for this long after another took over counts as one that cannot be seen. */
@@ -132,6 +188,15 @@ function defaults(): Settings {
     ingest: { tokens: [], in_flight_max: 32 },
     api: { tokens: [] },
     sql: { enabled: false },
+    syslog: {
+      cluster: "default",
+      zone: "local",
+      allow: [],
+      connections_max: 256,
+      connections_per_sender_max: 32,
+      message_seconds_max: 30,
+    },
+    nodes: [],
     detection: {
       silent_after_seconds: DETECTION_DEFAULTS.silentAfterUs / US_PER_SECOND,
       start_deadline_seconds: DETECTION_DEFAULTS.startDeadlineUs / US_PER_SECOND,
@@ -214,8 +279,9 @@ function alertsOf(table: unknown, text: string, path: string): AlertSettings {
   }
 }
 
-function crossFaults({ listen, ingest, api, sql, storage, detection }: Settings): string[] {
-  const faults: string[] = [];
+function crossFaults(settings: Settings): string[] {
+  const { listen, ingest, api, sql, storage, detection } = settings;
+  const faults: string[] = forwardingFaults(settings);
   const { penalty, open_at: openAt, close_at: closeAt } = detection.flapping;
   if (closeAt >= openAt)
     faults.push(`detection.flapping.close_at ${closeAt} must be below detection.flapping.open_at ${openAt}`);
@@ -248,6 +314,35 @@ function crossFaults({ listen, ingest, api, sql, storage, detection }: Settings)
     if (username !== "" || password !== "")
       faults.push("storage.url has a user name or password in it: write them as storage.user and storage.password");
   }
+  return faults;
+}
+
+function forwardingFaults({ syslog, nodes }: Settings): string[] {
+  const faults: string[] = [];
+  if (syslog.zone !== "local" && !isZone(syslog.zone))
+    faults.push(`syslog.zone ${JSON.stringify(syslog.zone)} is not a time zone: ${ZONE_WANTED}, or "local"`);
+  for (const [i, { called, from }] of nodes.entries()) {
+    if (called === undefined && from === undefined)
+      faults.push(`nodes.${i} has neither called nor from: say which host it is about`);
+    const fault = from === undefined ? undefined : networkFault(from);
+    if (fault !== undefined) faults.push(`nodes.${i}.from ${fault}`);
+  }
+  for (const [i, network] of syslog.allow.entries()) {
+    const fault = networkFault(network);
+    if (fault !== undefined) faults.push(`syslog.allow.${i} ${fault}`);
+  }
+  for (const transport of ["udp", "tcp", "tls"] as const) {
+    const place = syslog[transport];
+    const isChecked = transport === "tls" && syslog.tls?.client_ca_file !== undefined;
+    if (place && !isLoopback(place.host) && syslog.allow.length === 0 && !isChecked)
+      faults.push(
+        `syslog.${transport}.host ${place.host} can be reached from other machines, so syslog.allow must say who may send${transport === "tls" ? ", or syslog.tls.client_ca_file who signs their certificates" : ""}`,
+      );
+  }
+  if (syslog.tls?.client_names !== undefined && syslog.tls.client_ca_file === undefined)
+    faults.push(
+      "syslog.tls.client_names needs syslog.tls.client_ca_file: without it nobody is asked for a certificate",
+    );
   return faults;
 }
 

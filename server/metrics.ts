@@ -1,6 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import { US_PER_SECOND } from "../collector/core/time.ts";
-import type { RouterSummary, ServiceSummary } from "./api/types.ts";
+import type { ListenerState, RouterSummary, ServiceSummary } from "./api/types.ts";
 import { CERTAINTIES, INCIDENT_KINDS, type Incident } from "./detect/incident.ts";
 
 /** What is asked for when the metrics are scraped. */
@@ -25,6 +25,7 @@ export interface MetricsView {
   readonly silences: () => number;
   readonly storeErrors: () => { readonly read: number; readonly write: number };
   readonly liveClients: () => number;
+  readonly listeners: () => readonly ListenerState[];
   readonly crowdedVrids: () => number;
   readonly rebuilds: () => { readonly isPending: boolean; readonly done: number; readonly failed: number };
 }
@@ -187,6 +188,25 @@ export function createMetrics(view: MetricsView): Metrics {
   counter("keepwatch_detection_rebuilds_total", "Rebuilds of the detectors from the store", ["outcome"], (add) => {
     add({ outcome: "done" }, view.rebuilds().done);
     add({ outcome: "failed" }, view.rebuilds().failed);
+  });
+  counter("keepwatch_forwarded_messages_total", "Messages that were forwarded to a listener", ["listener"], (add) => {
+    for (const { name, received } of view.listeners()) add({ listener: name }, received);
+  });
+  counter("keepwatch_forwarded_events_total", "Events that were made of them", ["listener"], (add) => {
+    for (const { name, kept } of view.listeners()) add({ listener: name }, kept);
+  });
+  counter(
+    "keepwatch_forwarded_dropped_total",
+    "Messages and connections that a listener did not take, by reason",
+    ["listener", "reason"],
+    (add) => {
+      for (const { name, dropped } of view.listeners())
+        for (const [reason, count] of Object.entries(dropped)) add({ listener: name, reason }, count);
+    },
+  );
+  gauge("keepwatch_forwarding_connections", "Connections of those who forward", ["listener"], (add) => {
+    for (const { name, connections } of view.listeners())
+      if (connections !== undefined) add({ listener: name }, connections);
   });
   gauge("keepwatch_live_clients", "Browsers that watch live", [], (add) => add({}, view.liveClients()));
 

@@ -10,6 +10,8 @@ const PROGRAMS = {
   tcpdump: "tcpdump",
   tshark: "tshark",
   rsyslogd: "rsyslog",
+  "lmnsd_gtls.so": "rsyslog-gnutls",
+  "lmnsd_ossl.so": "rsyslog-openssl",
   logrotate: "logrotate",
   "mkfs.ext4": "e2fsprogs",
   ip: "iproute2",
@@ -54,6 +56,8 @@ function installPrograms() {
   must("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...packages], "apt-get install");
 }
 
+/** A program, or a module of rsyslog's. */
 function isInstalled(program) {
-  return spawnSync("sh", ["-c", `command -v ${program} || test -x /usr/sbin/${program}`]).status === 0;
+  const looks = `command -v ${program} || test -x /usr/sbin/${program} || ls /usr/lib/*/rsyslog/${program}`;
+  return spawnSync("sh", ["-c", looks]).status === 0;
 }

@@ -6,7 +6,7 @@ import type { Store } from "../store/store.ts";
 import { ProblemError } from "./problems.ts";
 import { AdvertsQuery, Answers, DeliveriesQuery, EventsQuery, SearchQuery, TimelineQuery } from "./schemas.ts";
 import { timelineOf } from "./timeline.ts";
-import type { EventPage, RouterSummary, SearchPage, Timeline } from "./types.ts";
+import type { EventPage, ListenerState, RouterSummary, SearchPage, Timeline } from "./types.ts";
 
 /** Longest stretch of time one answer covers, microseconds: 400 days. */
 const RANGE_US_MAX = 400 * 86_400 * 1_000_000;
@@ -18,10 +18,11 @@ export interface ApiDeps {
     "routers" | "lanes" | "services" | "servicesNow" | "incidents" | "nodes" | "corrected"
   >;
   readonly metrics: Metrics;
+  readonly listeners: () => readonly ListenerState[];
 }
 
 /** What people and their tools read. */
-export function apiRoutes(app: FastifyInstance, { store, engine, metrics }: ApiDeps): void {
+export function apiRoutes(app: FastifyInstance, { store, engine, metrics, listeners }: ApiDeps): void {
   const routerOf = (id: string): RouterSummary => {
     const router = engine.routers().find((candidate) => candidate.id === id);
     if (!router) throw new ProblemError(404, `no virtual router is called ${id}`);
@@ -140,6 +141,16 @@ export function apiRoutes(app: FastifyInstance, { store, engine, metrics }: ApiD
       },
     },
     ({ query }) => store.deliveries(query),
+  );
+  app.get(
+    "/api/v1/listeners",
+    {
+      schema: {
+        summary: "Where others than collectors forward to, and what became of what came",
+        response: Answers.listeners,
+      },
+    },
+    () => listeners(),
   );
   app.get("/healthz", { schema: { summary: "The process lives", response: Answers.health } }, () => ({ status: "ok" }));
   app.get(

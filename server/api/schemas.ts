@@ -33,6 +33,7 @@ import type {
   SearchPage,
   Silence,
   StoreBackup,
+  ListenerState,
   StoreInfo,
   Timeline,
 } from "./types.ts";
@@ -412,6 +413,20 @@ const ProblemT = Type.Object(
 /** A schema of its own in the description, told by its name elsewhere. */
 const ref = <S extends TSchema>(name: string, _schema: S) => Type.Unsafe<Static<S>>({ $ref: `${name}#` });
 
+const ListenerStateT = Type.Object(
+  {
+    name: Type.String(),
+    address: Type.String(),
+    connections: Type.Optional(Type.Integer()),
+    received: Type.Integer(),
+    kept: Type.Integer(),
+    cut: Type.Integer(),
+    dropped: Type.Record(Type.String(), Type.Integer()),
+    lastTs: Type.Optional(Type.Integer()),
+  },
+  closed,
+);
+
 const StoreInfoT = Type.Object(
   {
     kind: Type.Union([Type.Literal("embedded"), Type.Literal("external")]),
@@ -495,6 +510,7 @@ export const Answers = {
   silences: answers(Type.Array(ref("Silence", SilenceT))),
   silence: answers(ref("Silence", SilenceT)),
   silenceMade: made(ref("Silence", SilenceT)),
+  listeners: answers(Type.Array(ListenerStateT)),
   store: answers(StoreInfoT),
   backedUp: made(StoreBackupT),
   receipt: answers(ref("BatchReceipt", BatchReceipt)),
@@ -530,6 +546,7 @@ interface Agreement {
   readonly serviceSummary: Row<typeof ServiceSummaryT, ServiceSummary>;
   readonly delivery: Row<typeof DeliveryT, Delivery>;
   readonly silence: Row<typeof SilenceT, Silence>;
+  readonly listenerState: Row<typeof ListenerStateT, ListenerState>;
   readonly storeInfo: Row<typeof StoreInfoT, StoreInfo>;
   readonly storeBackup: Row<typeof StoreBackupT, StoreBackup>;
   readonly problem: Row<typeof ProblemT, Problem>;
@@ -552,6 +569,7 @@ interface Agreement {
   serviceSummary: true,
   delivery: true,
   silence: true,
+  listenerState: true,
   storeInfo: true,
   storeBackup: true,
   problem: true,

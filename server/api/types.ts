@@ -161,6 +161,24 @@ export interface SilenceDraft {
   readonly reason: string;
 }
 
+/** GET /api/v1/listeners: where others than collectors forward to. */
+export interface ListenerState {
+  /** `syslog-udp`, `syslog-tcp`, `syslog-tls`. */
+  readonly name: string;
+  /** host:port */
+  readonly address: string;
+  readonly connections?: number;
+  /** Messages that came, and of those the ones of keepalived that were handed to the store. */
+  readonly received: number;
+  readonly kept: number;
+  /** Messages that were longer than what is read of one. */
+  readonly cut: number;
+  /** Messages and connections that were not taken, by reason. */
+  readonly dropped: Readonly<Record<string, number>>;
+  /** When the newest message came. */
+  readonly lastTs?: number;
+}
+
 /** GET /api/v1/store */
 export interface StoreInfo {
   readonly kind: "embedded" | "external";

@@ -30,6 +30,7 @@ test.each(files)("%s names no metric that the server does not expose", async (fi
     heartbeat: () => ({ lastTs: 0, failures: 0 }),
     storeErrors: () => ({ read: 0, write: 0 }),
     liveClients: () => 0,
+    listeners: () => [{ name: "syslog-udp", address: "", connections: 0, received: 0, kept: 0, cut: 0, dropped: {} }],
     crowdedVrids: () => 0,
     rebuilds: () => ({ isPending: false, done: 0, failed: 0 }),
   }).print();

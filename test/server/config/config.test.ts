@@ -28,6 +28,12 @@ const MISTAKES: Readonly<Record<string, RegExp>> = {
   "detection-range": /line 2: detection\.silent_after_seconds must be >= 1/,
   "flapping-thresholds":
     /detection\.flapping\.close_at 1500 must be below detection\.flapping\.open_at 1000.*open_at 1000 must be above twice detection\.flapping\.penalty 1000/,
+  "syslog-open":
+    /syslog\.udp\.host 0\.0\.0\.0 can be reached from other machines, so syslog\.allow must say who may send/,
+  "syslog-allow": /syslog\.allow\.1 "192\.0\.2\.0\/33": the length of the prefix is 0 to 32/,
+  "syslog-names-without-authority": /syslog\.tls\.client_names needs syslog\.tls\.client_ca_file/,
+  "syslog-zone": /syslog\.zone "Mars\/Base" is not a time zone/,
+  "nodes-of-nobody": /nodes\.0 has neither called nor from/,
   "public-url": /line 1: public_url must match pattern/,
   "webhook-secret": /line 12: alerts\.webhooks\[1\]\.secret is not "whsec_"/,
   "webhook-key": /line 2: alerts\.retries is not a setting/,
