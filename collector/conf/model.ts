@@ -45,11 +45,12 @@ export function modelOf(tree: ConfTree, options: ModelOptions = {}): EffectiveCo
     diagnostics.add(code, at, message, fix, instance);
   if (tree.unreadable === undefined) report(conf, diagnostics);
   const { routerId, mail } = conf.running.globals;
+  const found = diagnostics.list();
   return {
     instances: conf.running.instances.map(configuredOf),
     virtualServers: conf.running.virtualServers.map(({ name }) => name),
-    running: conf.running,
-    diagnostics: diagnostics.list(),
+    running: { ...conf.running, fatal: found.find(({ severity }) => severity === "fatal")?.code },
+    diagnostics: found,
     ...(routerId === undefined ? {} : { routerId }),
     ...(mail === undefined ? {} : { mail }),
   };
@@ -126,6 +127,7 @@ function confOf(
       trackProcesses: [...definitions.process.values()].map(({ value }) => value),
       bfds: [...definitions.bfd.values()].map(({ value }) => value),
       virtualServers: servers.map(({ value }) => value),
+      fatal: undefined,
     },
   };
 }

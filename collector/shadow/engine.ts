@@ -87,6 +87,7 @@ function take(shadow: Shadow, input: ShadowInput, effects: ShadowEffect[]): Shad
       return shadow;
     case "started": {
       const ended = lose(shadow, "died", effects);
+      if (input.config.fatal !== undefined) return ended;
       return change(ended, emptyDaemon(input.config, input.release), effects, start);
     }
     case "gone":
@@ -121,6 +122,8 @@ function deal(shadow: Shadow, { input, at }: Waiting, effects: ShadowEffect[]): 
   const { daemon } = shadow;
   if (!daemon) return shadow;
   if (input.kind === "stopping") return lose(shadow, "stop", effects);
+  // It ends on the spot: no priority 0 is sent, and the addresses stay. (tried with 2.2.7)
+  if (input.kind === "reloaded" && input.config.fatal !== undefined) return lose(shadow, "reload", effects);
   return change(shadow, daemon, effects, (draft) => {
     if (input.kind === "advert") return hear(draft, input, at);
     draft.dueAt = ANY_TIME;

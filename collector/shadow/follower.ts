@@ -43,6 +43,8 @@ interface Living {
   readonly version: string | undefined;
 }
 
+/** A process that is to end for a fatal fault of its configuration, and is still there after this long, runs it after all. */
+const ENDS_WITHIN_US = 2_000_000;
 /** What happened while there was no daemon, for one that turns out to have begun before. */
 const RECENT_US = 5_000_000;
 const RECENT_MAX = 2_000;
@@ -73,6 +75,8 @@ export class Follower {
   private applied: Running | undefined;
   private index = new AdvertIndex([]);
   private living: Living | undefined;
+  /** Since when the living one should be ending. */
+  private endingSince: MonoUs | undefined;
   private sight: Record<keyof Sight, boolean> = { wire: false, kernel: false, process: false };
   /** Instances of which the shadow says what they should do. */
   private readonly followed = new Set<string>();
@@ -113,6 +117,7 @@ export class Follower {
     this.living = { pid, startedUs, version: known?.version };
     if (!known) return this.explain("the configuration is not known");
     this.setSubjects(known.running);
+    if (known.running.fatal !== undefined) return this.expectEnd(known, "started", mono);
     const replayed = this.recent.filter(({ at }) => at >= mono);
     this.recent = [];
     const blind = this.blindness();
@@ -126,6 +131,7 @@ export class Follower {
   gone(pid: number, { mono }: Moment): void {
     if (this.living?.pid !== pid) return;
     this.living = undefined;
+    this.endingSince = undefined;
     this.step({ kind: "gone" }, mono);
     this.seeds.clear();
     this.letGo("keepalived's VRRP process does not run");
@@ -143,11 +149,21 @@ export class Follower {
     this.living = { ...living, version: known.version };
     if (!wasKnown) return this.join(this.living, mono);
     this.setSubjects(known.running);
+    if (known.running.fatal !== undefined) return this.expectEnd(known, "reloaded", mono);
+    if (this.endingSince !== undefined) return this.join(this.living, mono);
     this.step({ kind: "reloaded", config: known.running }, mono);
     for (const name of this.followed)
       if (!known.running.instances.some((instance) => instance.name === name)) this.followed.delete(name);
     for (const { name } of known.running.instances) if (!this.seeds.waits(name)) this.followed.add(name);
     this.explain(this.blindness());
+  }
+
+  /** A fault of the configuration ends the process: there is nothing to predict of it any more. */
+  private expectEnd({ running, release }: Known, kind: "started" | "reloaded", now: MonoUs): void {
+    this.endingSince = now;
+    this.step({ kind, config: running, release }, now);
+    this.seeds.clear();
+    this.letGo(`keepalived ends with this configuration: ${running.fatal}`);
   }
 
   stopping({ mono }: Moment): void {
@@ -240,6 +256,8 @@ export class Follower {
     this.release(mono - REMOVAL_HELD_US);
     this.step({ kind: "tick" }, mono);
     this.seedRipe(mono, epoch);
+    if (this.living && this.endingSince !== undefined && mono - this.endingSince > ENDS_WITHIN_US)
+      this.join(this.living, mono);
     for (const body of this.rejections.tick(mono)) this.said.push({ at: mono, body });
     if (mono - this.judgedAt < JUDGE_US) return;
     this.judgedAt = mono;
@@ -260,7 +278,9 @@ export class Follower {
       this.living = { ...living, version: known.version };
     }
     const running = this.applied ?? known.running;
-    this.step({ kind: "started", config: running, release: known.release }, now);
+    this.endingSince = undefined;
+    // It runs: what was thought to be fatal is not.
+    this.step({ kind: "started", config: { ...running, fatal: undefined }, release: known.release }, now);
     this.seeds.await(running, now);
     this.explain(this.blindness() ?? "keepalived ran before: it begins with what is seen");
   }

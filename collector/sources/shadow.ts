@@ -67,6 +67,7 @@ class ShadowSource implements Source {
   private config: EffectiveConfig | undefined;
   private services: readonly ServiceSubject[] = [];
   private vrrp: { readonly pid: number; readonly startedUs: number } | undefined;
+  private checker: { readonly pid: number; readonly startedUs: number } | undefined;
   private countedAt = Number.NEGATIVE_INFINITY;
   private lookedAt: Moment | undefined;
   private readonly counts = new Map<string, number>();
@@ -220,6 +221,7 @@ class ShadowSource implements Source {
           this.vrrp = { pid, startedUs };
           this.follower.foundRunning(pid, startedUs, now);
         }
+        if (daemon === "checker" && state !== "zombie") this.checker = { pid, startedUs };
         this.tellProcess(daemon, pid, state, now);
       }
     }
@@ -233,7 +235,10 @@ class ShadowSource implements Source {
         const mono = (now.mono - Math.max(0, uptimeUs - ticksToUs(startTicks))) as MonoUs;
         this.follower.started(pid, startedUs, { mono, epoch: startedUs as EpochUs });
       }
-      if (body.kind === "process.started" && daemon === "checker") this.beginServices(now);
+      if (body.kind === "process.started" && daemon === "checker") {
+        this.checker = { pid, startedUs };
+        this.beginServices(now);
+      }
       this.tellProcess(daemon, pid, state, now);
       if (daemon === "checker" && state === "gone") this.follower.service({ kind: "forget-services" }, now);
       if (daemon === "vrrp" && (state === "gone" || state === "zombie")) this.follower.gone(pid, now);
@@ -334,9 +339,12 @@ class ShadowSource implements Source {
 
   /** A log that is read from far back tells of daemons that are gone. */
   private isOfLiving({ pid, ts, body }: Observation): boolean {
-    if (!this.vrrp || ts + LOG_COARSE_US < this.vrrp.startedUs) return false;
+    const ofChecker = body.kind.startsWith("check.");
     const ofVrrp = body.kind.startsWith("vrrp.") || body.kind === "script.result";
-    return !ofVrrp || pid === undefined || pid === this.vrrp.pid;
+    // A director may have checkers alone.
+    const living = ofChecker ? (this.checker ?? this.vrrp) : this.vrrp;
+    if (!living || ts + LOG_COARSE_US < living.startedUs) return false;
+    return !(ofVrrp || (ofChecker && this.checker)) || pid === undefined || pid === living.pid;
   }
 
   /** Parent and children each say so: once is enough. */

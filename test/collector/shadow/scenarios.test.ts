@@ -896,6 +896,13 @@ describe("a reload (tried with 2.2.7)", () => {
        expect at 7 VI_X backup outranked`,
     ],
     [
+      "with a fault that ends the daemon, ends it without a word",
+      { configs: { broken: instanceText().replace("virtual_router_id 51", "") } },
+      `${master} at 5 reload broken
+       at 6 advert prio 150
+       expect until 20s nothing`,
+    ],
+    [
       "begins a backup's timer anew, without a line",
       {},
       `at 0 start

@@ -20,10 +20,13 @@ export class RealKeepalived {
     checkers: join(this.folder, "checkers.pid"),
     bfd: join(this.folder, "bfd.pid"),
   };
+  private readonly detail: readonly string[];
   private child: ChildProcess | undefined;
 
-  constructor(namespace: Namespace, config: string) {
+  /** @param detail  options that say how much it logs */
+  constructor(namespace: Namespace, config: string, detail: readonly string[] = ["-D"]) {
     this.namespace = namespace;
+    this.detail = detail;
     this.configure(config);
     writeFileSync(this.logPath, "");
   }
@@ -46,7 +49,7 @@ export class RealKeepalived {
         "keepalived",
         "--dont-fork",
         "--log-console",
-        "-D",
+        ...this.detail,
         "-P",
         ...files,
         ...options,

@@ -5,6 +5,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import type { StartChain } from "../../../collector/chain/chain.ts";
 import type { Daemon, EventBody, ProcessState, Source as EventSource } from "../../../collector/events/event.ts";
 import type { Observation } from "../../../collector/events/observation.ts";
+import { readMessage } from "../../../collector/logs/reader.ts";
 import type { KnownProcess, ProcessChange } from "../../../collector/process/table.ts";
 import { EffectiveConfigs } from "../../../collector/sources/effective-config.ts";
 import { Handover } from "../../../collector/sources/handover.ts";
@@ -323,6 +324,48 @@ describe("when the shadow can say anything", () => {
   });
 });
 
+describe("a configuration that ends the daemon", () => {
+  const BROKEN = instanceConf(100).replace("virtual_router_id 51", "");
+  const ENDS = "no keepalived ends with this configuration: no_vrid";
+
+  test("nothing is predicted of a daemon that is started with it", async () => {
+    await watched(BROKEN);
+    node.process("vrrp", "process.started");
+    await node.pass(0.2);
+    node.process("vrrp", "process.gone");
+    await node.pass(5);
+    expect(node.states).toEqual([]);
+    expect(node.following).toEqual([ENDS, "no keepalived's VRRP process does not run"]);
+  });
+
+  test("a reload with it ends what is predicted; a daemon that lives on all the same is taken for what it is found to be", async () => {
+    await watched(instanceConf(100));
+    node.process("vrrp", "process.started");
+    await node.pass(2, 150);
+    node.configure(BROKEN);
+    node.say("logged", "log", { kind: "daemon.reloading" });
+    await node.pass(1, 150);
+    expect(node.states).toEqual(["BACKUP start", "INIT reload"]);
+    expect(node.following.at(-1)).toBe(ENDS);
+    await node.pass(4, 150);
+    expect(node.following.slice(1)).toEqual([ENDS, "no keepalived ran before: it begins with what is seen"]);
+  });
+
+  test("the right one again, in time, is run by a daemon that lives on", async () => {
+    await watched(instanceConf(100));
+    node.process("vrrp", "process.started");
+    await node.pass(2, 150);
+    node.configure(BROKEN);
+    node.say("logged", "log", { kind: "daemon.reloading" });
+    await node.pass(1, 150);
+    node.configure(instanceConf(100));
+    node.say("logged", "log", { kind: "daemon.reloading" });
+    await node.pass(4, 150);
+    expect(node.states).toEqual(["BACKUP start", "INIT reload", "BACKUP seed"]);
+    expect(node.divergences).toEqual([]);
+  });
+});
+
 describe("what else it goes by", () => {
   test("an address that goes is held back until what made it go can be known", async () => {
     await watched(instanceConf(100));
@@ -453,6 +496,33 @@ describe("services", () => {
     node.say("logged", "log", check("check.server-down"));
     await node.pass(1);
     expect(node.divergences).toEqual(["begin service-kept", "end service-kept"]);
+  });
+
+  test("what 2.2.7's own lines hold of a server is compared: no kernel here has the IPVS that they need", async () => {
+    const logs = (line: string): void => node.say("logged", "log", readMessage(line, "checker"));
+    await watched(instanceConf(100) + CHECKED);
+    node.process("checker", "process.started");
+    logs("TCP connection to [10.0.0.1]:tcp:80 failed.");
+    logs("Removing service [10.0.0.1]:tcp:80 from VS [10.99.0.100]:tcp:80");
+    node.say("checked", "check", {
+      kind: "check.result",
+      checker: "TCP",
+      outcome: "success",
+      service: REAL,
+      virtualServer: SERVER,
+    });
+    await node.pass(12);
+    expect(node.divergences).toEqual(["begin service-removed"]);
+    logs("TCP connection to [10.0.0.1]:tcp:80 success.");
+    logs("Adding service [10.0.0.1]:tcp:80 to VS [10.99.0.100]:tcp:80");
+    await node.pass(1);
+    expect(node.divergences).toEqual(["begin service-removed", "end service-removed"]);
+    node.say("checked", "check", check("check.server-down"));
+    await node.pass(12);
+    expect(node.divergences.slice(2)).toEqual(["begin service-kept"]);
+    logs("Removing service [10.0.0.1]:tcp:80 from VS [10.99.0.100]:tcp:80");
+    await node.pass(1);
+    expect(node.divergences.slice(2)).toEqual(["begin service-kept", "end service-kept"]);
   });
 
   test("what a checker process held is void when it is gone, and what the configuration no longer has is nobody's", async () => {

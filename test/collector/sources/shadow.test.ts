@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { instanceConf, RealKeepalived } from "./keepalived.ts";
@@ -8,6 +9,38 @@ import { Watched } from "./watched.ts";
 
 const why = whyNoNamespaces("keepalived", "tcpdump", "nft");
 const VIP = "10.99.0.100";
+
+const feedNft = (host: Namespace, rules: string): void =>
+  void execFileSync("ip", ["netns", "exec", host.name, "nft", "-f", "-"], { input: rules });
+/** A firewall that lets no advert in, or none out. */
+const nft = (host: Namespace, hook: "input" | "output"): void =>
+  feedNft(host, `table inet t { chain c { type filter hook ${hook} priority 0; ip protocol 112 drop; }; }`);
+const nftOff = (host: Namespace): void => feedNft(host, "delete table inet t");
+
+/** A process that gets no CPU, as in a paused container: its state does not show it. */
+class Paused {
+  private readonly mount = mkdtempSync(join(tmpdir(), "kwt-cgroup-"));
+  private readonly group = join(this.mount, `kwt${process.pid}`);
+  private readonly home: string;
+  private readonly pid: number;
+
+  constructor(pid: number) {
+    this.pid = pid;
+    this.home = /^0::(.*)$/m.exec(readFileSync(`/proc/${pid}/cgroup`, "utf8"))?.[1] ?? "/";
+    execFileSync("mount", ["-t", "cgroup2", "none", this.mount]);
+    mkdirSync(this.group);
+    writeFileSync(join(this.group, "cgroup.procs"), `${pid}`);
+    writeFileSync(join(this.group, "cgroup.freeze"), "1");
+  }
+
+  end(): void {
+    writeFileSync(join(this.group, "cgroup.freeze"), "0");
+    writeFileSync(join(this.mount, this.home, "cgroup.procs"), `${this.pid}`);
+    rmdirSync(this.group);
+    execFileSync("umount", [this.mount]);
+    rmdirSync(this.mount);
+  }
+}
 
 describe.skipIf(why !== "")(`the shadow beside real keepalived daemons${why}`, () => {
   let near: Namespace;
@@ -30,8 +63,12 @@ describe.skipIf(why !== "")(`the shadow beside real keepalived daemons${why}`, (
     far.remove();
   });
 
-  function daemon(namespace: Namespace, priority: number, more?: string): RealKeepalived {
-    const one = new RealKeepalived(namespace, instanceConf(priority, more));
+  function daemon(
+    namespace: Namespace,
+    priority: number,
+    { more, detail }: { readonly more?: string; readonly detail?: readonly string[] } = {},
+  ): RealKeepalived {
+    const one = new RealKeepalived(namespace, instanceConf(priority, more), detail);
     daemons.push(one);
     return one;
   }
@@ -91,7 +128,7 @@ describe.skipIf(why !== "")(`the shadow beside real keepalived daemons${why}`, (
   }, 60_000);
 
   test("a track script counts when as many runs as it takes have agreed, not with the first of them", async () => {
-    const own = daemon(near, 110, "    track_script {\n        flag\n    }\n");
+    const own = daemon(near, 110, { more: "    track_script {\n        flag\n    }\n" });
     const flag = join(own.folder, "flag");
     writeFileSync(flag, "");
     const script = `vrrp_script flag {\n    script "/usr/bin/test -e ${flag}"\n    interval 2\n    weight -20\n    rise 3\n    user root\n}\n`;
@@ -174,9 +211,7 @@ describe.skipIf(why !== "")(`the shadow beside real keepalived daemons${why}`, (
       all.of("wire.advert").find(({ body: { outgoing } }) => !outgoing),
     );
     await logged("BACKUP");
-    const nft = (rules: string): void =>
-      void execFileSync("ip", ["netns", "exec", near.name, "nft", "-f", "-"], { input: rules });
-    nft("table inet t { chain in { type filter hook input priority 0; ip protocol 112 drop; }; }");
+    nft(near, "input");
     const { body } = await diverges("socket-not-read");
     expect(body).toMatchObject({ instance: "VI_1", expected: "BACKUP" });
     expect(body.observed).toContain("its log says MASTER");
@@ -184,9 +219,93 @@ describe.skipIf(why !== "")(`the shadow beside real keepalived daemons${why}`, (
     expect(
       body.evidence.some(({ text }) => text.includes("hears from 10.99.0.12 an advert of VRID 51 with priority 150")),
     ).toBe(true);
-    nft("delete table inet t");
+    nftOff(near);
     await diverges("socket-not-read", "end");
     expect(divergences()).toEqual(["begin socket-not-read", "end socket-not-read"]);
+  }, 60_000);
+
+  test("a backup that becomes master with nothing in its log that tells why is one all the same", async () => {
+    // Without -D it does not say that it heard nothing.
+    const own = daemon(near, 100, { detail: [] });
+    const peer = daemon(far, 150);
+    watched = new Watched(own);
+    await watched.start();
+    peer.start();
+    own.start();
+    await watched.spooled.until("the peer's adverts", (all) =>
+      all.of("wire.advert").find(({ body: { outgoing } }) => !outgoing),
+    );
+    await logged("BACKUP");
+    nft(near, "input");
+    const { body } = await diverges("unexpected-master");
+    expect(body).toMatchObject({ instance: "VI_1", expected: "BACKUP" });
+    expect(body.message).toContain("10.99.0.12 sends adverts with priority 150");
+    nftOff(near);
+    await diverges("unexpected-master", "end");
+    expect(divergences()).toEqual(["begin unexpected-master", "end unexpected-master"]);
+  }, 60_000);
+
+  test("a master whose firewall drops what it sends is silent", async () => {
+    const own = daemon(near, 150);
+    watched = new Watched(own);
+    await watched.start();
+    own.start();
+    await logged("MASTER");
+    await watched.spooled.until("its adverts", (all) => all.of("wire.advert")[1]);
+    nft(near, "output");
+    const { body } = await diverges("silent-master");
+    expect(body).toMatchObject({ instance: "VI_1", expected: "MASTER: an advert every interval" });
+    expect(new Set(body.evidence.map(({ source }) => source))).toEqual(new Set(["shadow", "log", "wire", "kernel"]));
+    nftOff(near);
+    await diverges("silent-master", "end");
+    expect(divergences()).toEqual(["begin silent-master", "end silent-master"]);
+  }, 60_000);
+
+  test("a backup that gets no CPU does not take over when its master leaves, though its process seems to run", async () => {
+    const own = daemon(near, 100);
+    const peer = daemon(far, 150);
+    watched = new Watched(own);
+    await watched.start();
+    peer.start();
+    await peer.says(/Entering MASTER STATE/);
+    own.start();
+    await logged("BACKUP");
+    const paused = new Paused(own.vrrpPid);
+    try {
+      await peer.stop();
+      const { body } = await diverges("not-master");
+      expect(body).toMatchObject({ instance: "VI_1", expected: "MASTER", observed: "BACKUP by its log" });
+    } finally {
+      paused.end();
+    }
+    await diverges("not-master", "end");
+    expect(divergences()).toEqual(["begin not-master", "end not-master"]);
+  }, 60_000);
+
+  test("a reload that ends the master leaves its address, and nothing else is predicted of it", async () => {
+    const own = daemon(near, 150);
+    const peer = daemon(far, 100);
+    const right = readFileSync(own.configPath, "utf8");
+    watched = new Watched(own);
+    await watched.start();
+    own.start();
+    await logged("MASTER");
+    peer.start();
+    await peer.says(/Entering BACKUP STATE/);
+    await watched.spooled.until("its address", (all) =>
+      all.of("kernel.address-added").find(({ body }) => body.address === VIP),
+    );
+    own.configure(right.replace("virtual_router_id 51", ""));
+    process.kill(own.pid, "SIGHUP");
+    const { body } = await diverges("zombie-vip");
+    expect(body).toMatchObject({ instance: "VI_1", reason: "daemon-gone" });
+    await peer.says(/Entering MASTER STATE/);
+    expect(near.ip("addr", "show", "dev", "eth0")).toContain(`${VIP}/24`);
+    expect(predicted()).toEqual(["BACKUP start", "MASTER master-down", "INIT reload"]);
+    own.configure(right);
+    own.start();
+    await diverges("zombie-vip", "end");
+    expect(divergences()).toEqual(["begin zombie-vip daemon-gone", "end zombie-vip daemon-gone"]);
   }, 60_000);
 
   test("a daemon that ran before is followed from what it is found to be", async () => {

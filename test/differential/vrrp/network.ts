@@ -41,27 +41,23 @@ export class RigNetwork {
       undefined,
       this.all().map((netns) => `netns add ${netns}`),
     );
-    const plugs = this.nodes.flatMap(({ netns, index }) =>
-      WIRES.map(
-        (wire) =>
-          `link add ${port(wire, index)} type veth peer name ${wire} address ${macOf(wire, index)} netns ${netns}`,
-      ),
-    );
     const bridges = WIRES.map((wire) => `link add br-${wire} type bridge mcast_snooping 0 forward_delay 0`);
-    const ports = this.nodes.flatMap(({ index }) =>
-      WIRES.map((wire) => `link set ${port(wire, index)} master br-${wire} up`),
-    );
-    await batch(this.switchNetns, [...bridges, ...plugs, ...ports, ...WIRES.map((wire) => `link set br-${wire} up`)]);
-    for (const { netns, index } of this.nodes)
-      await batch(netns, [
-        "link set lo up",
-        ...WIRES.flatMap((wire) => [
-          `link set ${wire} addrgenmode none up`,
-          `addr add ${addressOf(wire, index)}/24 dev ${wire}`,
-          `addr add ${linkLocalOf(wire, index)}/64 dev ${wire} nodad`,
-        ]),
-      ]);
+    const plugs = this.nodes.flatMap((node) => WIRES.flatMap((wire) => plugsOf(node, wire)));
+    await batch(this.switchNetns, [...bridges, ...plugs, ...WIRES.map((wire) => `link set br-${wire} up`)]);
+    for (const node of this.nodes)
+      await batch(node.netns, ["link set lo up", ...WIRES.flatMap((wire) => interfaceOf(node, wire))]);
     await this.applyDeafness();
+  }
+
+  /** Takes an interface out of a node, with its addresses. */
+  async removeInterface(node: RigNode, wire: Wire): Promise<void> {
+    await run("ip", ["-n", this.switchNetns, "link", "del", port(wire, node.index)]);
+  }
+
+  /** Puts it in again: of the same name, with the same addresses, and another index. */
+  async addInterface(node: RigNode, wire: Wire): Promise<void> {
+    await batch(this.switchNetns, plugsOf(node, wire));
+    await batch(node.netns, interfaceOf(node, wire));
   }
 
   /** Pulls or plugs a cable: the node sees its link go down or come up. */
@@ -101,6 +97,18 @@ export class RigNetwork {
 
 const port = (wire: Wire, index: number): string => `${wire}-p${index}`;
 const macOf = (wire: Wire, index: number): string => `02:00:00:00:0${wire === "eth0" ? 0 : 1}:0${index + 1}`;
+
+/** A node's interface and its port of the switch. */
+const plugsOf = ({ netns, index }: RigNode, wire: Wire): readonly string[] => [
+  `link add ${port(wire, index)} type veth peer name ${wire} address ${macOf(wire, index)} netns ${netns}`,
+  `link set ${port(wire, index)} master br-${wire} up`,
+];
+
+const interfaceOf = ({ index }: RigNode, wire: Wire): readonly string[] => [
+  `link set ${wire} addrgenmode none up`,
+  `addr add ${addressOf(wire, index)}/24 dev ${wire}`,
+  `addr add ${linkLocalOf(wire, index)}/64 dev ${wire} nodad`,
+];
 
 /** Many commands of `ip` in one process. */
 function batch(netns: string | undefined, commands: readonly string[]): Promise<void> {

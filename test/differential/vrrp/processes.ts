@@ -26,3 +26,7 @@ export function processOf(pid: number): ProcessState | undefined {
 
 export const childrenOf = (pid: number): readonly number[] =>
   readText(`/proc/${pid}/task/${pid}/children`).trim().split(" ").filter(Boolean).map(Number);
+
+/** Its number in the innermost process namespace: what it takes for its own. */
+export const pidInside = (pid: number): number =>
+  Number(/^NSpid:.*\s(\d+)$/m.exec(readText(`/proc/${pid}/status`))?.[1]);

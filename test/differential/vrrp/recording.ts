@@ -1,4 +1,5 @@
 import { parseConf } from "../../../collector/conf/parser.ts";
+import type { NodeFacts } from "../../../collector/conf/facts.ts";
 import { modelOf } from "../../../collector/conf/model.ts";
 import type { Running } from "../../../collector/conf/model/types.ts";
 import type { Release } from "../../../collector/conf/version.ts";
@@ -6,6 +7,7 @@ import type { VrrpState } from "../../../collector/events/vocabulary.ts";
 import { unpackFrame } from "../../../collector/pcap/frame.ts";
 import type { ShadowInput } from "../../../collector/shadow/input.ts";
 import { decodeAdvert } from "../../../collector/vrrp/decode.ts";
+import { WIRES } from "./network.ts";
 
 /** What was seen on one node, before it is made an input: frames as they were captured, configurations as they were written. */
 export type Evidence =
@@ -43,6 +45,9 @@ export interface Recording {
 const LINKTYPE_LINUX_SLL2 = 276;
 /** Passwords of the configuration and of the wire are compared by what is made of them with it; it protects nothing here. */
 const FINGERPRINT_KEY = "differential";
+const FACTS: NodeFacts = {
+  interfaces: new Map(["lo", ...WIRES].map((name) => [name, { up: true, addresses: [] }])),
+};
 
 /** @returns undefined for a frame that is no advert */
 export function inputOf(
@@ -65,6 +70,7 @@ function runningOf(text: string, node: string, release: Release): Running {
   const files = { read: () => text, glob: () => [] };
   return modelOf(parseConf("/etc/keepalived/keepalived.conf", files, node, { release }), {
     release,
+    facts: FACTS,
     fingerprintKey: FINGERPRINT_KEY,
   }).running;
 }

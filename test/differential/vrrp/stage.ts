@@ -50,6 +50,14 @@ export class Stage {
     return this.network.setCable(station.node, wire, true);
   }
 
+  /** Deletes a node's interface, as a driver that is unloaded or a guest's that is detached. */
+  removeInterface(station: Station, wire: Wire = "eth0"): Promise<void> {
+    return this.network.removeInterface(station.node, wire);
+  }
+  addInterface(station: Station, wire: Wire = "eth0"): Promise<void> {
+    return this.network.addInterface(station.node, wire);
+  }
+
   /** What one sends does not come to the other any more; no link goes down. */
   deafen(from: Station, to: Station, wire: Wire = "eth0"): Promise<void> {
     return this.network.setHearing(from.node, to.node, wire, false);

@@ -7,7 +7,7 @@ import type { Observation } from "../../../collector/events/observation.ts";
 import type { VrrpState } from "../../../collector/events/vocabulary.ts";
 import { LabHost } from "../../../server/lab/host.ts";
 import type { RigNode } from "./network.ts";
-import { childrenOf, processOf, type ProcessState } from "./processes.ts";
+import { childrenOf, pidInside, processOf, type ProcessState } from "./processes.ts";
 import type { Evidence, Recording, Timed, Transition } from "./recording.ts";
 import { nowUs, readText, until, Witness } from "./witness.ts";
 
@@ -21,6 +21,7 @@ const NICENESS = "-19";
 const CONFIG = "/etc/keepalived/keepalived.conf";
 const LOG = "/var/log/messages";
 const VRRP_PID_FILE = "/run/vrrp.pid";
+const BFD_PID_FILE = "/run/bfd.pid";
 
 /**
  * A script that answers as it is told, and notes when it did. Its name is its argument; `hang` is an answer too.
@@ -90,7 +91,19 @@ export class Station {
     this.isStopping = false;
     this.vrrp = undefined;
     this.parent = 0;
-    const command = ["nice", "-n", NICENESS, "keepalived", "-n", "-P", "-D", "-r", VRRP_PID_FILE] as const;
+    const command = [
+      "nice",
+      "-n",
+      NICENESS,
+      "keepalived",
+      "-n",
+      "-P",
+      "-D",
+      "-r",
+      VRRP_PID_FILE,
+      "-b",
+      BFD_PID_FILE,
+    ] as const;
     this.daemon = this.host.start(() => undefined, ...command);
     await until(() => this.vrrp !== undefined, `keepalived of ${this.name} starts`);
   }
@@ -252,7 +265,8 @@ export class Station {
     const isParentThere = this.parent !== 0 && processOf(this.parent) !== undefined;
     if (this.vrrp !== undefined) this.lookAtVrrp(this.vrrp);
     if (this.vrrp !== undefined || !isParentThere) return;
-    const [child] = childrenOf(this.parent).flatMap((pid) => (pid === this.gonePid ? [] : (processOf(pid) ?? [])));
+    const pid = this.childNamedIn(VRRP_PID_FILE);
+    const child = pid === undefined || pid === this.gonePid ? undefined : processOf(pid);
     const runningSince = child && this.runningSince(child);
     if (child === undefined || runningSince === undefined) return;
     this.vrrp = child;
@@ -265,6 +279,12 @@ export class Station {
     const pidFile = `/proc/${this.host.pid}/root${VRRP_PID_FILE}`;
     const writtenAt = (statSync(pidFile, { throwIfNoEntry: false })?.mtimeMs ?? 0) * 1_000;
     return writtenAt >= startedAt ? Math.round(writtenAt) : undefined;
+  }
+
+  /** Pid files have the numbers of the host's own process table. */
+  private childNamedIn(pidFile: string): number | undefined {
+    const inside = Number(readText(`/proc/${this.host.pid}/root${pidFile}`));
+    return childrenOf(this.parent).find((pid) => pidInside(pid) === inside);
   }
 
   private lookAtVrrp(before: ProcessState): void {
@@ -298,6 +318,7 @@ export class Station {
   private note({ ts: at, body }: Observation): void {
     if (body.kind === "vrrp.state") this.real.push({ at, instance: body.instance, to: body.state });
     else if (body.kind === "vrrp.priority-changed") this.real.push({ at, instance: body.instance, to: body.to });
+    else if (body.kind === "bfd.state") this.witness.see({ kind: "bfd", name: body.bfd, up: body.state === "Up" }, at);
     else if (body.kind === "vrrp.priority-set") this.real.push({ at, instance: body.instance, to: body.priority });
     // Up to 2.3.2 it says that it reduces its priority, and not to what.
     else if (body.kind === "vrrp.advert-rejected" && body.reason === "two-owners" && body.instance !== undefined)

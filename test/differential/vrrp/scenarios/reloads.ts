@@ -150,4 +150,64 @@ export const reloads: readonly Scenario[] = [
       await lb1.entered("VI_1", "MASTER", 2);
     },
   },
+  {
+    name: "reload-faulty",
+    about:
+      "reloads of faulty files that keepalived runs: an unknown keyword, a block that is not closed, a priority of 1500",
+    configs: pair(),
+    async play(stage) {
+      const { lb1 } = stage;
+      await stage.start();
+      await lb1.entered("VI_1", "MASTER");
+      const faulty = [
+        one(150).replace("advert_int", "advert_interval"),
+        one(150).replace(/}\s*$/, ""),
+        one(150).replace("priority 150", "priority 1500"),
+      ];
+      for (const text of faulty) {
+        await lb1.reload(text);
+        await stage.quiet(2_500);
+        await lb1.reload(one(150));
+        await stage.quiet(2_500);
+      }
+    },
+  },
+  ...(
+    [
+      ["reload-no-vrid", "a reload without a VRID", / *virtual_router_id.*\n/, ""],
+      ["reload-no-interface", "a reload with an interface that does not exist", "interface eth0", "interface eth7"],
+    ] as const
+  ).map(
+    ([name, about, from, to]): Scenario => ({
+      name,
+      about: `${about}: the daemon ends and leaves its address, and is started with the right file later`,
+      configs: pair(),
+      async play(stage) {
+        const { lb1, lb2 } = stage;
+        await stage.start();
+        await lb1.entered("VI_1", "MASTER");
+        await lb2.heardSomething();
+        await lb1.reload(one(150).replace(from, to));
+        await lb1.untilGone();
+        await lb2.entered("VI_1", "MASTER");
+        await lb1.writeConfig(one(150));
+        await lb1.start();
+        await lb1.entered("VI_1", "MASTER", 2);
+      },
+    }),
+  ),
+  {
+    name: "reload-empty",
+    about: "a reload with a file that says nothing, and one with the right file again",
+    configs: pair(),
+    async play(stage) {
+      const { lb1 } = stage;
+      await stage.start();
+      await lb1.entered("VI_1", "MASTER");
+      await lb1.reload("");
+      await stage.quiet(3_000);
+      await lb1.reload(one(150));
+      await stage.quiet(3_000);
+    },
+  },
 ];

@@ -64,7 +64,7 @@ export function script(name: string, lines: readonly string[] = []): string {
 
 export const trackFile = (name: string): string => block(`track_file ${name}`, [`file /etc/keepalived/${name}`]);
 
-export const track = (what: "script" | "interface" | "file" | "process", ...lines: readonly string[]): string =>
+export const track = (what: "script" | "interface" | "file" | "process" | "bfd", ...lines: readonly string[]): string =>
   block(`track_${what}`, lines);
 
 export function config(blocks: readonly string[], globals: readonly string[] = []): string {

@@ -81,6 +81,44 @@ export const wires: readonly Scenario[] = [
     },
   },
   {
+    name: "interface-recreated",
+    about: "the master's interface is deleted and made anew, and later the backup's",
+    configs: pair(),
+    async play(stage) {
+      const { lb1, lb2 } = stage;
+      await stage.start();
+      await lb1.entered("VI_1", "MASTER");
+      await stage.removeInterface(lb1);
+      await lb1.entered("VI_1", "FAULT");
+      await lb2.entered("VI_1", "MASTER");
+      await stage.addInterface(lb1);
+      await stage.quiet(4_000);
+      await stage.removeInterface(lb2);
+      await lb2.entered("VI_1", "FAULT");
+      await stage.addInterface(lb2);
+      await stage.quiet(4_000);
+    },
+  },
+  {
+    name: "interface-recreated-dynamic",
+    about: "the same with dynamic_interfaces",
+    configs: [150, 100].map((priority) => config([instance({ priority })], ["dynamic_interfaces"])),
+    async play(stage) {
+      const { lb1, lb2 } = stage;
+      await stage.start();
+      await lb1.entered("VI_1", "MASTER");
+      await stage.removeInterface(lb1);
+      await lb1.entered("VI_1", "FAULT");
+      await lb2.entered("VI_1", "MASTER");
+      await stage.addInterface(lb1);
+      await stage.quiet(4_000);
+      await stage.removeInterface(lb2);
+      await lb2.entered("VI_1", "FAULT");
+      await stage.addInterface(lb2);
+      await stage.quiet(4_000);
+    },
+  },
+  {
     name: "dont-track-primary",
     about: "dont_track_primary: the master's cable is pulled, and it goes on",
     configs: pair({ lines: ["dont_track_primary"] }),
