@@ -49,11 +49,36 @@ export function modelOf(tree: ConfTree, options: ModelOptions = {}): EffectiveCo
   return {
     instances: conf.running.instances.map(configuredOf),
     virtualServers: conf.running.virtualServers.map(({ name }) => name),
-    running: { ...conf.running, fatal: found.find(({ severity }) => severity === "fatal")?.code },
+    running: { ...conf.running, fatal: found.find((one) => endsVrrp(one, conf.roots))?.code },
     diagnostics: found,
     ...(routerId === undefined ? {} : { routerId }),
     ...(mail === undefined ? {} : { mail }),
   };
+}
+
+/**
+ * What ends a start and not the VRRP process, which lives on when a reload brings it: the parent's own reasons not to begin. (tried
+ * with 2.2.7)
+ */
+const PARENT_ONLY: ReadonlySet<string> = new Set([
+  "no_configuration",
+  "file_executable",
+  "main_file_unreadable",
+  "include_no_match_checked",
+  "include_alternative_missing_checked",
+  "file_unreadable_checked",
+  "definition_hangs",
+  "condition_in_definition",
+]);
+
+function endsVrrp(
+  { severity, code, file, line = 0 }: EventBody<"config.diagnostic">,
+  roots: readonly ConfNode[],
+): boolean {
+  if (severity !== "fatal" || PARENT_ONLY.has(code)) return false;
+  // Servers are the checkers' business, which are another process.
+  const block = roots.findLast(({ keyword: { at } }) => at.file === file && at.line <= line);
+  return block?.keyword.text.startsWith("virtual_server") !== true;
 }
 
 function report(conf: Conf, diagnostics: Diagnostics): void {

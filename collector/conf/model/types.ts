@@ -16,7 +16,7 @@ export interface Running {
   readonly trackProcesses: readonly TrackProcess[];
   readonly bfds: readonly BfdInstance[];
   readonly virtualServers: readonly VirtualServer[];
-  /** The code of the fault that ends keepalived when it reads this, at a start as at a reload; undefined: none is known. */
+  /** The code of the fault that ends the VRRP process when it reads this, at a start as at a reload; undefined: none is known. */
   readonly fatal: string | undefined;
 }
 
