@@ -11,6 +11,7 @@ import { virtualServerOf } from "./model/servers.ts";
 import { definitionsOf, trackersOf } from "./model/trackers.ts";
 import type { Command, Instance, Running } from "./model/types.ts";
 import type { ConfNode, ConfTree } from "./parser.ts";
+import { messageRedactor } from "./redact.ts";
 import { redactorOf } from "./rules/redact.ts";
 import { RULES } from "./rules/registry.ts";
 import type { Conf, Located } from "./rules/rule.ts";
@@ -45,7 +46,7 @@ export function modelOf(tree: ConfTree, options: ModelOptions = {}): EffectiveCo
     diagnostics.add(code, at, message, fix, instance);
   if (tree.unreadable === undefined) report(conf, diagnostics);
   const { routerId, mail } = conf.running.globals;
-  const found = diagnostics.list();
+  const found = withoutSecrets(diagnostics.list(), tree);
   return {
     instances: conf.running.instances.map(configuredOf),
     virtualServers: conf.running.virtualServers.map(({ name }) => name),
@@ -79,6 +80,13 @@ function endsVrrp(
   // Servers are the checkers' business, which are another process.
   const block = roots.findLast(({ keyword: { at } }) => at.file === file && at.line <= line);
   return block?.keyword.text.startsWith("virtual_server") !== true;
+}
+
+/** Messages quote what keepalived would read, also where definitions are put together to a password. */
+function withoutSecrets(found: EffectiveConfig["diagnostics"], tree: ConfTree): EffectiveConfig["diagnostics"] {
+  if (found.length === 0) return found;
+  const hide = messageRedactor(tree);
+  return found.map((one) => ({ ...one, message: hide(one.message), ...(one.fix ? { fix: hide(one.fix) } : {}) }));
 }
 
 function report(conf: Conf, diagnostics: Diagnostics): void {
