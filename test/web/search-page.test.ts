@@ -33,9 +33,8 @@ describe.skipIf(isMissing)("the search", () => {
       "**/search?text=Entering+FAULT&node=lb1&kind=vrrp.&severity=fatal&from=1795517580000000",
     );
     await expect
-      .poll(() => harness.server.asked.at(-1) ?? "")
-      .toMatch(/^(search\?text=Entering\+FAULT&node=lb1|routers|nodes|incidents|services)/);
-    expect(harness.server.asked.some((path) => path.includes("text=Entering+FAULT&node=lb1&kind=vrrp."))).toBe(true);
+      .poll(() => harness.server.asked.some((path) => path.includes("text=Entering+FAULT&node=lb1&kind=vrrp.")))
+      .toBe(true);
     await expect.poll(() => rows().count()).toBe(1);
     await harness.page.reload();
     await rows().first().waitFor();

@@ -180,6 +180,7 @@ describe("the description", () => {
       "/api/v1/incidents/{id}",
       "/api/v1/incidents/{id}/context",
       "/api/v1/ingest",
+      "/api/v1/listeners",
       "/api/v1/live",
       "/api/v1/nodes",
       "/api/v1/openapi.json",
