@@ -4,8 +4,8 @@ import { type Identity, toEvent } from "../../collector/events/observation.ts";
 import { createLogReader, UNREADABLE_TIME_UNCERTAINTY_US } from "../../collector/logs/reader.ts";
 import { plainAddress } from "../intake/names.ts";
 
-/** Most messages of one sender that are remembered, to tell a second one from the first sent again. */
-const REMEMBERED_MAX = 8_192;
+/** Most messages of one sender that are remembered, to tell a second one from the first sent again: with a thousand senders a hundred megabytes at most. */
+const REMEMBERED_MAX = 1_024;
 
 export interface SenderOptions {
   readonly address: string;
