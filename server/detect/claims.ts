@@ -1,6 +1,14 @@
 import { US_PER_SECOND } from "../../collector/core/time.ts";
 import type { Event, EventOf, Source } from "../../collector/events/event.ts";
-import { type Edge, goneDelayUs, type LogSpan, type NodeEvidence, type Span, type WireSpan } from "./evidence.ts";
+import {
+  type Edge,
+  goneDelayUs,
+  type LogSpan,
+  type NodeEvidence,
+  type Span,
+  type Unwatched,
+  type WireSpan,
+} from "./evidence.ts";
 import type { DumpSpan } from "./instance-states.ts";
 import { DENIAL_LAG_US, EDGE_LAG_US, SAME_EDGE_SLACK_US, SILENT_AFTER_US } from "./options.ts";
 import { indexWhere } from "./order.ts";
@@ -185,7 +193,7 @@ function viewNode(
     heard: wire
       .filter(({ hearer, sender }) => hearer.node === node && sender !== node)
       .map(({ sender, span }) => ({ sender, span })),
-    claims: mergeClaims(node, members, log, dump),
+    claims: mergeClaims(node, members, { log, dump, unwatched: input?.evidence.unwatched ?? [] }),
     lane: {
       node,
       instance: identity.instanceOfRouter(node, router.id),
@@ -232,8 +240,7 @@ const latestEnd = (edge: Edge): number => edge.ts + edge.uncertaintyUs;
 export function mergeClaims(
   node: string,
   spans: readonly Omit<Member, "seen">[],
-  log: readonly LogSpan[],
-  dump: readonly DumpSpan[],
+  { log, dump, unwatched }: Pick<NodeEvidence, "log" | "dump" | "unwatched">,
 ): Claim[] {
   const members = closeOpenEnds(
     withoutStragglers(spans).map((span) => ({
@@ -241,7 +248,7 @@ export function mergeClaims(
       seen: span.to ? [span.from.event, span.to.event] : [span.from.event],
     })),
   );
-  const denied = denials(members, log);
+  const denied = denials(members, log, unwatched);
   const closed = members.flatMap((member) => withoutDenials(member, denied));
   const begins = new Edges(closed.map(({ rank, from }) => ({ rank, edge: from })));
   const ends = new Edges(closed.flatMap(({ rank, to }) => (to ? [{ rank, edge: to }] : [])));
@@ -401,30 +408,42 @@ const unheardUs = ({ event }: Edge, own: Edge): number =>
 interface Denial {
   readonly from: Edge;
   readonly to: Edge;
+  /** Nobody looked at the addresses from its begin to its end. */
+  readonly isUnwatched: boolean;
 }
 
 /** Stretches that were certainly between two masterships of a node by its own log, and by its kernel where that tells of any. */
-function denials(members: readonly Member[], log: readonly LogSpan[]): readonly Denial[] {
+function denials(
+  members: readonly Member[],
+  log: readonly LogSpan[],
+  unwatched: readonly Unwatched[],
+): readonly Denial[] {
   const kernel = members.filter(({ rank }) => rank === "kernel");
   const masters = log.filter(({ state }) => state === "MASTER").sort(bySpan);
   return masters.flatMap(({ to: from }, index) => {
     const to = masters[index + 1]?.from;
     if (!from || !to || from.uncertaintyUs > US_PER_SECOND) return [];
     const [begin, end] = [latestEnd(from), to.ts];
+    const isUnwatched = (unwatched[indexWhere(unwatched, (one) => one.from > begin) - 1]?.to ?? 0) >= end;
     const isHeld =
+      !isUnwatched &&
       kernel.length > 0 &&
       kernel.reduce((held, span) => (span.from.ts > held ? held : Math.max(held, endOf(span))), begin) >
         end + DENIAL_LAG_US;
-    return begin >= end || isHeld ? [] : [{ from, to }];
+    return begin >= end || isHeld ? [] : [{ from, to, isUnwatched }];
   });
 }
 
-/** Adverts prove a mastership only near them, and a capture bridges a pause: what the node says of itself cuts it there. */
+/**
+ * Adverts prove a mastership only near them, and a capture bridges a pause: what the node says of itself cuts it there. So it does
+ * an address that was seen before and after a time in which nobody looked.
+ */
 function withoutDenials(member: Member, denied: readonly Denial[]): readonly Member[] {
-  if (member.rank !== "wire" && member.rank !== "heard") return [member];
+  if (member.rank === "log" || member.rank === "dump") return [member];
   const parts: Member[] = [];
   let rest = member;
-  for (const { from, to } of denied) {
+  for (const { from, to, isUnwatched } of denied) {
+    if (member.rank === "kernel" && !isUnwatched) continue;
     // A last advert in the middle of a denial is one that was sent all the same, if it was the last.
     const reach = rest.to?.known === false ? latestEnd(rest.to) : endOf(rest);
     if (rest.from.ts > latestEnd(from) + EDGE_LAG_US || reach < to.ts - EDGE_LAG_US) continue;

@@ -39,6 +39,13 @@ export interface WireSpan extends Span {
   readonly advertIntervalUs: number;
 }
 
+/** No collector looked at the addresses from one instant to the other; in order, epoch microseconds. */
+export interface Unwatched {
+  readonly from: number;
+  /** Infinity: they have not been listed since. */
+  readonly to: number;
+}
+
 export interface NodeEvidence {
   readonly log: readonly LogSpan[];
   readonly dump: readonly DumpSpan[];
@@ -46,6 +53,7 @@ export interface NodeEvidence {
   readonly shadow: readonly LogSpan[];
   /** Presence of each address on any interface of the node. */
   readonly addresses: ReadonlyMap<string, readonly Span[]>;
+  readonly unwatched: readonly Unwatched[];
   readonly wire: readonly WireSpan[];
   readonly services: readonly ServiceSpan[];
 }
@@ -131,6 +139,7 @@ export function readEvidence(events: readonly Event[], lifeSign: LifeSign, watch
     dump: readDumps(events, secondStarts),
     shadow: readShadow(events, lifeSign),
     addresses: readKernel(events, watchSign),
+    unwatched: readUnwatched(events, watchSign),
     wire: readWire(events, watchSign),
     services: readServices(events),
   };
@@ -278,6 +287,19 @@ function readKernel(events: readonly Event[], lifeSign: LifeSign): Map<string, S
   }
   for (const [address, { from }] of present) done.set(address, [...(done.get(address) ?? []), { from, to: null }]);
   return done;
+}
+
+/** From the last sign of one collector to the first list of the next: an address that both saw may have been gone between. */
+function readUnwatched(events: readonly Event[], watchSign: LifeSign): Unwatched[] {
+  const done: Unwatched[] = [];
+  let from: number | undefined;
+  for (const event of events) {
+    if (event.kind === "collector.started") from ??= watchSign(event.ts, event.ts);
+    if (event.kind !== "kernel.addresses" || from === undefined) continue;
+    done.push({ from, to: event.ts });
+    from = undefined;
+  }
+  return from === undefined ? done : [...done, { from, to: Number.POSITIVE_INFINITY }];
 }
 
 // --- wire ----------------------------------------------------------------------------------------------------------------
