@@ -1,5 +1,5 @@
 import { US_PER_SECOND } from "../../collector/core/time.ts";
-import type { Event, EventOf, Source } from "../../collector/events/event.ts";
+import type { Event, EventKind, EventOf, Source } from "../../collector/events/event.ts";
 import {
   type Edge,
   goneDelayUs,
@@ -408,9 +408,18 @@ const unheardUs = ({ event }: Edge, own: Edge): number =>
 interface Denial {
   readonly from: Edge;
   readonly to: Edge;
-  /** Nobody looked at the addresses from its begin to its end. */
+  /** The daemon took the addresses off at its begin, and nobody looked at them from there to its end. */
   readonly isUnwatched: boolean;
 }
+
+/** With a daemon that dies, or is gone, the addresses may stay. */
+const TAKES_ADDRESSES_OFF: ReadonlySet<EventKind> = new Set<EventKind>([
+  "vrrp.state",
+  "vrrp.vips",
+  "vrrp.priority-zero-sent",
+  "daemon.stopping",
+  "daemon.stopped",
+]);
 
 /** Stretches that were certainly between two masterships of a node by its own log, and by its kernel where that tells of any. */
 function denials(
@@ -424,7 +433,9 @@ function denials(
     const to = masters[index + 1]?.from;
     if (!from || !to || from.uncertaintyUs > US_PER_SECOND) return [];
     const [begin, end] = [latestEnd(from), to.ts];
-    const isUnwatched = (unwatched[indexWhere(unwatched, (one) => one.from > begin) - 1]?.to ?? 0) >= end;
+    const isUnwatched =
+      TAKES_ADDRESSES_OFF.has(from.event.kind) &&
+      (unwatched[indexWhere(unwatched, (one) => one.from > begin) - 1]?.to ?? 0) >= end;
     const isHeld =
       !isUnwatched &&
       kernel.length > 0 &&
@@ -435,8 +446,8 @@ function denials(
 }
 
 /**
- * Adverts prove a mastership only near them, and a capture bridges a pause: what the node says of itself cuts it there. So it does
- * an address that was seen before and after a time in which nobody looked.
+ * Adverts prove a mastership only near them, and a capture bridges a pause: what the node says of itself cuts it there. So
+ * it does with an address that was seen before and after a time in which nobody looked.
  */
 function withoutDenials(member: Member, denied: readonly Denial[]): readonly Member[] {
   if (member.rank === "log" || member.rank === "dump") return [member];

@@ -39,7 +39,7 @@ export interface WireSpan extends Span {
   readonly advertIntervalUs: number;
 }
 
-/** No collector looked at the addresses from one instant to the other; in order, epoch microseconds. */
+/** Nobody looked at the node's addresses from one instant to the other; in order, epoch microseconds. */
 export interface Unwatched {
   readonly from: number;
   /** Infinity: they have not been listed since. */
@@ -289,12 +289,14 @@ function readKernel(events: readonly Event[], lifeSign: LifeSign): Map<string, S
   return done;
 }
 
-/** From the last sign of one collector to the first list of the next: an address that both saw may have been gone between. */
+/** Between two lists, from the end of one watch to the begin of the next: an address that is in both may have been gone. */
 function readUnwatched(events: readonly Event[], watchSign: LifeSign): Unwatched[] {
   const done: Unwatched[] = [];
   let from: number | undefined;
   for (const event of events) {
     if (event.kind === "collector.started") from ??= watchSign(event.ts, event.ts);
+    if (event.kind === "collector.gap" && event.sourceName === "addresses" && event.to === undefined)
+      from ??= event.from;
     if (event.kind !== "kernel.addresses" || from === undefined) continue;
     done.push({ from, to: event.ts });
     from = undefined;

@@ -104,3 +104,39 @@ test("a sender of a single advert is gone at its instant, whatever the ids of th
   });
   expect(ends).toEqual(Array.from({ length: 8 }, () => ["wire MASTER 5..5"]));
 });
+
+describe("an address that was seen before and after a time in which nobody looked", () => {
+  const splitBrains = (away: string, unwatched: string): readonly string[] =>
+    detectAll(
+      scenario(`
+      at 0 lb1 config
+      at 0 lb2 config
+      at 0 lb1 kernel = 10.99.0.11
+      at 0 lb2 kernel = 10.99.0.12
+      at 3.5 lb1 log MASTER
+      at 3.52 lb1 kernel +10.99.0.100
+      watch lb1 to 19
+      at 35.3 lb1 ${away}
+      at 38.6 lb2 log MASTER
+      at 38.62 lb2 kernel +10.99.0.100
+      at 50.1 lb2 log BACKUP
+      at 50.12 lb2 kernel -10.99.0.100
+      at 50.1 lb1 log MASTER
+      ${unwatched}
+      at 55.1 lb1 kernel = 10.99.0.11 10.99.0.100
+      watch lb2 to 70
+      at 70 lb1 heartbeat`),
+    )
+      .incidents.filter(({ kind }) => kind === "split-brain")
+      .map(({ certainty, start, end }) => `${certainty} ${secondsOf(start)}..${secondsOf(end)}`);
+
+  const RESTARTED = "at 55 lb1 collector started";
+  test.each([
+    ["is not held meanwhile, when the log says so", "log BACKUP", RESTARTED, []],
+    ["nor when the watch alone was interrupted", "log BACKUP", "at 20 lb1 gap addresses 20", []],
+    ["is, as far as is known, when the daemon died", "daemon vrrp-killed", RESTARTED, ["confirmed 38.62..50.12"]],
+    ["is, when somebody looked", "log BACKUP", "at 45 lb1 kernel = 10.99.0.11 10.99.0.100", ["confirmed 38.62..50.12"]],
+  ])("%s", (_, away, unwatched, expected) => {
+    expect(splitBrains(away, unwatched)).toEqual(expected);
+  });
+});
