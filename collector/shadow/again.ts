@@ -68,6 +68,8 @@ function followsAgain(router: Router, { source, priority, advertIntervalUs }: De
   if (router.state !== "BACKUP" || router.wants !== "BACKUP") return false;
   if (router.expiresAt === undefined || router.preemptAt !== undefined) return false;
   if (master === undefined || master !== router.peers[router.peers.length - 1]) return false;
+  // A reload keeps the master, and forgets whom it believed.
+  if (router.source !== source) return false;
   if (master.address !== source || master.priority !== priority || master.intervalUs !== advertIntervalUs) return false;
   if (priority === 0 || (priority < router.effective && !(conf.nopreempt && conf.preemptDelayUs === 0))) return false;
   // Later than the next one would be: some are missing.

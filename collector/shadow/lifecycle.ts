@@ -1,7 +1,17 @@
 import type { Instance, Running } from "../conf/model/types.ts";
 import type { Release } from "../conf/version.ts";
 import type { MonoUs } from "../core/time.ts";
-import { arm, type Daemon, type Draft, type Group, patch, routerAt, tellPriority, tellState } from "./draft.ts";
+import {
+  arm,
+  type Daemon,
+  type Draft,
+  type Group,
+  groupOf,
+  patch,
+  routerAt,
+  tellPriority,
+  tellState,
+} from "./draft.ts";
 import type { ShadowInput, StateCause } from "./input.ts";
 import { isBefore, type Router } from "./router.ts";
 import { beginScript, countResult, effectivePriority, judge } from "./track.ts";
@@ -85,14 +95,17 @@ export function reload(draft: Draft, config: Running): void {
   reconcile(draft, [...draft.routers.keys()]);
 }
 
-/** Puts an instance into the state that it was found in. That it runs shows that no script keeps it waiting. */
+/**
+ * Puts an instance into the state that it was found in. That it runs shows that no script keeps it waiting, nor a member of its
+ * group; and whoever waited for these scripts alone runs as well.
+ */
 export function seed(draft: Draft, { instance, state, priority }: Seed): void {
   const index = draft.routers.findIndex(({ conf }) => conf.name === instance);
-  const router = draft.routers[index];
-  if (!router) return;
+  if (index < 0) return;
   const { scripts } = draft.config;
   const known = new Map(draft.tracked.scripts);
-  for (const name of router.waitsFor) {
+  const members = groupOf(draft, index)?.members ?? [index];
+  for (const name of members.flatMap((member) => routerAt(draft, member).waitsFor)) {
     const script = scripts.find((one) => one.name === name);
     if (script) known.set(name, countResult(beginScript(script), script, true));
   }
@@ -102,6 +115,11 @@ export function seed(draft: Draft, { instance, state, priority }: Seed): void {
   patch(draft, index, { effective: priority ?? effective, state, wants: state, armedAt: draft.now });
   if (state === "BACKUP") arm(draft, index);
   else patch(draft, index, { expiresAt: undefined });
+  const places = [...draft.routers.keys()];
+  reconcile(
+    draft,
+    places.filter((place) => routerAt(draft, place).state === "INIT"),
+  );
   draft.groups.splice(0, draft.groups.length, ...groupsOf(draft.config, draft.routers));
 }
 

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { Running } from "../../../collector/conf/model/types.ts";
 import type { ShadowInput } from "../../../collector/shadow/input.ts";
 import { runningOf } from "../../support/running.ts";
 import { takenInPlace } from "./again.ts";
@@ -11,11 +12,14 @@ const lower = heard({ priority: 50 });
 const unicast = heard({ destination: "10.0.0.1" });
 const own: ShadowInput = { ...heard({ priority: 100, source: "10.0.0.1" }), outgoing: true } as ShadowInput;
 const bfd = "bfd_instance b {\n neighbor_ip 10.0.0.2\n weight 60\n}\n";
+const trusting = runningOf(instanceText({ lines: "skip_check_adv_addr" }));
+const strange = heard({ vips: ["10.0.0.77"] });
 const UNICAST = "unicast_src_ip 10.0.0.1; unicast_peer {; 10.0.0.2; }";
 
 interface Case {
   readonly name: string;
   readonly text?: string;
+  readonly config?: Running;
   readonly inputs: readonly (readonly [seconds: number, input: ShadowInput])[];
   readonly taken: number;
 }
@@ -52,6 +56,18 @@ test.each<Case>([
       ...seconds(1, 3, advert),
       [3.5, { kind: "reloaded", config: runningOf(instanceText({ vrid: 60 })) }],
       ...seconds(4, 5, advert),
+    ],
+    taken: 2,
+  },
+  {
+    name: "a reload of the same configuration: whose addresses were believed is looked at anew",
+    config: trusting,
+    inputs: [
+      [1, advert],
+      ...seconds(2, 4, strange),
+      [4.5, { kind: "reloaded", config: trusting }],
+      ...seconds(5, 6, strange),
+      ...seconds(7, 9, advert),
     ],
     taken: 2,
   },
@@ -100,7 +116,12 @@ test.each<Case>([
     taken: 4,
   },
   { name: "its own adverts", inputs: seconds(4, 8, own), taken: 4 },
-])("in place or by steps, it comes to the same: $name", ({ text = instanceText(), inputs, taken }) => {
-  const timed = [[0, { kind: "started", config: runningOf(text), release: [2, 2, 7] }] as const, ...inputs];
-  expect(takenInPlace(timed.map(([second, input]) => ({ input: input as ShadowInput, now: at(second) })))).toBe(taken);
-});
+])(
+  "in place or by steps, it comes to the same: $name",
+  ({ text = instanceText(), config = runningOf(text), inputs, taken }) => {
+    const timed = [[0, { kind: "started", config, release: [2, 2, 7] }] as const, ...inputs];
+    expect(takenInPlace(timed.map(([second, input]) => ({ input: input as ShadowInput, now: at(second) })))).toBe(
+      taken,
+    );
+  },
+);

@@ -204,4 +204,41 @@ describe("what was so when the watching began", () => {
     ]);
     expect(first(shadow)).toMatchObject({ state: "BACKUP", faults: [] });
   });
+
+  const scripts = 'vrrp_script s {\n script "/bin/true"\n}\nvrrp_script t {\n script "/bin/true"\n}\n';
+  const waits = instanceText({ lines: "track_script {; s; }" });
+  const group = "vrrp_sync_group G {\n group {\n VI_1\n VI_2\n }\n}\n";
+
+  test.each([
+    ["a member of its group", waits + instanceText(second) + group],
+    [
+      "a member of its group that waits for another script",
+      waits + instanceText({ ...second, lines: "track_script {; t; }" }) + group,
+    ],
+    ["an instance that waits for the same script", waits + instanceText({ ...second, lines: "track_script {; s; }" })],
+  ])("shows as much of %s: it runs from then on, not from whatever is told next", (_, text) => {
+    const { shadow } = feed(node(), [
+      [0, started(scripts + text)],
+      [0, seed("BACKUP")],
+    ]);
+    expect(expectations(shadow)).toMatchObject([
+      { state: "BACKUP", whyNotMaster: [{ code: "waits-master-down" }] },
+      { state: "BACKUP", masterDownAt: at(3.609375), whyNotMaster: [{ code: "waits-master-down" }] },
+    ]);
+    const { effects } = feed(shadow, [
+      [1, { kind: "link", interface: "eth9", up: true }],
+      [4, tick],
+    ]);
+    const changes = effects.flatMap((one) => (one.kind === "state" ? [`${one.at} ${one.instance} ${one.to}`] : []));
+    expect(changes.toSorted()).toEqual(["3609375 VI_1 MASTER", "3609375 VI_2 MASTER"]);
+  });
+
+  test("shows nothing of one that waits for another script", () => {
+    const text = scripts + waits + instanceText({ ...second, lines: "track_script {; t; }" });
+    const { shadow } = feed(node(), [
+      [0, started(text)],
+      [0, seed("BACKUP")],
+    ]);
+    expect(expectations(shadow)[1]).toMatchObject({ state: "INIT", whyNotMaster: [{ code: "waits-for-script" }] });
+  });
 });
