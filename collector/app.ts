@@ -8,7 +8,9 @@ import type { CollectorConfig } from "./config.ts";
 import { Committer } from "./sinks/committer.ts";
 import { HttpPush, type PushState } from "./sinks/http-push.ts";
 import type { Loss } from "./sinks/losses.ts";
+import { Resender } from "./sinks/resender.ts";
 import { Spool, type SpoolStats } from "./sinks/spool.ts";
+import { Transport } from "./sinks/transport.ts";
 import { bootId, uptimeUs } from "./sources/processes.ts";
 import { buildSources } from "./build-sources.ts";
 import type { Position, Source } from "./sources/source.ts";
@@ -63,7 +65,13 @@ export interface RunningCollector {
  * @throws OperatorError when the spool cannot be used
  */
 export async function runCollector(config: CollectorConfig, deps: CollectorDeps): Promise<RunningCollector> {
-  const spool = await Spool.open({ dir: config.spool.dir, bytesMax: config.spool.max_bytes, log: deps.log });
+  const spool = await Spool.open({
+    dir: config.spool.dir,
+    bytesMax: config.spool.max_bytes,
+    keepHours: config.spool.keep_hours,
+    now: () => deps.clock.epoch() / 1_000,
+    log: deps.log,
+  });
   const sources = deps.sources ?? (await buildSources(config, { clock: deps.clock }));
   const collector = new Collector(config, { ...deps, sources }, spool);
   await collector.start();
@@ -77,7 +85,9 @@ class Collector implements RunningCollector {
   private readonly identity: Identity;
   private readonly sources: readonly Source[];
   private readonly spool: Spool;
+  private readonly transport: Transport;
   private readonly push: HttpPush;
+  private readonly resender: Resender;
   private readonly committer: Committer;
   private readonly clockWatch: ClockWatch;
   private readonly selfWatch: SelfWatch;
@@ -112,19 +122,20 @@ class Collector implements RunningCollector {
     });
     this.readClock();
     const { url, token } = config.server;
+    this.transport = new Transport({ url, clock: deps.clock, ...(token === undefined ? {} : { token }) });
+    const way = { transport: this.transport, log: deps.log, random: deps.random ?? Math.random, wait: this.wait };
+    this.resender = new Resender({ ...way, queue: spool });
     this.push = new HttpPush({
-      url,
+      ...way,
       queue: spool,
-      log: deps.log,
-      random: deps.random ?? Math.random,
-      wait: this.wait,
-      timed: { clock: deps.clock, exchanged: (exchange) => this.clockWatch.exchanged(exchange) },
-      ...(token === undefined ? {} : { token }),
+      servedBy: (incarnation) => this.resender.servedBy(incarnation),
+      exchanged: (exchange) => this.clockWatch.exchanged(exchange),
     });
   }
 
   async start(): Promise<void> {
     this.push.start();
+    this.resender.start();
     await this.within(SOURCE_START_MS, () => Promise.all(this.sources.map((source) => this.startSource(source))));
     await this.say({
       kind: "collector.started",
@@ -167,7 +178,8 @@ class Collector implements RunningCollector {
       await this.sendRest(signal);
     });
     this.committer.end();
-    await this.push.stop();
+    await Promise.all([this.push.stop(), this.resender.stop()]);
+    this.transport.close();
     await this.spool.close();
   }
 

@@ -34,7 +34,15 @@ const CollectorConfigSchema = Type.Object(
       },
       closed,
     ),
-    spool: Type.Object({ dir: Path, max_bytes: Type.Integer({ minimum: 4 * 1024 * 1024 }) }, closed),
+    spool: Type.Object(
+      {
+        dir: Path,
+        max_bytes: Type.Integer({ minimum: 4 * 1024 * 1024 }),
+        /** How long what the server has is kept, in case that it is restored from a backup, hours; within `max_bytes`, and given up first. 0: not at all. */
+        keep_hours: Type.Number({ minimum: 0, maximum: 8760 }),
+      },
+      closed,
+    ),
     logs: Type.Object(
       {
         files: Type.Array(Path, { maxItems: 64 }),
@@ -94,7 +102,7 @@ function defaults(): CollectorConfig {
     node: hostname(),
     heartbeat_seconds: 2,
     server: { url: "http://127.0.0.1:8080" },
-    spool: { dir: "/var/lib/keepwatch/collector", max_bytes: SPOOL_BYTES_DEFAULT },
+    spool: { dir: "/var/lib/keepwatch/collector", max_bytes: SPOOL_BYTES_DEFAULT, keep_hours: 48 },
     logs: { files: ["/var/log/messages", "/var/log/syslog"], journal: "auto", zone: "local" },
     capture: { enabled: "auto" },
     addresses: { enabled: "auto" },

@@ -7,6 +7,12 @@ export const BATCH_EVENTS_MAX = 5_000;
 /** Largest ingest body, in bytes, after decompression. */
 export const BATCH_BYTES_MAX = 16 * 1024 * 1024;
 
+/**
+ * Header of a request that brings what was acknowledged before, by a store that is there no more: batches of then in one, under a
+ * `batchId` of their own. The store looks for each event before it takes it.
+ */
+export const RESENT_HEADER = "keepwatch-resent";
+
 /** Which collector it is, whatever its node is called: 32 hex digits each. */
 export const CollectorId = Type.Object(
   {
@@ -39,6 +45,7 @@ export type Batch = Omit<Static<typeof BatchEnvelope>, "events"> & { readonly ev
 
 /** The server's answer once the store has the batch. */
 export const BatchReceipt = Type.Object({
+  /** Events that the store did not have. */
   accepted: Type.Integer(),
   /** The store had this batch already. */
   duplicate: Type.Boolean(),
@@ -46,5 +53,7 @@ export const BatchReceipt = Type.Object({
   serverTs: Type.Integer(),
   /** The same when the request reached it. */
   receivedTs: Type.Optional(Type.Integer()),
+  /** Which store has the batch: another one than before, and what that one was given need not be in it. */
+  incarnation: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
 });
 export type BatchReceipt = Static<typeof BatchReceipt>;

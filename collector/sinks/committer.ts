@@ -1,11 +1,12 @@
-import { hash } from "node:crypto";
 import { BATCH_EVENTS_MAX, type CollectorId } from "../events/batch.ts";
 import type { EventKind } from "../events/event.ts";
 import type { EventJson, Identity } from "../events/observation.ts";
 import { messageOf } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { Position } from "../sources/source.ts";
-import type { Append, Series } from "./spool.ts";
+import { bodyOf } from "./body.ts";
+import type { Series } from "./sent.ts";
+import type { Append } from "./spool.ts";
 
 /** How long to wait before the disk is tried again, milliseconds. */
 const DISK_RETRY_MS = 1_000;
@@ -175,15 +176,11 @@ function batchOf(
   events: readonly string[],
   { cluster, node, collector }: CommitterOptions["identity"],
 ): Append {
-  const listed = `[${events.join(",")}]`;
-  // Of the events alone: read again after a crash and gathered the same way, they are the same batch.
-  const batchId = hash("sha256", listed, "hex").slice(0, 32);
-  const envelope = JSON.stringify({ version: 1, batchId, cluster, node, collector });
   return {
     series,
     events: events.length,
     positions: {},
-    body: Buffer.from(`${envelope.slice(0, -1)},"events":${listed}}`),
+    body: bodyOf(JSON.stringify({ version: 1, cluster, node, collector }), `[${events.join(",")}]`),
   };
 }
 

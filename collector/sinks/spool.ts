@@ -3,6 +3,7 @@ import { basename, join } from "node:path";
 import { crc32 } from "node:zlib";
 import { messageOf, OperatorError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
+import { type BatchAgain, type Outcome, Redelivery } from "./again.ts";
 import { keepNewest, replaceFile, syncDir, writeAt } from "./files.ts";
 import { lockFolder } from "./lock.ts";
 import { isAboutCollector, type Loss, Losses, spanOf } from "./losses.ts";
@@ -15,6 +16,7 @@ import {
   type SpoolRecord,
   scanSegment,
 } from "./record.ts";
+import { type Series, SentBatches } from "./sent.ts";
 import { AckFile, readOrMakeId, readState, writeState } from "./state.ts";
 
 /** Most bytes of batches the spool may hold on disk, unless configured otherwise. */
@@ -24,12 +26,11 @@ const SEGMENT_BYTES = 1024 * 1024;
 /** Refused batches kept, with the reasons: two files each. Older ones are removed, and counted. */
 const DEAD_LETTER_FILES_MAX = 1_000;
 const DEAD_LETTER_BYTES_MAX = 64 * 1024 * 1024;
+/** So much of what is kept is given up at a time when the disk is full. */
+const ROOM_BYTES = 4 * 1024 * 1024;
 /** Copies of damaged segments kept. */
 const QUARANTINE_FILES_MAX = 16;
 const QUARANTINE_BYTES_MAX = 64 * 1024 * 1024;
-
-/** Raw adverts are in batches of their own: they are what a full spool gives up first. */
-export type Series = "events" | "adverts";
 
 export interface Append {
   readonly series: Series;
@@ -51,6 +52,10 @@ export interface SpoolOptions {
   readonly dir: string;
   readonly bytesMax?: number;
   readonly segmentBytes?: number;
+  /** How long what was acknowledged is kept, in case that the server is restored from a backup, hours. Default: not at all. */
+  readonly keepHours?: number;
+  /** Epoch milliseconds. */
+  readonly now?: () => number;
   readonly log: Log;
 }
 
@@ -59,6 +64,8 @@ export interface SpoolStats {
   readonly batches: number;
   /** Bytes on disk, what is acknowledged and not yet removed included. */
   readonly bytes: number;
+  /** Bytes of what was acknowledged and is kept all the same, compressed. */
+  readonly kept: number;
 }
 
 interface Segment {
@@ -68,6 +75,13 @@ interface Segment {
   adverts: number;
   /** Batches not yet acknowledged. */
   pending: number;
+}
+
+interface SpoolParts {
+  readonly id: string;
+  readonly unlock: () => Promise<void>;
+  readonly acks: AckFile;
+  readonly sent: SentBatches;
 }
 
 /**
@@ -82,7 +96,10 @@ export class Spool {
   private readonly options: Required<SpoolOptions>;
   private readonly unlock: () => Promise<void>;
   private readonly acks: AckFile;
-  private readonly losses = new Losses();
+  private readonly losses: Losses;
+  private readonly redelivery: Redelivery;
+  /** Refused by the server: they are not sent again. */
+  private readonly refused = new Set<number>();
   /** Oldest first; all before `headOffset` in the first is acknowledged. */
   private segments: Segment[] = [];
   private headOffset = 0;
@@ -103,22 +120,32 @@ export class Spool {
   private turn: Promise<unknown> = Promise.resolve();
   private diskTrouble: string | undefined;
 
-  private constructor(options: SpoolOptions, id: string, unlock: () => Promise<void>, acks: AckFile) {
-    this.id = id;
-    this.options = { bytesMax: SPOOL_BYTES_DEFAULT, segmentBytes: SEGMENT_BYTES, ...options };
-    this.unlock = unlock;
-    this.acks = acks;
+  private constructor(options: Required<SpoolOptions>, parts: SpoolParts) {
+    this.id = parts.id;
+    this.options = options;
+    this.unlock = parts.unlock;
+    this.acks = parts.acks;
+    this.losses = new Losses();
+    this.redelivery = new Redelivery(parts.sent, { log: options.log, lose: (loss) => this.losses.add(loss) });
   }
 
   /** @throws OperatorError when the folder cannot be written, or another collector uses it */
-  static async open(options: SpoolOptions): Promise<Spool> {
+  static async open(given: SpoolOptions): Promise<Spool> {
+    const options = {
+      bytesMax: SPOOL_BYTES_DEFAULT,
+      segmentBytes: SEGMENT_BYTES,
+      keepHours: 0,
+      now: Date.now,
+      ...given,
+    };
     const { dir } = options;
     try {
       await mkdir(dir, { recursive: true, mode: 0o700 });
       const unlock = await lockFolder(dir);
       const id = await readOrMakeId(dir);
       const acks = await AckFile.open(join(dir, "acknowledged"));
-      const spool = new Spool(options, id, unlock, acks);
+      const sent = await SentBatches.open(join(dir, "sent"), options.keepHours, options.now);
+      const spool = new Spool(options, { id, unlock, acks, sent });
       try {
         await spool.recover();
         return spool;
@@ -143,7 +170,11 @@ export class Spool {
 
   stats(): SpoolStats {
     const sum = (of: (segment: Segment) => number): number => this.segments.reduce((all, one) => all + of(one), 0);
-    return { batches: sum(({ pending }) => pending), bytes: sum(({ bytes }) => bytes) };
+    return {
+      batches: sum(({ pending }) => pending),
+      bytes: sum(({ bytes }) => bytes),
+      kept: this.redelivery.sent.bytes(),
+    };
   }
 
   /** One commit: all of it is durable when it resolves; when it rejects, nothing of it is there and it may be tried again. */
@@ -159,6 +190,8 @@ export class Spool {
         await file.datasync();
       } catch (error) {
         await this.abandon(segment, file);
+        // What is kept only in case gives way to what is new.
+        await this.redelivery.sent.shrink(this.redelivery.sent.bytes() - ROOM_BYTES).catch(() => undefined);
         throw error;
       }
       this.sequence += records.length;
@@ -178,9 +211,13 @@ export class Spool {
   async next(signal?: AbortSignal, after = 0): Promise<Pending | undefined> {
     while (!this.closed && !signal?.aborted) {
       const woken = this.nextAppend(signal);
-      const found = await this.inTurn(() => this.oldest(after));
-      if (found) return { sequence: found.sequence, body: found.body, events: found.events };
-      await woken;
+      try {
+        const found = await this.inTurn(() => this.oldest(after));
+        if (found) return { sequence: found.sequence, body: found.body, events: found.events };
+        await woken.promise;
+      } finally {
+        woken.wake();
+      }
     }
     return undefined;
   }
@@ -201,7 +238,48 @@ export class Spool {
           reason: `a batch was refused and put aside in dead-letter: ${reason}`,
           ...spanOf([pending]),
         });
+      this.noteRefused(pending.sequence);
       await this.settle(pending.sequence);
+    });
+  }
+
+  /**
+   * Which store the server has: to be told before what it acknowledges. Of another one than before nobody knows what it has: all that
+   * was acknowledged and is kept is to be sent again.
+   * @returns whether it is another one
+   */
+  async servedBy(incarnation: string): Promise<boolean> {
+    if (this.redelivery.isKnown(incarnation)) return false;
+    return this.inTurn(async () => {
+      if (this.redelivery.isKnown(incarnation)) return false;
+      for (const segment of this.segments) await this.keepSent(segment.path);
+      const isOther = this.redelivery.isServedBy(incarnation, this.acknowledged);
+      await this.saveState();
+      for (const wake of this.waiting) wake();
+      return isOther;
+    });
+  }
+
+  /** The next that is to be sent again; waits for one. Undefined when the spool is closed or `signal` aborts. */
+  async nextAgain(signal: AbortSignal): Promise<BatchAgain | undefined> {
+    while (!this.closed && !signal.aborted) {
+      const woken = this.nextAppend(signal);
+      try {
+        const found = this.redelivery.isDue() ? await this.inTurn(() => this.oldestAgain()) : undefined;
+        if (found) return found;
+        await woken.promise;
+      } finally {
+        woken.wake();
+      }
+    }
+    return undefined;
+  }
+
+  /** It was sent again, or never can be. */
+  settleAgain(batch: BatchAgain, outcome: Outcome): Promise<void> {
+    return this.inTurn(async () => {
+      this.redelivery.settle(batch, outcome);
+      await this.saveState();
     });
   }
 
@@ -233,16 +311,18 @@ export class Spool {
     return done;
   }
 
-  private nextAppend(signal: AbortSignal | undefined): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = (): void => {
-        this.waiting.delete(wake);
-        signal?.removeEventListener("abort", wake);
-        resolve();
-      };
-      this.waiting.add(wake);
-      signal?.addEventListener("abort", wake);
-    });
+  /** To be woken when nobody waits for it any more, too: else it is kept. */
+  private nextAppend(signal: AbortSignal | undefined): { readonly promise: Promise<void>; readonly wake: () => void } {
+    let woken: () => void = () => undefined;
+    const promise = new Promise<void>((resolve) => (woken = resolve));
+    const wake = (): void => {
+      this.waiting.delete(wake);
+      signal?.removeEventListener("abort", wake);
+      woken();
+    };
+    this.waiting.add(wake);
+    signal?.addEventListener("abort", wake);
+    return { promise, wake };
   }
 
   /** House-keeping that fails is said once, and tried again with the next occasion: the queue goes on. */
@@ -326,6 +406,26 @@ export class Spool {
     }
   }
 
+  private async oldestAgain(): Promise<BatchAgain | undefined> {
+    for (let file = this.redelivery.next(); file; file = this.redelivery.next())
+      try {
+        return { file, body: await this.redelivery.sent.read(file) };
+      } catch (error) {
+        this.redelivery.settle({ file, body: Buffer.alloc(0) }, { refused: messageOf(error) });
+      }
+    this.redelivery.finish(this.options.now() * 1_000);
+    await this.saveState();
+    return undefined;
+  }
+
+  /** Keeps what of a segment was acknowledged. */
+  private async keepSent(path: string): Promise<void> {
+    const { records } = scanSegment(await readFile(path).catch(emptyIfGone), false);
+    const isSent = ({ record }: Placed): boolean =>
+      record.events > 0 && record.sequence <= this.acknowledged && !this.refused.has(record.sequence);
+    await this.redelivery.sent.keep(records.filter(isSent).map(({ record }) => record));
+  }
+
   private async firstAfter(
     after: number,
     first: Segment | undefined,
@@ -372,8 +472,12 @@ export class Spool {
     if (this.done.length === 0) return;
     await this.orSay("sent batches could not be removed from the spool", async () => {
       await this.saveState();
-      for (const path of this.done) await rm(path, { force: true });
+      for (const path of this.done) {
+        await this.orSay("what was sent could not be kept beside the spool", () => this.keepSent(path));
+        await rm(path, { force: true });
+      }
       this.done = [];
+      await this.redelivery.sent.shrink(Math.max(0, this.options.bytesMax - this.stats().bytes));
     });
   }
 
@@ -383,13 +487,16 @@ export class Spool {
       acknowledged: this.acknowledged,
       positions: Object.fromEntries(this.positionsNow),
       losses: this.losses.list(),
+      ...this.redelivery.state(),
     });
   }
 
   /** Raw adverts first, oldest first, and other events only when no raw advert is left. */
   private async makeRoom(): Promise<void> {
     const { bytesMax, segmentBytes } = this.options;
-    if (this.stats().bytes <= bytesMax) return;
+    const { bytes, kept } = this.stats();
+    if (bytes + kept > bytesMax) await this.redelivery.sent.shrink(Math.max(0, bytesMax - bytes - segmentBytes));
+    if (bytes <= bytesMax) return;
     // A little more than needed, so that not every further batch has to make room for itself.
     const goal = bytesMax - Math.min(segmentBytes, Math.floor(bytesMax / 8));
     await this.roll();
@@ -459,8 +566,11 @@ export class Spool {
       log("error", "the spool's state file is damaged; positions older than the spool's batches are lost", { dir });
       this.losses.add({ ...NOTHING_KNOWN, id: "state", reason: "the spool's state file was damaged on disk" });
     }
-    const { next, acknowledged, positions, losses } = state ?? { next: 1, acknowledged: 0, positions: {}, losses: [] };
+    const known = state ?? { next: 1, acknowledged: 0, positions: {}, losses: [] };
+    const { next, acknowledged, positions, losses } = known;
     this.acknowledged = Math.max(acknowledged, await this.acks.read());
+    this.redelivery.restore(known, this.acknowledged);
+    await this.recallRefused();
     for (const [key, value] of Object.entries(positions)) this.positionsNow.set(key, value);
     this.losses.restore([...losses.map((loss) => ({ ...NOTHING_KNOWN, ...loss })), ...this.losses.list()]);
     let last = 0;
@@ -531,6 +641,18 @@ export class Spool {
       await writeFile(join(dir, name), bytes, { mode: 0o600 });
       await keepNewest(dir, QUARANTINE_FILES_MAX, QUARANTINE_BYTES_MAX);
     });
+  }
+
+  /** With the batches that lie there since before the start. */
+  private async recallRefused(): Promise<void> {
+    const names = await readdir(join(this.options.dir, "dead-letter")).catch((): string[] => []);
+    for (const name of names) if (/^\d+\.json$/.test(name)) this.noteRefused(Number.parseInt(name, 10));
+  }
+
+  private noteRefused(sequence: number): void {
+    this.refused.add(sequence);
+    const [oldest] = this.refused;
+    if (this.refused.size > DEAD_LETTER_FILES_MAX && oldest !== undefined) this.refused.delete(oldest);
   }
 
   private async keepDeadLetter({ sequence, body }: Pending, reason: string): Promise<void> {

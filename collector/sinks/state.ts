@@ -8,6 +8,19 @@ import { checkerOf, Type } from "../core/schema.ts";
 import { replaceFile, syncDir, writeAt } from "./files.ts";
 
 const Sequence = Type.Integer({ minimum: 0 });
+const BySeries = Type.Object({ events: Sequence, adverts: Sequence });
+
+/** What is to be sent once more, as another store than before answers. */
+const Again = Type.Object({
+  /** All that was acknowledged up to this batch. */
+  upTo: Sequence,
+  /** Up to which batch of each series that is done. */
+  done: BySeries,
+  /** Events so far, and of those the ones that the store did not have. */
+  sent: Type.Integer({ minimum: 0 }),
+  missing: Type.Integer({ minimum: 0 }),
+});
+export type Again = Static<typeof Again>;
 
 /** What must outlive the segments it came from. */
 const SpoolState = Type.Object({
@@ -24,11 +37,16 @@ const SpoolState = Type.Object({
       to: Type.Optional(Type.Number()),
     }),
   ),
+  /** Which store acknowledged last, where it says so. */
+  incarnation: Type.Optional(Type.String()),
+  again: Type.Optional(Again),
+  /** Up to which batch what was acknowledged is kept no more. Absent: a release wrote this that kept nothing. */
+  gone: Type.Optional(BySeries),
 });
 export type SpoolState = Static<typeof SpoolState>;
 
 const checker = checkerOf(SpoolState);
-const EMPTY: SpoolState = { next: 1, acknowledged: 0, positions: {}, losses: [] };
+const EMPTY: SpoolState = { next: 1, acknowledged: 0, positions: {}, losses: [], gone: { events: 0, adverts: 0 } };
 
 /** @returns undefined when there is a state file and it makes no sense */
 export async function readState(dir: string): Promise<SpoolState | undefined> {

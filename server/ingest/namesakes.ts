@@ -37,6 +37,8 @@ interface Run {
   heardWith: number;
   /** Its last word was that it ends. */
   stopped: boolean;
+  /** When it said that it begins or ends, by its own clock. */
+  spoke: number;
   heartbeatUs: number;
   readonly address: string | undefined;
   /** By its own clock. */
@@ -77,6 +79,7 @@ export class Namesakes {
         heard: clock.mono(),
         heardWith: 0,
         stopped: false,
+        spoke: 0,
         heartbeatUs,
         address,
         firstObserved: word.ts,
@@ -105,6 +108,12 @@ export class Namesakes {
         run = undefined;
       }
     }
+    const later = run ? undefined : laterRunOf(name, batch);
+    if (later) {
+      // What an earlier boot saw comes after what this one saw: its store was restored from a backup. Nothing is given to it.
+      run = { ...later, boot: collector.boot ?? "", isTold: true };
+      name.runs.set(key, run);
+    }
     if (!run) {
       const node = this.placeFor(name, batch, address);
       if (node === undefined) return { wait: waitingFor(batch.node) };
@@ -115,6 +124,7 @@ export class Namesakes {
         heard: this.clock.mono(),
         heardWith: this.count,
         stopped: false,
+        spoke: 0,
         heartbeatUs: 0,
         address,
         firstObserved: batch.events[0]?.observedTs ?? this.clock.epoch(),
@@ -125,8 +135,10 @@ export class Namesakes {
     run.heard = this.clock.mono();
     run.heardWith = this.count;
     for (const event of batch.events) {
-      if (event.kind === "collector.started" || event.kind === "collector.stopped")
+      if ((event.kind === "collector.started" || event.kind === "collector.stopped") && event.observedTs >= run.spoke) {
         run.stopped = event.kind === "collector.stopped";
+        run.spoke = event.observedTs;
+      }
       if (event.kind === "collector.started") run.heartbeatUs = event.heartbeatUs ?? run.heartbeatUs;
     }
     return { batch: renamed(batch, run.node), word: run.isTold ? undefined : this.wordOn(batch, run) };
@@ -210,6 +222,16 @@ export class Namesakes {
     };
     return { version: 1, batchId: word.id, cluster, node, events: [word] };
   }
+}
+
+/** The run that has the name now, if it is of the same collector and began after all that the batch says was seen. */
+function laterRunOf({ runs, holders }: Name, { collector, events }: Batch): Run | undefined {
+  for (const key of holders.values()) {
+    const run = runs.get(key);
+    if (run?.id === collector?.id && run && events.every(({ observedTs }) => observedTs <= run.firstObserved))
+      return run;
+  }
+  return undefined;
 }
 
 const keyOf = ({ id, boot = "" }: { readonly id: string; readonly boot?: string | undefined }): string =>

@@ -8,6 +8,7 @@ import {
   type Batch,
   BatchEnvelope,
   type BatchReceipt,
+  RESENT_HEADER,
 } from "../../collector/events/batch.ts";
 import { type Event, eventFault } from "../../collector/events/event.ts";
 import { messageOf } from "../../collector/core/errors.ts";
@@ -31,7 +32,7 @@ const RETRY = { headers: { "retry-after": String(RETRY_AFTER_S) } } as const;
 
 export interface IngestDeps {
   readonly config: ServerConfig["ingest"];
-  readonly store: Pick<Store, "insertBatch">;
+  readonly store: Pick<Store, "insertBatch" | "insertResent" | "incarnation">;
   readonly clock: Clock;
   readonly metrics: Pick<Metrics, "accepted" | "refused">;
   readonly namesakes: Namesakes;
@@ -109,17 +110,19 @@ export function ingestRoutes(
         if (word) {
           const known = await insert(store, word);
           namesakes.told(word);
-          if (!known.duplicate) onStored(word);
+          if (known.stored.length > 0) onStored(word);
         }
-        const { duplicate } = await insert(store, batch);
-        if (!duplicate) onStored(batch);
+        const isResent = request.headers[RESENT_HEADER] !== undefined;
+        const { stored, duplicate } = await (isResent ? insertResent : insert)(store, batch);
+        if (stored.length > 0) onStored({ ...batch, events: stored });
         metrics.accepted(batch.events.length, duplicate);
         const serverTs = clock.epoch();
         return {
-          accepted: duplicate ? 0 : batch.events.length,
+          accepted: stored.length,
           duplicate,
           receivedTs: arrivals.get(request) ?? serverTs,
           serverTs,
+          incarnation: store.incarnation,
         };
       },
     );
@@ -139,9 +142,26 @@ function reasonOf(error: unknown): RefusalReason {
   return typeof status === "number" && status < 500 ? "malformed" : "internal";
 }
 
-async function insert(store: IngestDeps["store"], batch: Batch): Promise<{ readonly duplicate: boolean }> {
+interface Stored {
+  /** What was not there before. */
+  readonly stored: readonly Event[];
+  readonly duplicate: boolean;
+}
+
+async function insert(store: IngestDeps["store"], batch: Batch): Promise<Stored> {
+  const { duplicate } = await orRefused(() => store.insertBatch(batch));
+  return { stored: duplicate ? [] : batch.events, duplicate };
+}
+
+/** It came before, to a store that is there no more: that one may have been this one, later than the backup that was restored. */
+async function insertResent(store: IngestDeps["store"], batch: Batch): Promise<Stored> {
+  const { stored } = await orRefused(() => store.insertResent(batch));
+  return { stored, duplicate: stored.length === 0 };
+}
+
+async function orRefused<T>(work: () => Promise<T>): Promise<T> {
   try {
-    return await store.insertBatch(batch);
+    return await work();
   } catch (error) {
     // The store's own words may quote what other nodes wrote: they go to our log alone.
     if (error instanceof StoreRefusal)

@@ -7,6 +7,7 @@ import type { AdvertBucket, Delivery, Silence, StoreBackup, StoreInfo } from "..
 import type { ServerConfig } from "../config.ts";
 import type { Checkpoint } from "../detect/checkpoint.ts";
 import type { Incident } from "../detect/incident.ts";
+import { missingOf } from "./already-there.ts";
 import { AdvertMinutes } from "./advert-minutes.ts";
 import { openEngine } from "./engine.ts";
 import { type Incarnation, incarnationOf } from "./incarnation.ts";
@@ -156,6 +157,13 @@ class ClickHouseStore implements Store {
       this.storing.delete(batch.batchId);
     }
     return { duplicate: false };
+  }
+
+  async insertResent(batch: Batch): Promise<{ readonly stored: readonly Event[] }> {
+    const missing = await missingOf(batch, this.database, (query, params) => this.rows(query, params));
+    if (missing.length === 0) return { stored: [] };
+    const { duplicate } = await this.insertBatch({ ...batch, events: missing });
+    return { stored: duplicate ? [] : missing };
   }
 
   async *detectionEvents(part?: DetectionPart): AsyncGenerator<readonly Event[]> {

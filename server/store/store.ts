@@ -74,6 +74,11 @@ export interface Store {
    * @throws {StoreRefusal} when it has a value that cannot be stored; anything else that is thrown may pass
    */
   insertBatch(batch: Batch): Promise<{ readonly duplicate: boolean }>;
+  /**
+   * The same for a batch of which nobody knows whether some of it was stored before a backup that was restored: only what is not there is
+   * stored, and told.
+   */
+  insertResent(batch: Batch): Promise<{ readonly stored: readonly Event[] }>;
   /** All events but raw adverts, or some of them, page by page in order of event time: what detection is rebuilt from. */
   detectionEvents(part?: DetectionPart): AsyncIterable<readonly Event[]>;
   /** How many inserts are done, also those before this start: what is stored from now on has a higher number. */

@@ -8,6 +8,7 @@ import { gunzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type BatchQueue, HttpPush } from "../../../collector/sinks/http-push.ts";
 import type { Pending } from "../../../collector/sinks/spool.ts";
+import { Transport } from "../../../collector/sinks/transport.ts";
 
 const RECEIPT = JSON.stringify({ accepted: 1, duplicate: false, serverTs: 1_700_000_000_000_000 });
 
@@ -90,13 +91,15 @@ async function push(
     if (waits.length >= (options.giveUpAfter ?? 100)) void sender?.stop();
   };
   sender = new HttpPush({
-    url: options.url ?? url,
+    transport: new Transport({
+      url: options.url ?? url,
+      ...(options.token === undefined ? {} : { token: options.token }),
+      ...(options.answerTimeoutMs === undefined ? {} : { answerTimeoutMs: options.answerTimeoutMs }),
+    }),
     queue,
     log: (_level, message, fields) => said.push(`${message} ${String(fields?.["why"] ?? fields?.["reason"] ?? "")}`),
     random: () => 0.5,
     wait,
-    ...(options.token === undefined ? {} : { token: options.token }),
-    ...(options.answerTimeoutMs === undefined ? {} : { answerTimeoutMs: options.answerTimeoutMs }),
   });
   sender.start();
   // The queue answers undefined when it is empty: that ends the sender.
@@ -204,7 +207,7 @@ describe("the push", () => {
     const said: string[] = [];
     const asked = new Promise<void>((resolve) => (reactions = [() => resolve()]));
     const sender = new HttpPush({
-      url,
+      transport: new Transport({ url }),
       queue,
       log: (_level, message) => said.push(message),
       random: () => 0.5,
@@ -231,7 +234,13 @@ describe("the push", () => {
         },
       ];
     });
-    const sender = new HttpPush({ url, queue, log: () => undefined, random: () => 0.5, wait: async () => undefined });
+    const sender = new HttpPush({
+      transport: new Transport({ url }),
+      queue,
+      log: () => undefined,
+      random: () => 0.5,
+      wait: async () => undefined,
+    });
     sender.start();
     await overtaken;
     await new Promise((resolve) => setImmediate(resolve));

@@ -44,7 +44,11 @@ test("over a real socket a collector finds out how far its clock is off, and tel
   app.setSerializerCompiler(() => (answer) => JSON.stringify(answer));
   ingestRoutes(app, {
     config: parseServerConfig("", "test.toml").ingest,
-    store: { insertBatch: async () => ({ duplicate: false }) },
+    store: {
+      insertBatch: async () => ({ duplicate: false }),
+      insertResent: async ({ events }) => ({ stored: events }),
+      incarnation: "the first",
+    },
     namesakes: new Namesakes({ mono, epoch: () => right() as EpochUs }, [], () => false),
     clock: { mono, epoch: () => right() as EpochUs },
     metrics: { accepted: () => undefined, refused: () => undefined },

@@ -58,7 +58,11 @@ function benchOf(toml = ""): Bench {
   };
   ingestRoutes(app, {
     config: ingest,
-    store: { insertBatch: (taken) => made.insert(taken) },
+    store: {
+      insertBatch: (taken) => made.insert(taken),
+      insertResent: async ({ events }) => ({ stored: events.slice(1) }),
+      incarnation: "the first",
+    },
     namesakes: new Namesakes(clock, [], () => false),
     clock,
     metrics: {
@@ -80,10 +84,21 @@ describe("a batch that is in order", () => {
   test("is stored, handed to detection and acknowledged with the server's time", async () => {
     const { post, stored, detected, counted } = benchOf();
     const { status, body } = await post(batch);
-    expect([status, body]).toEqual([200, { accepted: 3, duplicate: false, receivedTs: NOW, serverTs: NOW }]);
+    expect([status, body]).toEqual([
+      200,
+      { accepted: 3, duplicate: false, receivedTs: NOW, serverTs: NOW, incarnation: "the first" },
+    ]);
     expect(stored).toEqual([batch]);
     expect(detected).toEqual([batch]);
     expect(counted).toEqual(["accepted 3"]);
+  });
+
+  test("that another store had acknowledged is looked up, and only what is missing is detected and counted", async () => {
+    const { post, stored, detected } = benchOf();
+    const { status, body } = await post(batch, { "keepwatch-resent": "1" });
+    expect([status, body]).toMatchObject([200, { accepted: 2, duplicate: false }]);
+    expect(stored).toEqual([]);
+    expect(detected).toEqual([{ ...batch, events: batch.events.slice(1) }]);
   });
 
   test("may come compressed", async () => {

@@ -162,6 +162,23 @@ describe("one node stays one", () => {
     ]);
   });
 
+  test("what a boot saw that this server never heard of, as its store was restored, is of the same node", () => {
+    const before = clock.now;
+    clock.now += 100 * S;
+    expect([sends("a", { boot: "3" }), sends("a", { boot: "3" })]).toEqual(["localhost", "localhost"]);
+    const now = clock.now;
+    clock.now = before;
+    expect([sends("a", { boot: "1", what: "collector stopped" }), sends("a", { boot: "2" })]).toEqual([
+      "localhost",
+      "localhost",
+    ]);
+    clock.now = now;
+    expect(sends("a", { boot: "3" })).toBe("localhost");
+    expect(words.map(({ boot }) => boot?.[0])).toEqual(["3"]);
+    // Nor is it gone for a second host of that name.
+    expect(sends("b")).toBe("waits");
+  });
+
   test("and the old machine is another node when it comes back after all", () => {
     sends("a");
     for (let second = 0; second < 20; second += 1) sends("b");
