@@ -5,16 +5,9 @@ import type { Observation } from "../events/observation.ts";
 import { US_PER_SECOND } from "../core/time.ts";
 import { GrammarTable, type Meaning, takePrefixes, UNRECOGNISED } from "./grammar.ts";
 import { allGrammars } from "./grammars/all.ts";
-import { takeContainer } from "./container.ts";
-import {
-  type Envelope,
-  isConsole,
-  looksLikeConsole,
-  readEnvelope,
-  readRepetition,
-  withoutConsoleEnvelope,
-} from "./syslog.ts";
-import { HOST_MAX_CHARS, LINE_MAX_CHARS } from "./layout.ts";
+import { Pieces } from "./pieces.ts";
+import { type Envelope, looksLikeConsole, readEnvelope, readRepetition, withoutConsoleEnvelope } from "./syslog.ts";
+import { HOST_MAX_CHARS } from "./layout.ts";
 import { CHILDREN, daemonOf, isKeepalived, writerOf } from "./tags.ts";
 import { cut, harmless, textOf } from "./text.ts";
 import { ZoneClock } from "./zone.ts";
@@ -92,7 +85,6 @@ export interface LogReader {
 const NEEDLE_TEXT = "eepalived";
 const NEEDLE = new TextEncoder().encode(NEEDLE_TEXT);
 const REPETITION_TEXT = "ast message ";
-const STREAMS: readonly string[] = ["stdout", "stderr"];
 
 /** A line of keepalived's, read as text. */
 export interface ReadLine extends Pick<Envelope, "ts" | "resolutionUs" | "host" | "pid"> {
@@ -100,6 +92,16 @@ export interface ReadLine extends Pick<Envelope, "ts" | "resolutionUs" | "host" 
   /** How many lines it stands for; undefined when it stands for itself. */
   readonly repeated: number | undefined;
 }
+
+/** What is left of a line of keepalived's whose last piece never came. */
+export const UNREADABLE: ReadLine = {
+  ts: undefined,
+  resolutionUs: 0,
+  host: undefined,
+  pid: undefined,
+  meaning: NO_ROW,
+  repeated: undefined,
+};
 
 /**
  * Reads single lines as text.
@@ -144,8 +146,7 @@ export function createLogReader({ path, fingerprint, zone }: LogReaderOptions): 
   let lastTs: number | undefined;
   /** What keepalived said in the line before, when that was keepalived's: a line that only counts repetitions is about it. */
   let before: Observation | undefined;
-  /** Of lines that a container's runtime keeps in pieces, what has come so far, by stream. */
-  const pieces = new Map<string, { readonly stamp: string; readonly text: string }>();
+  const pieces = new Pieces(abandoned);
 
   function observe(text: string, place: LinePlace, reference: number): Observation | undefined {
     const read = reader.readText(text, reference, lastTs);
@@ -206,29 +207,11 @@ export function createLogReader({ path, fingerprint, zone }: LogReaderOptions): 
     return observation(text, place, reference, { ts, resolutionUs, host: said.host, pid: said.pid }, said.body, times);
   }
 
-  /** A line whose last piece never came, as another begins: it is counted and cannot be read. */
-  function abandoned(stream: string): undefined {
-    if (!pieces.delete(stream)) return undefined;
+  /** A line whose last piece never came: it is counted and cannot be read. */
+  function abandoned(): void {
     counts.keepalivedLines += 1;
     counts.unrecognised += 1;
     counts.malformed += 1;
-    return undefined;
-  }
-
-  /** Puts the pieces of a line together. @returns undefined while there are more to come */
-  function whole(text: string): string | undefined {
-    const piece = takeContainer(text);
-    if (!piece || !STREAMS.includes(piece.stream)) return text;
-    const begun = isConsole(piece.text) ? abandoned(piece.stream) : pieces.get(piece.stream);
-    if (!begun && !piece.partial) return text;
-    const stamp = begun?.stamp ?? piece.stamp ?? "";
-    const all = cut((begun?.text ?? "") + piece.text, LINE_MAX_CHARS);
-    if (piece.partial) {
-      pieces.set(piece.stream, { stamp, text: all });
-      return undefined;
-    }
-    pieces.delete(piece.stream);
-    return `${stamp} ${piece.stream} F ${all}`;
   }
 
   function readLine(
@@ -244,9 +227,9 @@ export function createLogReader({ path, fingerprint, zone }: LogReaderOptions): 
       const seen = verdict === READ ? observeColumns(line, harmless(textOf(line)), place, reference) : undefined;
       if (seen) return seen;
     }
-    const mayBeOurs = named || pieces.size > 0 || looksLikeConsole(line);
+    const mayBeOurs = named || pieces.areAwaited || looksLikeConsole(line);
     if (!mayBeOurs && !said) return undefined;
-    const decoded = whole(textOf(line));
+    const decoded = pieces.whole(textOf(line));
     if (decoded === undefined) return undefined;
     const text = harmless(decoded);
     const repetition = said && text.includes(REPETITION_TEXT) ? again(text, said, place, reference) : undefined;

@@ -165,6 +165,24 @@ export class LogTally {
     if (machine.exports.statesUsed.value > STATES_MAX / 2) this.takeStates();
   }
 
+  /** Reads lines as text, without the machine. @param lines  harmless */
+  async readTexts(lines: readonly string[]): Promise<void> {
+    this.reader ??= await this.loadReader();
+    this.lines += lines.length;
+    for (const line of lines) {
+      const read = this.reader.readText(line, this.reference);
+      if (read) this.addRead(read);
+    }
+    if (this.machine.exports.statesUsed.value > STATES_MAX / 2) this.takeStates();
+  }
+
+  /** Lines of keepalived's that cannot be read, as pieces of them are missing. */
+  async addUnreadable(count: number): Promise<void> {
+    if (count === 0) return;
+    const { UNREADABLE } = await import("./reader.ts");
+    for (let i = 0; i < count; i++) this.addRead(UNREADABLE);
+  }
+
   tally(): Tally {
     const { machine } = this;
     const { firstTs, lastTs, elsewhere } = machine.exports;

@@ -43,6 +43,23 @@ export async function readHead(path: string): Promise<Uint8Array> {
   }
 }
 
+/** The first bytes, enough to tell what the stream is, and the stream from its start. */
+export async function peek(
+  chunks: AsyncIterator<Uint8Array>,
+): Promise<{ head: Uint8Array; all: AsyncGenerator<Uint8Array> }> {
+  let head: Uint8Array = new Uint8Array(0);
+  while (head.length < HEAD_BYTES) {
+    const next = await chunks.next();
+    if (next.done) break;
+    head = head.length === 0 ? next.value : Buffer.concat([head, next.value]);
+  }
+  return { head, all: whole() };
+  async function* whole(): AsyncGenerator<Uint8Array> {
+    yield head;
+    for (let next = await chunks.next(); !next.done; next = await chunks.next()) yield next.value;
+  }
+}
+
 /** What decompresses is loaded when there is something compressed. */
 async function decompressed(path: string, compression: Compression): Promise<AsyncIterable<unknown>> {
   if (compression === "gzip") {

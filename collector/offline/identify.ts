@@ -1,8 +1,14 @@
+import { containerTextAt, takeContainer } from "../logs/container.ts";
+import { looksLikeConsole } from "../logs/syslog.ts";
+
 /** What an input file holds, told by its first bytes and its name. */
 export type InputKind = "log" | "journal" | "pcap" | "config";
 export type Compression = "none" | "gzip" | "zstd";
 
 const CAPTURE_MAGICS = [0xa1b2c3d4, 0xd4c3b2a1, 0xa1b23c4d, 0x4d3cb2a1, 0x0a0d0d0a];
+
+/** An entry as `journalctl -o json` writes it. */
+export const JOURNAL_ENTRY = /^\s*\{.*"(__REALTIME_TIMESTAMP|__CURSOR)"/;
 
 export function compressionOf(head: Uint8Array): Compression {
   if (head[0] === 0x1f && head[1] === 0x8b) return "gzip";
@@ -21,7 +27,7 @@ export function kindOf(path: string, head: Uint8Array): InputKind | { readonly r
       : 0;
   if (CAPTURE_MAGICS.includes(magic)) return "pcap";
   const text = new TextDecoder("latin1").decode(head);
-  if (/^\s*\{.*"(__REALTIME_TIMESTAMP|__CURSOR)"/m.test(text)) return "journal";
+  if (isJournal(text)) return "journal";
   if (
     path.endsWith(".conf") ||
     /^\s*(global_defs|vrrp_instance|vrrp_sync_group|vrrp_script|virtual_server)\b/m.test(text)
@@ -33,6 +39,28 @@ export function kindOf(path: string, head: Uint8Array): InputKind | { readonly r
     };
   return "log";
 }
+
+/** Most lines are entries; the first may be torn, and the last be cut off here. */
+function isJournal(text: string): boolean {
+  const lines = text.split("\n").filter((line) => line.trim() !== "");
+  const entries = lines.filter((line) => JOURNAL_ENTRY.test(line));
+  return entries.length > 0 && entries.length * 2 >= lines.length - 1;
+}
+
+/**
+ * Whether something else has put an envelope of its own around what keepalived said: the journal, or the runtime of a
+ * container. Its lines need not name keepalived.
+ * @param head  the first bytes, after decompression
+ */
+export function isWrapped(head: Uint8Array): boolean {
+  const text = new TextDecoder("latin1").decode(head);
+  return (
+    isJournal(text) || text.split("\n").some((line) => takeContainer(line) !== undefined || isStampedConsole(line))
+  );
+}
+
+/** `docker logs -t`: a time in front of a console, which has its own. */
+const isStampedConsole = (line: string): boolean => containerTextAt(line) > 0 && looksLikeConsole(line);
 
 /** A log may hold a torn block of NULs after a power cut; a binary file is full of bytes no text has. */
 function isBinary(head: Uint8Array): boolean {

@@ -1,15 +1,15 @@
 import { stat } from "node:fs/promises";
 import { messageOf, OperatorError } from "../core/errors.ts";
-import { FINGERPRINT_BYTES, fingerprintOf } from "../core/fingerprint.ts";
+import { fingerprintOf } from "../core/fingerprint.ts";
 import { type Observation, toEvent } from "../events/observation.ts";
 import type { Event } from "../events/event.ts";
-import { bytesOf, type Line, linesOf } from "./bytes.ts";
+import { bytesOf, type Line, linesOf, peek } from "./bytes.ts";
 import { type InputKind, kindOf, nodeOfPath } from "./identify.ts";
 import { nodesByProcess } from "./localhosts.ts";
 import { parseRelease, type Release } from "../conf/version.ts";
 import { configObservations } from "../sources/conf-watch.ts";
 import { createLogReader } from "../logs/reader.ts";
-import { readJournalEntry } from "../logs/journal.ts";
+import { readExportedEntry } from "../logs/journal.ts";
 import { createCaptureReader } from "../pcap/observations.ts";
 
 export interface ReadOptions {
@@ -171,23 +171,6 @@ async function readFile(path: string, node: string, options: ReadOptions): Promi
   return readLog(path, head, all, await referenceOf(path, options), options.zone);
 }
 
-/** The first bytes, enough to tell what the stream is, and the stream from its start. */
-async function peek(
-  chunks: AsyncGenerator<Uint8Array>,
-): Promise<{ head: Uint8Array; all: AsyncGenerator<Uint8Array> }> {
-  let head: Uint8Array = new Uint8Array(0);
-  while (head.length < FINGERPRINT_BYTES) {
-    const next = await chunks.next();
-    if (next.done) break;
-    head = head.length === 0 ? next.value : Buffer.concat([head, next.value]);
-  }
-  return { head, all: whole() };
-  async function* whole(): AsyncGenerator<Uint8Array> {
-    yield head;
-    yield* chunks;
-  }
-}
-
 /** The instant at or before which a log's last line was written. */
 async function referenceOf(path: string, { year, now }: ReadOptions): Promise<number> {
   if (year !== undefined) return Date.UTC(year + 1, 0, 1) * 1000 - 1;
@@ -217,18 +200,18 @@ async function readLog(
 async function readJournal(all: AsyncIterable<Uint8Array>): Promise<Yield> {
   const observations: Observation[] = [];
   let lines = 0;
-  let malformed = 0;
+  const faults: string[] = [];
   const damaged = await eachLine(all, (line) => {
     lines += 1;
-    const seen = readJournalEntry(Buffer.from(line.bytes).toString("utf8"));
+    const seen = readExportedEntry(Buffer.from(line.bytes).toString("utf8"));
     if (seen === undefined) return;
-    if ("fault" in seen) malformed += 1;
+    if ("fault" in seen) faults.push(`line ${line.lineNumber}: ${seen.fault}`);
     else observations.push(seen);
   });
   const error =
     damaged ??
-    (malformed > 0
-      ? `${malformed} of ${lines} journal entries are not valid JSON entries and were passed over`
+    (faults.length > 0
+      ? `${faults.length} of ${lines} lines are no journal entries and were passed over; the first is ${faults[0]}`
       : undefined);
   const unrecognised = observations.filter((seen) => seen.body.kind === "log.unrecognised").length;
   return {

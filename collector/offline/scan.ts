@@ -1,7 +1,13 @@
 import { closeSync, openSync, readFileSync, readSync, statSync } from "node:fs";
 import { OperatorError } from "../core/errors.ts";
+import { journalLine } from "../logs/journal.ts";
 import { compile, type MachineParts } from "../logs/machine.ts";
+import { Pieces } from "../logs/pieces.ts";
+import { looksLikeConsole } from "../logs/syslog.ts";
 import { LogTally, type Tally } from "../logs/tally.ts";
+import { harmless, textOf } from "../logs/text.ts";
+import { linesOf } from "./bytes.ts";
+import { JOURNAL_ENTRY } from "./identify.ts";
 
 /** How much of a log is in memory at a time, bytes. */
 const CHUNK_BYTES = 256 * 1024;
@@ -103,6 +109,34 @@ export class LogScanner {
     this.have = end - to;
   }
 }
+
+/** How many lines are read as text at a time. */
+const TEXT_LINES = 1_000;
+
+/** Counts what keepalived says in lines that may have an envelope of a container's runtime or of the journal around them. */
+export async function scanWrapped(
+  chunks: AsyncIterable<Uint8Array>,
+  options: ScanOptions,
+  parts: MachineParts,
+): Promise<Tally> {
+  const log = new LogTally({ ...options, parts, capacity: CHUNK_BYTES });
+  let abandoned = 0;
+  const pieces = new Pieces(() => (abandoned += 1));
+  let texts: string[] = [];
+  for await (const { bytes } of linesOf(chunks)) {
+    const line = textOf(bytes);
+    const text = (JOURNAL_ENTRY.test(line) ? journalLine(line) : pieces.whole(line)) ?? "";
+    texts.push(mayBeOurs(text) ? harmless(text) : "");
+    if (texts.length < TEXT_LINES) continue;
+    await log.readTexts(texts);
+    texts = [];
+  }
+  await log.readTexts(texts);
+  await log.addUnreadable(abandoned);
+  return log.tally();
+}
+
+const mayBeOurs = (text: string): boolean => text.includes("eepalived") || looksLikeConsole(text);
 
 /** Whose turn it is among threads that read one file together: the number of the next segment. */
 export type Turns = Int32Array<SharedArrayBuffer>;

@@ -2,9 +2,16 @@ import { statSync } from "node:fs";
 import { messageOf, OperatorError } from "../../collector/core/errors.ts";
 import { isZone, ZONE_WANTED } from "../../collector/logs/zone.ts";
 import { addTallies, type Tally } from "../../collector/logs/tally.ts";
-import { bytesOf, readHead } from "../../collector/offline/bytes.ts";
-import { compressionOf } from "../../collector/offline/identify.ts";
-import { LogScanner, machineParts, newTurns, type ScanOptions, scanSegments } from "../../collector/offline/scan.ts";
+import { bytesOf, peek, readHead } from "../../collector/offline/bytes.ts";
+import { compressionOf, isWrapped } from "../../collector/offline/identify.ts";
+import {
+  LogScanner,
+  machineParts,
+  newTurns,
+  type ScanOptions,
+  scanSegments,
+  scanWrapped,
+} from "../../collector/offline/scan.ts";
 import { COUNT_BY, printScan, type ScannedFile } from "../scan/print.ts";
 import type { ScanJob } from "../scan/worker.ts";
 
@@ -48,10 +55,11 @@ async function scan(path: string, zone: string, { year, workers }: ScanVerbOptio
     const { systemClock } = await import("../../collector/core/system-clock.ts");
     return await scanStream(process.stdin, { path, zone, reference: referenceOf(systemClock.epoch(), year) });
   }
-  const compression = compressionOf(await readHead(path));
+  const head = await readHead(path);
   const options = { path, zone, reference: referenceOf(statSync(path).mtimeMs * 1000, year) };
   // A pipe has no segments that could be shared out.
-  if (compression !== "none" || !statSync(path).isFile()) return await scanStream(bytesOf(path), options);
+  if (compressionOf(head) !== "none" || !statSync(path).isFile() || isWrapped(head))
+    return await scanStream(bytesOf(path), options);
   const turns = newTurns();
   const parts = machineParts();
   const helpers = workers > 1 ? await startWorkers(workers - 1, { options, turns, parts }) : [];
@@ -64,8 +72,10 @@ const referenceOf = (writtenUs: number, year: number | undefined): number =>
   year === undefined ? writtenUs : Date.UTC(year + 1, 0, 1) * 1000 - 1;
 
 async function scanStream(chunks: AsyncIterable<Uint8Array>, options: ScanOptions): Promise<Tally> {
+  const { head, all } = await peek(chunks[Symbol.asyncIterator]());
+  if (isWrapped(head)) return await scanWrapped(all, options, machineParts());
   const scanner = new LogScanner(options, machineParts());
-  for await (const chunk of chunks) await scanner.push(chunk);
+  for await (const chunk of all) await scanner.push(chunk);
   return await scanner.end();
 }
 

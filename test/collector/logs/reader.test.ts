@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { eventFault, RAW_MAX_CHARS } from "../../../collector/events/event.ts";
 import { type Observation, toEvent } from "../../../collector/events/observation.ts";
-import { readJournalEntry } from "../../../collector/logs/journal.ts";
+import { readExportedEntry, readJournalEntry } from "../../../collector/logs/journal.ts";
 import { allGrammars } from "../../../collector/logs/grammars/all.ts";
 import { createLogReader, UNREADABLE_TIME_UNCERTAINTY_US } from "../../../collector/logs/reader.ts";
 
@@ -268,6 +268,16 @@ describe("a journal entry", () => {
     ["an entry without a cursor", JSON.stringify({ ...entry, __CURSOR: undefined })],
   ])("that is %s is a fault, not an exception", (_name, line) => {
     expect(readJournalEntry(line)).toHaveProperty("fault");
+  });
+
+  test("of an export without cursors is known again by what it says", () => {
+    const line = (fields: object): string => JSON.stringify({ ...entry, __CURSOR: undefined, ...fields });
+    const seen = readExportedEntry(line({}));
+    expect(seen).toMatchObject({ ts: 1795000000123456, host: "lb1", body: { kind: "vrrp.state", state: "MASTER" } });
+    expect(readExportedEntry(line({}))).toEqual(seen);
+    for (const other of [{ _PID: "16" }, { MESSAGE: "x" }, { __REALTIME_TIMESTAMP: "1795000000123457" }])
+      expect(readExportedEntry(line(other))).not.toMatchObject({ idParts: (seen as Observation).idParts });
+    expect(readExportedEntry(JSON.stringify(entry))).toEqual(readJournalEntry(JSON.stringify(entry)));
   });
 
   test("of any shape never throws, and is an event the server accepts when it is one", () => {

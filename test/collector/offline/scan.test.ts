@@ -7,7 +7,8 @@ import { allGrammars } from "../../../collector/logs/grammars/all.ts";
 import { LineReader } from "../../../collector/logs/reader.ts";
 import { looksLikeConsole } from "../../../collector/logs/syslog.ts";
 import { harmless, textOf } from "../../../collector/logs/text.ts";
-import { LogScanner } from "../../../collector/offline/scan.ts";
+import { isWrapped } from "../../../collector/offline/identify.ts";
+import { LogScanner, scanWrapped } from "../../../collector/offline/scan.ts";
 import { logLine } from "../../support/log-lines.ts";
 import { machineParts } from "../../support/machine.ts";
 
@@ -184,3 +185,71 @@ describe("a scan", () => {
     });
   });
 });
+
+describe("a scan of what something else has put an envelope around", () => {
+  const CONSOLE = "Tue Nov 24 10:53:20 2026: (VI_1) Entering MASTER STATE";
+  const halves = [CONSOLE.slice(0, 40), CONSOLE.slice(40)] as const;
+
+  test.each([
+    ["docker", [`{"log":"${CONSOLE}\\n","stream":"stderr","time":"2026-11-24T10:53:21Z"}`]],
+    [
+      "docker, in pieces",
+      halves.map((half, i) => `{"log":"${half}${i ? "\\n" : ""}","stream":"stderr","time":"2026-11-24T10:53:21Z"}`),
+    ],
+    ["docker logs -t", [`2026-11-24T10:53:21.123456789Z ${CONSOLE}`]],
+    ["CRI", [`2026-11-24T10:53:21Z stderr F ${CONSOLE}`]],
+    ["CRI, in pieces", halves.map((half, i) => `2026-11-24T10:53:21Z stderr ${i ? "F" : "P"} ${half}`)],
+    ["docker compose", [`keepalived-1  | ${CONSOLE}`]],
+    ["kubectl --prefix", [`[pod/kp-7x2/keepalived] ${CONSOLE}`]],
+    ["a journal", [entry({ MESSAGE: "(VI_1) Entering MASTER STATE" })]],
+    ["a journal, with bytes", [entry({ MESSAGE: [...Buffer.from("(VI_1) Entering MASTER STATE")] })]],
+  ])("%s: counts what keepalived said", async (_name, wrapped) => {
+    const others = ['{"MESSAGE":"x"}', "2026-11-24T10:53:21Z stderr F level=info", "", "{"];
+    const bytes = joined([...wrapped, ...others].map((line) => Buffer.from(line)));
+    expect(isWrapped(bytes)).toBe(true);
+    const tally = await scanWrapped(chunks(bytes), { path: "messages", zone: "UTC", reference: REFERENCE }, parts);
+    expect(tally).toMatchObject({ lines: wrapped.length + others.length, keepalivedLines: 1, malformed: 0 });
+    expect(tally.states).toMatchObject([{ instance: "VI_1", state: "MASTER", count: 1 }]);
+    expect(tally.from).toBeGreaterThanOrEqual(parseIsoUs("2026-11-24T10:53:20Z") ?? 0);
+    expect(tally.from).toBeLessThan(parseIsoUs("2026-11-24T10:53:22Z") ?? 0);
+  });
+
+  test("counts a line whose last piece never came as one that cannot be read", async () => {
+    const lines = [`2026-11-24T10:53:21Z stderr P ${CONSOLE}`, `2026-11-24T10:53:22Z stderr F ${CONSOLE}`];
+    const bytes = joined(lines.map((line) => Buffer.from(line)));
+    const tally = await scanWrapped(chunks(bytes), { path: "messages", zone: "UTC", reference: REFERENCE }, parts);
+    expect(tally).toMatchObject({ keepalivedLines: 2, unrecognised: 1, malformed: 1 });
+  });
+
+  test.each(golden)("%s needs none", (_name, bytes) => expect(isWrapped(bytes.subarray(0, 16_384))).toBe(false));
+
+  test("counts in any lines what each means by itself", async () => {
+    const lines = fc.array(
+      logLine.map((text) => text.replaceAll("\n", " ")),
+      { maxLength: 30 },
+    );
+    await fc.assert(
+      fc.asyncProperty(lines, async (drawn) => {
+        const buffers = drawn.map((line) => Buffer.from(line));
+        const options = { path: "messages", zone: "UTC", reference: REFERENCE };
+        const { lines: count, keepalivedLines, malformed } = await scanWrapped(chunks(joined(buffers)), options, parts);
+        const expected = readOneByOne(buffers, "UTC", REFERENCE);
+        expect({ count, keepalivedLines, malformed }).toEqual({
+          count: expected.lines,
+          keepalivedLines: expected.keepalivedLines,
+          malformed: expected.malformed,
+        });
+      }),
+      { numRuns: 100 },
+    );
+  });
+});
+
+function entry(fields: object): string {
+  const whole = { __REALTIME_TIMESTAMP: "1795517601000000", _HOSTNAME: "lb1", SYSLOG_IDENTIFIER: "Keepalived_vrrp" };
+  return JSON.stringify({ ...whole, _PID: "15", ...fields });
+}
+
+async function* chunks(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += 100) yield bytes.subarray(at, at + 100);
+}
