@@ -501,7 +501,9 @@ export class Cluster {
     const finished: IncidentDraft[] = [];
     const open = new Map<string, readonly IncidentDraft[]>();
     for (const [key, drafts] of units) {
-      const joined = inherit(stretch.inherited.get(key) ?? [], drafts, stretch.from).filter(({ start }) => start < to);
+      const joined = inherit(stretch.inherited.get(key) ?? [], drafts, stretch.from, end).filter(
+        ({ start }) => start < to,
+      );
       finished.push(...joined.filter((draft) => !isOpenAt(to, draft)));
       const lasting = joined.filter((draft) => isOpenAt(to, draft));
       if (lasting.length > 0) open.set(key, lasting);
@@ -586,7 +588,7 @@ export class Cluster {
       const known = this.units.get(key);
       if (known && !touched.has(key) && !this.mayChange(known, watchedTo)) return;
       const { drafts, views, newest } = run();
-      const joined = inherit(stretch.inherited.get(key) ?? [], drafts, stretch.from);
+      const joined = inherit(stretch.inherited.get(key) ?? [], drafts, stretch.from, this.horizon);
       changed.gone.push(...(before.get(key)?.joined ?? []));
       changed.fresh.push(...joined);
       this.units.set(key, { views, joined, newest, horizon: this.horizon, watchedTo });

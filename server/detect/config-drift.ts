@@ -44,6 +44,8 @@ interface Finding {
 
 /** What of the nodes of one virtual router, or of the nodes as such, does not fit. */
 interface Misfit {
+  /** Instances of nodes, or nodes: what it is of. */
+  readonly members: ReadonlySet<string>;
   readonly nodes: readonly string[];
   /** Of a virtual router; empty for what is of whole nodes. */
   readonly peers: readonly PeerInstance[];
@@ -57,23 +59,45 @@ function detect(view: ClusterView): IncidentDraft[] {
       router.instances.map(({ node, name }) => [nameOf(node, name ?? ""), router] as const),
     ),
   );
-  const states = new Map<string, GradedState<Grade, Misfit>[]>();
-  for (const { ts, settleUs, misfits } of momentsOf(view)) {
-    for (const [key, misfit] of misfits) {
-      const list = states.get(key) ?? [];
-      states.set(key, list);
-      list.push({ ts, settleUs, grade: misfit.findings[0]?.grade, value: misfit });
-    }
-    for (const [key, list] of states) {
-      const last = list.at(-1);
-      if (!misfits.has(key) && last?.grade !== undefined)
-        list.push({ ts, settleUs: DRIFT_GRACE_US, grade: undefined, value: last.value });
-    }
-  }
-  return [...states.values()].flatMap((list) =>
-    stretchesOf(list, view.horizon).map((stretch) => toDraft(stretch, view, routers)),
+  return historiesOf(momentsOf(view)).flatMap((history) =>
+    stretchesOf(history, view.horizon).map((stretch) => toDraft(stretch, view, routers)),
   );
 }
+
+type History = GradedState<Grade, Misfit>[];
+
+/** What became of each misfit. One that gains or loses a member goes on. */
+function historiesOf(moments: readonly Moment[]): readonly History[] {
+  const histories: History[] = [];
+  for (const { ts, settleUs, misfits } of moments) {
+    const silent = new Set(histories);
+    const told = new Set<Misfit>();
+    const tell = (misfit: Misfit, history: History): void => {
+      history.push({ ts, settleUs, grade: misfit.findings[0]?.grade, value: misfit });
+      silent.delete(history);
+      told.add(misfit);
+    };
+    for (const isIt of [isSame, isAkin])
+      for (const misfit of misfits) {
+        const history = told.has(misfit) ? undefined : [...silent].findLast((one) => isIt(lastOf(one), misfit));
+        if (history) tell(misfit, history);
+      }
+    for (const misfit of misfits) if (!told.has(misfit)) tell(misfit, histories[histories.push([]) - 1] as History);
+    for (const history of silent) {
+      const { grade, value } = history.at(-1) as History[number];
+      if (grade !== undefined) history.push({ ts, settleUs: DRIFT_GRACE_US, grade: undefined, value });
+    }
+  }
+  return histories;
+}
+
+const lastOf = (history: History): Misfit => (history.at(-1) as History[number]).value;
+
+const isSame = (before: Misfit, { members }: Misfit): boolean =>
+  before.members.size === members.size && [...members].every((member) => before.members.has(member));
+
+const isAkin = (before: Misfit, { members }: Misfit): boolean =>
+  [...members].some((member) => before.members.has(member));
 
 const nameOf = (node: string, instance: string): string => `${node}\0${instance}`;
 
@@ -82,7 +106,7 @@ const nameOf = (node: string, instance: string): string => `${node}\0${instance}
 interface Moment {
   readonly ts: number;
   readonly settleUs: number;
-  readonly misfits: ReadonlyMap<string, Misfit>;
+  readonly misfits: readonly Misfit[];
 }
 
 /** The configurations from one change of any of them to the next. */
@@ -139,12 +163,12 @@ const contentOf = remembered(({ instances, virtualServers, services, routerId })
 const peersOf = remembered(({ node, instances }): readonly PeerInstance[] =>
   instances.flatMap((instance) => peerOf(node, instance)),
 );
-const combinationsWith = remembered(() => new Map<string, ReadonlyMap<string, Misfit>>());
+const combinationsWith = remembered(() => new Map<string, readonly Misfit[]>());
 
-function misfitsOf(configs: readonly Loaded[]): ReadonlyMap<string, Misfit> {
+function misfitsOf(configs: readonly Loaded[]): readonly Misfit[] {
   const sorted = [...configs].sort((a, b) => (a.id < b.id ? -1 : 1));
   const [first] = sorted;
-  if (!first || sorted.length < 2) return new Map();
+  if (!first || sorted.length < 2) return [];
   const known = combinationsWith(first);
   const key = sorted.map(({ id }) => id).join();
   const misfits = known.get(key) ?? compareConfigs(sorted);
@@ -176,7 +200,7 @@ function peerOf(node: string, instance: ConfiguredInstance): PeerInstance[] {
   ];
 }
 
-function compareConfigs(configs: readonly Loaded[]): Map<string, Misfit> {
+function compareConfigs(configs: readonly Loaded[]): Misfit[] {
   const nodes = configs
     .map((config) => ({ config, node: config.node, peers: peersOf(config) }))
     .sort((a, b) => (a.node < b.node ? -1 : 1));
@@ -197,15 +221,16 @@ function compareConfigs(configs: readonly Loaded[]): Map<string, Misfit> {
   const groups = virtualRoutersOf(peerNodes)
     .map((group) => group.filter((peer) => group.some((other) => other !== peer && belongTogether(peer, other))))
     .filter((group) => group.length > 1);
-  const misfits = new Map<string, Misfit>();
+  const misfits: Misfit[] = [];
   const add = (
-    key: string,
+    members: readonly string[],
     peers: readonly PeerInstance[],
     names: readonly string[],
     found: readonly Finding[],
   ): void => {
     if (found.length > 0)
-      misfits.set(key, {
+      misfits.push({
+        members: new Set(members),
         nodes: [...names].sort(),
         peers,
         findings: [...found].sort((a, b) => GRADES.indexOf(a.grade) - GRADES.indexOf(b.grade)),
@@ -214,14 +239,14 @@ function compareConfigs(configs: readonly Loaded[]): Map<string, Misfit> {
   };
   for (const group of groups)
     add(
-      group.map(({ node, instance }) => nameOf(node, instance)).join("\0"),
+      group.map(({ node, instance }) => nameOf(node, instance)),
       group,
       group.map(({ node }) => node),
       driftOf(group, NEWEST_RELEASE).flatMap((found) => graded(found, group)),
     );
   for (const names of neighbourhoods(groups))
     add(
-      names.join("\0"),
+      names,
       [],
       names,
       nodeDriftOf(

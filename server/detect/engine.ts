@@ -10,7 +10,7 @@ import {
   LIVE_LIMITS,
   RESTART_GRACE_US,
 } from "./options.ts";
-import { IncidentBook, settledAt } from "./reconcile.ts";
+import { IncidentBook, settledAt, told } from "./reconcile.ts";
 import { STRETCH_SIZES, type StretchSizes } from "./stretch.ts";
 import type { ServiceSummary } from "./summary.ts";
 import type { Lane, ServiceLane, VirtualRouter } from "./view.ts";
@@ -85,7 +85,7 @@ export function detectAll(
   return {
     routers: all.flatMap((cluster) => cluster.routers()),
     lanes: new Map(all.flatMap((cluster) => cluster.routers().map(({ id }) => [id, cluster.lanes(id)] as const))),
-    incidents: all.flatMap((cluster) => cluster.drafts()).sort(compareDrafts),
+    incidents: all.flatMap((cluster) => cluster.drafts().map(told)).sort(compareDrafts),
   };
 }
 

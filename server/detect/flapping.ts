@@ -91,9 +91,7 @@ function ofInstance(run: FlapRun<LogSpan>, node: string, instance: string, view:
 
 /** Goes by what all nodes' checkers together hold for an outage, as service-down does. */
 function ofServices(view: ClusterView): IncidentDraft[] {
-  const spans = spansOf(view.nodes, view.horizon, view.options.silentAfterUs).filter(
-    ({ realServer }) => realServer !== null,
-  );
+  const spans = spansOf(view.nodes, view.options.silentAfterUs).filter(({ realServer }) => realServer !== null);
   const services = new Map<string, Change<readonly Event[]>[]>();
   for (const { virtualServer, realServer, start, end, spans: own } of outagesOf(spans, SAME_EDGE_SLACK_US)) {
     const name = `${virtualServer}/${realServer ?? ""}`;
@@ -176,7 +174,11 @@ interface Told {
   readonly events: readonly Event[];
 }
 
-function draftOf({ start, end }: Pick<FlapRun<unknown>, "start" | "end">, told: Told): IncidentDraft {
+function draftOf(
+  { start, end, fadesAt }: Pick<FlapRun<unknown>, "start" | "end" | "fadesAt">,
+  told: Told,
+): IncidentDraft {
+  const summary = (verb: string): string => `${told.who} ${verb}${told.where}: ${told.text}.`;
   return {
     kind: "flapping",
     certainty: "confirmed",
@@ -186,7 +188,8 @@ function draftOf({ start, end }: Pick<FlapRun<unknown>, "start" | "end">, told: 
     start,
     end,
     cause: { code: told.code, text: told.text },
-    summary: `${told.who} ${end === null ? "flaps" : "flapped"}${told.where}: ${told.text}.`,
+    summary: summary(end === null ? "flaps" : "flapped"),
     evidence: evidenceList(told.events),
+    fades: { at: fadesAt, open: summary("flaps"), over: summary("flapped") },
   };
 }

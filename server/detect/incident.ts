@@ -69,6 +69,8 @@ export interface IncidentDraft {
   /** One paragraph for people: who was master when, why, and what to look at. At most {@link STORY_MAX_CHARS}; times in UTC. */
   readonly story?: string;
   readonly evidence: readonly Evidence[];
+  /** One that is over by itself, once nothing more happens: when, epoch microseconds, and how it is told before and after. */
+  readonly fades?: { readonly at: number; readonly open: string; readonly over: string };
 }
 
 /** One change of an incident that people were, or could have been, told of. */
@@ -80,7 +82,7 @@ export interface Revision {
   readonly why: string;
 }
 
-export interface Incident extends IncidentDraft {
+export interface Incident extends Omit<IncidentDraft, "fades"> {
   /** 32 hex digits. */
   readonly id: string;
   /** From 1, raised with each change. */

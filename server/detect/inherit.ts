@@ -11,11 +11,13 @@ export const isOpenAt = (ts: number, { start, end }: IncidentDraft): boolean =>
 /**
  * @param inherited  incidents of the stretch before that were not over at `from`
  * @param drafts     what the evidence of this stretch, and what was carried into it, shows
+ * @param horizon    epoch microseconds: how far that reaches
  */
 export function inherit(
   inherited: readonly IncidentDraft[],
   drafts: readonly IncidentDraft[],
   from: number,
+  horizon: number,
 ): readonly IncidentDraft[] {
   const waiting = new Map<string, IncidentDraft[]>();
   for (const draft of inherited) waiting.set(subjectKey(draft), [...(waiting.get(subjectKey(draft)) ?? []), draft]);
@@ -24,27 +26,47 @@ export function inherit(
   // What seems to be over before may be so only because its middle was not carried along.
   for (const draft of [...drafts.filter(goesOn), ...drafts.filter((one) => !goesOn(one))]) {
     const same = waiting.get(subjectKey(draft));
-    const index = draft.start < from + SAME_INCIDENT_US ? (same?.findIndex((other) => meets(other, draft)) ?? -1) : -1;
+    const index = same?.findIndex((other) => meets(other, draft, from)) ?? -1;
     const [before] = index < 0 ? [] : (same as IncidentDraft[]).splice(index, 1);
-    if (before) joined.push(join(before, draft));
+    const fading = joined.findIndex((one) => one.fades && draft.start < one.fades.at && isSameSubject(one, draft));
+    if (before) joined.push(faded(join(before, draft), horizon));
+    else if (fading >= 0) joined[fading] = faded(join(joined[fading] as IncidentDraft, draft), horizon);
     else if (goesOn(draft)) joined.push(draft);
   }
   for (const draft of [...waiting.values()].flat()) {
     // What is no longer shown was refuted by what came; but what was sure, is sure, and is no longer so.
     if (draft.end !== null) joined.push(draft);
+    // What led to it may be too long past to be carried along: it goes on for as long as it would by itself.
+    else if (draft.fades && draft.fades.at > from) joined.push(faded(draft, horizon));
     else if (draft.certainty === "confirmed") joined.push({ ...draft, end: from });
   }
   return joined;
 }
 
-const meets = (before: IncidentDraft, draft: IncidentDraft): boolean =>
-  draft.end === null || draft.end >= before.start - SAME_INCIDENT_US;
+const isSameSubject = (a: IncidentDraft, b: IncidentDraft): boolean => subjectKey(a) === subjectKey(b);
 
-/** The later one knows how it went on, the earlier one more of how it began. */
+const meets = (before: IncidentDraft, draft: IncidentDraft, from: number): boolean =>
+  draft.start < Math.max(from + SAME_INCIDENT_US, before.fades?.at ?? 0) &&
+  (draft.end === null || draft.end >= before.start - SAME_INCIDENT_US);
+
+/** The later one knows how it went on, the earlier one more of how it began, and of what has not faded yet. */
 function join(before: IncidentDraft, draft: IncidentDraft): IncidentDraft {
   const evidence = new Map([...before.evidence, ...draft.evidence].map((piece) => [piece.eventId + piece.text, piece]));
   const pieces = [...evidence.values()].sort((a, b) => a.ts - b.ts || (a.eventId < b.eventId ? -1 : 1));
-  return { ...draft, start: Math.min(before.start, draft.start), evidence: firstAndNewest(pieces) };
+  const fades = draft.fades && { ...draft.fades, at: Math.max(draft.fades.at, before.fades?.at ?? 0) };
+  return {
+    ...draft,
+    start: Math.min(before.start, draft.start),
+    evidence: firstAndNewest(pieces),
+    ...(fades ? { fades } : {}),
+  };
+}
+
+function faded(draft: IncidentDraft, horizon: number): IncidentDraft {
+  const { fades } = draft;
+  if (!fades) return draft;
+  const isOver = fades.at <= horizon;
+  return { ...draft, end: isOver ? fades.at : null, summary: isOver ? fades.over : fades.open };
 }
 
 const firstAndNewest = (pieces: readonly Evidence[]): readonly Evidence[] =>

@@ -21,6 +21,8 @@ export interface FlapRun<T> {
   readonly start: number;
   /** null: the penalty had not decayed by the horizon. */
   readonly end: number | null;
+  /** When the penalty has decayed if nothing more happens; may be past the horizon. */
+  readonly fadesAt: number;
   readonly count: number;
   /** When the first of those that led to it happened. */
   readonly since: number;
@@ -57,12 +59,13 @@ function runsOf<T>(
     Math.round(ts + halfLifeUs * Math.log2(penalty / options.closeAt));
   for (const change of changes) {
     if (memory.run && closesAt(memory) <= change.ts) {
-      done.push({ ...memory.run, end: closesAt(memory) });
+      done.push({ ...memory.run, end: closesAt(memory), fadesAt: closesAt(memory) });
       memory = { ...memory, recent: [], run: undefined };
     }
     memory = after(memory, change, options, halfLifeUs);
   }
-  if (memory.run) done.push({ ...memory.run, end: closesAt(memory) <= horizon ? closesAt(memory) : null });
+  const fadesAt = closesAt(memory);
+  if (memory.run) done.push({ ...memory.run, end: fadesAt <= horizon ? fadesAt : null, fadesAt });
   return done;
 }
 
@@ -79,7 +82,7 @@ function after<T>(memory: Memory<T>, change: Change<T>, options: FlapOptions, ha
     penalty,
     ts: change.ts,
     recent: [],
-    run: { start: change.ts, end: null, count: recent.length, since, changes: recent },
+    run: { start: change.ts, end: null, fadesAt: change.ts, count: recent.length, since, changes: recent },
   };
 }
 
@@ -105,6 +108,7 @@ function both<T>(a: FlapRun<T>, b: FlapRun<T>): FlapRun<T> {
   return {
     start: Math.min(a.start, b.start),
     end: a.end === null || b.end === null ? null : Math.max(a.end, b.end),
+    fadesAt: Math.max(a.fadesAt, b.fadesAt),
     // Of two that overlap the longer one has counted what the other has, but for what came before it.
     count: Math.max(a.count, b.count, changes.length),
     since: Math.min(a.since, b.since),

@@ -7,9 +7,9 @@ import { eventsOf, outagesOf, type Outage, type ServiceSpan, spansOf } from "./s
 /** A virtual server with too few real servers: what is asked of it goes to the sorry server, or nowhere. */
 export const quorumLost: Detector = { kind: "quorum-lost", scope: "cluster", detect };
 
-function detect({ cluster, nodes, horizon, options }: ClusterView): IncidentDraft[] {
+function detect({ cluster, nodes, options }: ClusterView): IncidentDraft[] {
   const watchedTo = new Map(nodes.map((node) => [node.node, node.watchedTo]));
-  const spans = spansOf(nodes, horizon, options.silentAfterUs).filter(
+  const spans = spansOf(nodes, options.silentAfterUs).filter(
     (span) =>
       span.realServer === null && !isJustBeginning(span, watchedTo.get(span.node) ?? 0, options.startDeadlineUs),
   );

@@ -221,11 +221,14 @@ const lastOf = ({ end }: IncidentDraft): number => end ?? Number.MAX_SAFE_INTEGE
 
 const statusOf = (draft: IncidentDraft): Incident["status"] => (draft.end === null ? "open" : "resolved");
 
+/** What of it is for people. */
+export const told = ({ fades: _fades, ...draft }: IncidentDraft): Omit<IncidentDraft, "fades"> => draft;
+
 function open(draft: IncidentDraft, taken: Set<string>): Incident {
   let id = eventId("incident", subjectKey(draft), draft.start);
   for (let copy = 2; taken.has(id); copy += 1) id = eventId("incident", subjectKey(draft), draft.start, copy);
   taken.add(id);
-  return withRevision(undefined, { ...draft, id, revision: 1, status: statusOf(draft) });
+  return withRevision(undefined, { ...told(draft), id, revision: 1, status: statusOf(draft) });
 }
 
 const withdraw = (before: Incident): Incident =>
@@ -233,7 +236,7 @@ const withdraw = (before: Incident): Incident =>
 
 function revise(before: Incident, draft: IncidentDraft): Incident {
   const { id, revision, revisions = [] } = before;
-  const incident = { ...draft, id, revision, revisions, status: statusOf(draft) };
+  const incident = { ...told(draft), id, revision, revisions, status: statusOf(draft) };
   if (visible(before) === visible(incident)) return incident;
   return withRevision(before, { ...incident, revision: revision + 1 });
 }

@@ -7,8 +7,8 @@ import { eventsOf, outagesOf, type Outage, type ServiceSpan, spansOf } from "./s
 /** A real server that checkers hold for ill: keepalived's own, by its log, or the collector's. */
 export const serviceDown: Detector = { kind: "service-down", scope: "cluster", detect };
 
-function detect({ cluster, nodes, horizon, options }: ClusterView): IncidentDraft[] {
-  const spans = spansOf(nodes, horizon, options.silentAfterUs).filter(({ realServer }) => realServer !== null);
+function detect({ cluster, nodes, options }: ClusterView): IncidentDraft[] {
+  const spans = spansOf(nodes, options.silentAfterUs).filter(({ realServer }) => realServer !== null);
   return outagesOf(spans, SAME_EDGE_SLACK_US).map((outage) => toDraft(outage, cluster));
 }
 

@@ -194,21 +194,25 @@ export function eventsOf({ result, from, sorry, to }: ServiceSpan): readonly Eve
 
 /**
  * What all nodes say. A node that is not seen any more may have been right when it was: its last word counts until another
- * one holds the service for up.
+ * one, still seen when it has been silent for so long, holds the service for up. What becomes of that one later changes nothing.
  */
-export function spansOf(nodes: readonly NodeServices[], horizon: number, silentAfterUs: number): ServiceSpan[] {
-  const isSilent = ({ watchedTo }: NodeServices): boolean => horizon - watchedTo > silentAfterUs;
-  const seenUp = new Map<string, ServiceSpan>();
-  for (const span of nodes.filter((node) => !isSilent(node)).flatMap(({ services }) => services)) {
-    const other = seenUp.get(serviceKey(span));
-    if (span.state === "UP" && span.to === null && (!other || compareSpans(span, other) < 0))
-      seenUp.set(serviceKey(span), span);
-  }
-  return nodes.flatMap((node) =>
-    node.services.map((span) => {
-      const up = seenUp.get(serviceKey(span));
-      if (!up || span.to !== null || !isSilent(node)) return span;
-      return { ...span, to: { ...up.from, ts: Math.max(span.from.ts, node.watchedTo, up.from.ts), known: false } };
+export function spansOf(nodes: readonly NodeServices[], silentAfterUs: number): ServiceSpan[] {
+  const ups = new Map<string, { readonly from: Edge; readonly seenTo: number }[]>();
+  for (const { services, watchedTo } of nodes)
+    for (const span of services) {
+      if (span.state !== "UP") continue;
+      const up = { from: span.from, seenTo: span.to?.ts ?? watchedTo };
+      const known = ups.get(serviceKey(span));
+      if (known) known.push(up);
+      else ups.set(serviceKey(span), [up]);
+    }
+  return nodes.flatMap(({ services, watchedTo }) =>
+    services.map((span) => {
+      if (span.to !== null) return span;
+      const [first] = (ups.get(serviceKey(span)) ?? [])
+        .filter(({ seenTo }) => seenTo > watchedTo + silentAfterUs)
+        .sort((a, b) => a.from.ts - b.from.ts || (a.from.event.id < b.from.event.id ? -1 : 1));
+      return first ? { ...span, to: { ...first.from, ts: Math.max(watchedTo, first.from.ts), known: false } } : span;
     }),
   );
 }

@@ -308,12 +308,16 @@ function sightingsOf(
 
 // --- incidents -------------------------------------------------------------------------------------------------------------
 
-/** Several addresses of one router at the same wrong place at one time are one conflict; so is one that comes and goes. */
+/**
+ * Several addresses of one router at the same wrong place at one time are one conflict; so is one that comes and goes, one that
+ * another node takes over, and an outsider that also announces what it has.
+ */
 function joinAddresses(conflicts: readonly Conflict[]): Conflict[][] {
   const groups = new Map<string, Conflict[][]>();
-  const order = (a: Conflict, b: Conflict): number => a.start - b.start || (a.vip < b.vip ? -1 : a.vip > b.vip ? 1 : 0);
+  const rest = ({ vip, code, nodes }: Conflict): string => [vip, code, ...nodes].join("\0");
+  const order = (a: Conflict, b: Conflict): number => a.start - b.start || (rest(a) < rest(b) ? -1 : 1);
   for (const conflict of [...conflicts].sort(order)) {
-    const key = [conflict.router.router.id, conflict.code, conflict.component ?? conflict.nodes.join()].join("\0");
+    const key = [conflict.router.router.id, conflict.component].join("\0");
     const known = groups.get(key) ?? [];
     groups.set(key, known);
     const last = known.at(-1);

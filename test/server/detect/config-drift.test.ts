@@ -133,6 +133,11 @@ describe("over time", () => {
       ],
     ],
     [
+      "a third node that also differs is of the same incident",
+      "at 2 lb1 config advert=2\nat 700 lb3 config advert=3\nwatch lb1 lb2 lb3 to 900",
+      ["2.. warning drift_advert_int default/ipv4/51 lb1,lb2,lb3"],
+    ],
+    [
       "a collector that begins anew and tells the same",
       "at 60 lb1 config advert=2\nat 200 lb1 config advert=2\nat 400 lb2 config\nwatch lb1 lb2 to 900",
       ["60.. warning drift_advert_int default/ipv4/51 lb1,lb2"],

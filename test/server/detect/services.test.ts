@@ -114,6 +114,10 @@ describe("a real server that is down", () => {
     expect(text("at 40 lb2 checks probe up web1")).toEqual([40]);
     expect(text("at 5 lb2 checks probe up web1")).toEqual([20]);
     expect(text("at 5 lb2 checks probe up web2")).toEqual([null]);
+    // What becomes of the other one later changes nothing, ...
+    expect(text("at 5 lb2 checks probe up web1\nat 88 lb2 collector stopped")).toEqual([20]);
+    // ... and whoever no longer held it for up when the first one had been silent for so long says nothing.
+    expect(text("at 5 lb2 checks probe up web1\nat 30 lb2 collector stopped")).toEqual([null]);
   });
 
   test("is none when an orderly stop of an old release takes it out with the same words", () => {

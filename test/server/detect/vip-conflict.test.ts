@@ -76,6 +76,16 @@ describe("a conflict", () => {
       ["8..30 confirmed critical two-vrids lb1,lb2"],
     ],
     [
+      "a third node takes the place of one of them: it is still the same conflict",
+      `${twoVrids}\nat 0 lb3 config VI_1 52\nat 0 lb3 kernel = 10.99.0.13\nat 20 lb3 log MASTER\nat 20 lb3 kernel +10.99.0.100\nat 30 lb2 log BACKUP\nat 30 lb2 kernel -10.99.0.100\nwatch lb1 lb2 lb3 to 60`,
+      ["8.. suspected warning two-vrids lb1,lb2,lb3"],
+    ],
+    [
+      "an outsider has the address, and announces it",
+      `${BOTH}\nat 1 lb3 config none\nat 2 lb3 arp out 10.99.0.9\nat 20 lb3 kernel +10.99.0.100\nat 30 lb2 arp lb3\nwatch lb1 lb2 lb3 to 90`,
+      ["20.. confirmed critical on-outsider lb1,lb3 lb3"],
+    ],
+    [
       "an outsider has the address",
       `${BOTH}\nat 10 web1 kernel = 10.99.0.21\nat 20 web1 kernel +10.99.0.100\nat 50 web1 kernel -10.99.0.100\nwatch lb1 lb2 web1 to 90`,
       ["20..50 suspected warning on-outsider lb1,web1 web1"],
