@@ -117,6 +117,8 @@ class Collector implements RunningCollector {
     this.committer = new Committer({
       identity: { ...this.identity, collector: { id: spool.id, ...bootOf() } },
       append: (batches) => spool.append(batches),
+      now: () => deps.clock.epoch(),
+      onRecovery: (outage) => void this.sayRecovered(outage),
       log: deps.log,
       wait: this.wait,
     });
@@ -262,6 +264,17 @@ class Collector implements RunningCollector {
       this.say({ kind: "collector.heartbeat", sources: [...status] }, { key: ALIVE, value: String(now) }),
     ]);
     this.spool.told(losses);
+  }
+
+  /** What came meanwhile waited where it was: logs and journals keep it, of adverts the capture says what it dropped. */
+  private sayRecovered({ why, fromUs }: { readonly why: string; readonly fromUs: EpochUs }): Promise<void> {
+    const to = this.deps.clock.epoch();
+    return this.say({
+      kind: "collector.gap",
+      sourceName: "spool",
+      reason: `the spool could not be written, and reading waited until it could: ${why}`.slice(0, REASON_MAX_CHARS),
+      ...(fromUs <= to ? { from: fromUs, to } : {}),
+    });
   }
 
   private gapOf({ id, reason, events, from, to }: Loss): EventJson {

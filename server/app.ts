@@ -31,6 +31,7 @@ import { Silences } from "./alert/silences.ts";
 import { type SilenceDeps, silenceRoutes } from "./api/silences.ts";
 import { storeRoutes } from "./api/store.ts";
 import { SilenceWatch } from "./ingest/silence.ts";
+import { WriteWatch } from "./ingest/write-watch.ts";
 import { checkpointsOf, knowAgain, type Knowing } from "./knowing.ts";
 import { createMetrics } from "./metrics.ts";
 import { Rebuilder } from "./rebuilder.ts";
@@ -106,7 +107,7 @@ async function serve(
     clock,
     timers: systemTimers,
     log,
-    isWell: () => store.isReady(),
+    isWell: async () => writeWatch.failingSince() === undefined && (await store.isReady()),
   });
   const silences = new Silences(store, clock);
   await silences.load();
@@ -170,9 +171,11 @@ async function serve(
     }
   };
   const silence = new SilenceWatch({ clock, store, log, nodes: () => engine.nodes(), onStored });
+  const writeWatch = new WriteWatch({ clock, store, log, onStored });
   const onReceived = (batch: Batch): void => {
     silence.heard(batch.cluster, batch.node);
     onStored(batch);
+    void writeWatch.stored(batch);
   };
   const intake = new Intake({
     store,
@@ -211,6 +214,7 @@ async function serve(
     metrics,
     namesakes,
     onStored: onReceived,
+    onStoreFailure: (batch, error) => writeWatch.failed(batch, error),
     silencing,
     listeners: () => syslog?.states() ?? [],
     replay: async (id) => alerter?.replay(id),
@@ -334,6 +338,7 @@ interface AppParts {
   readonly metrics: ReturnType<typeof createMetrics>;
   readonly namesakes: Namesakes;
   readonly onStored: (batch: Batch) => void;
+  readonly onStoreFailure: (batch: Batch, error: unknown) => void;
   readonly silencing: Omit<SilenceDeps, "config">;
   readonly listeners: () => readonly ListenerState[];
   readonly replay: ReplayDeps["replay"];
@@ -346,7 +351,7 @@ const REQUEST_MS_MAX = 60_000;
 const PAGES = ["/timeline", "/search", "/incidents", "/incidents/:id"];
 
 async function buildApp(parts: AppParts): Promise<FastifyInstance> {
-  const { config, deps, store, engine, live, metrics, namesakes, onStored, silencing } = parts;
+  const { config, deps, store, engine, live, metrics, namesakes, onStored, onStoreFailure, silencing } = parts;
   // Unknown query fields are refused, not dropped in silence.
   const app = Fastify({
     // Those with a request in progress finish it; the live streams end themselves.
@@ -386,7 +391,15 @@ async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   });
   // Within `register`, so that the description sees the routes.
   await app.register(async (scope) => {
-    ingestRoutes(scope, { config: config.ingest, store, clock: deps.clock, metrics, namesakes, onStored });
+    ingestRoutes(scope, {
+      config: config.ingest,
+      store,
+      clock: deps.clock,
+      metrics,
+      namesakes,
+      onStored,
+      onStoreFailure,
+    });
     apiRoutes(scope, { store, engine, metrics, listeners: parts.listeners });
     silenceRoutes(scope, { config, ...silencing });
     replayRoute(scope, { config, replay: parts.replay });

@@ -3,6 +3,7 @@ import type { EventKind } from "../events/event.ts";
 import type { EventJson, Identity } from "../events/observation.ts";
 import { messageOf } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
+import type { EpochUs } from "../core/time.ts";
 import type { Position } from "../sources/source.ts";
 import { bodyOf } from "./body.ts";
 import type { Series } from "./sent.ts";
@@ -28,6 +29,9 @@ interface Waiting {
 export interface CommitterOptions {
   readonly identity: Identity & { readonly collector: CollectorId };
   readonly append: (batches: readonly Append[]) => Promise<void>;
+  /** Hears that the spool can be written again, and since when it could not. */
+  readonly onRecovery?: (outage: { readonly why: string; readonly fromUs: EpochUs }) => void;
+  readonly now?: () => EpochUs;
   readonly log: Log;
   /** Waits; resolves early when `signal` aborts. */
   readonly wait: (ms: number, signal: AbortSignal) => Promise<void>;
@@ -115,17 +119,19 @@ export class Committer {
 
   /** A full or failing disk stops the reading, not the collector: what was read is kept and tried again. */
   private async append(batches: readonly Append[]): Promise<boolean> {
-    for (let told = false; !this.ended.signal.aborted; ) {
+    const { log, now, onRecovery } = this.options;
+    let outage: { readonly why: string; readonly fromUs: EpochUs | undefined } | undefined;
+    while (!this.ended.signal.aborted) {
       try {
         await this.options.append(batches);
-        if (told) this.options.log("info", "the spool can be written again");
+        if (!outage) return true;
+        log("info", "the spool can be written again");
+        if (outage.fromUs !== undefined) onRecovery?.({ why: outage.why, fromUs: outage.fromUs });
         return true;
       } catch (error) {
-        if (!told)
-          this.options.log("error", "the spool cannot be written; reading waits until it can", {
-            why: messageOf(error),
-          });
-        told = true;
+        const why = messageOf(error);
+        if (!outage) log("error", "the spool cannot be written; reading waits until it can", { why });
+        outage ??= { why, fromUs: now?.() };
         await this.options.wait(DISK_RETRY_MS, this.ended.signal).catch(() => undefined);
       }
     }

@@ -89,7 +89,8 @@ export class ClockBook {
   /** The event at the reference's time; the same object where there is nothing to correct. */
   correct(event: Event): Event {
     // By the server's own clock.
-    if (event.kind === "collector.unheard") return event;
+    if (event.kind === "collector.unheard" || (event.kind === "collector.gap" && event.sourceName === "store"))
+      return event;
     const eras = this.nodes.get(event.node)?.eras;
     if (!eras) return event;
     const { earlyUs, widenUs } = correctionAt(eraOf(eras, event), event.ts);

@@ -38,6 +38,8 @@ export interface IngestDeps {
   readonly namesakes: Namesakes;
   /** Called once a batch is durable, before it is acknowledged. */
   readonly onStored: (batch: Batch) => void;
+  /** Hears of a batch that the store did not take, and may take later. */
+  readonly onStoreFailure?: (batch: Batch, error: unknown) => void;
 }
 
 /** A batch that is not taken, and why: the reason labels a metric. */
@@ -58,7 +60,7 @@ class Refusal extends ProblemError {
 /** Takes batches: checked against the contract, stored, and only then acknowledged. */
 export function ingestRoutes(
   app: FastifyInstance,
-  { config, store, clock, metrics, namesakes, onStored }: IngestDeps,
+  { config, store, clock, metrics, namesakes, onStored, onStoreFailure }: IngestDeps,
 ): void {
   const ownersOf = tokenReader(config.tokens);
   const owners = new WeakMap<FastifyRequest, readonly string[]>();
@@ -107,13 +109,14 @@ export function ingestRoutes(
         const verdict = namesakes.judge(sent, addressOf(request));
         if ("wait" in verdict) throw new Refusal("undecided", 429, verdict.wait, RETRY);
         const { batch, word } = verdict;
+        const insert = (one: Batch): Promise<Stored> => insertInto(store, one, onStoreFailure);
         if (word) {
-          const known = await insert(store, word);
+          const known = await insert(word);
           namesakes.told(word);
           if (known.stored.length > 0) onStored(word);
         }
         const isResent = request.headers[RESENT_HEADER] !== undefined;
-        const { stored, duplicate } = await (isResent ? insertResent : insert)(store, batch);
+        const { stored, duplicate } = await (isResent ? insertResent(store, batch, onStoreFailure) : insert(batch));
         if (stored.length > 0) onStored({ ...batch, events: stored });
         metrics.accepted(batch.events.length, duplicate);
         const serverTs = clock.epoch();
@@ -148,24 +151,27 @@ interface Stored {
   readonly duplicate: boolean;
 }
 
-async function insert(store: IngestDeps["store"], batch: Batch): Promise<Stored> {
-  const { duplicate } = await orRefused(() => store.insertBatch(batch));
+type Hear = IngestDeps["onStoreFailure"];
+
+async function insertInto(store: IngestDeps["store"], batch: Batch, onFailure: Hear): Promise<Stored> {
+  const { duplicate } = await orRefused(batch, onFailure, () => store.insertBatch(batch));
   return { stored: duplicate ? [] : batch.events, duplicate };
 }
 
 /** It came before, to a store that is there no more: that one may have been this one, later than the backup that was restored. */
-async function insertResent(store: IngestDeps["store"], batch: Batch): Promise<Stored> {
-  const { stored } = await orRefused(() => store.insertResent(batch));
+async function insertResent(store: IngestDeps["store"], batch: Batch, onFailure: Hear): Promise<Stored> {
+  const { stored } = await orRefused(batch, onFailure, () => store.insertResent(batch));
   return { stored, duplicate: stored.length === 0 };
 }
 
-async function orRefused<T>(work: () => Promise<T>): Promise<T> {
+async function orRefused<T>(batch: Batch, onFailure: Hear, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
     // The store's own words may quote what other nodes wrote: they go to our log alone.
     if (error instanceof StoreRefusal)
       throw new Refusal("malformed", 400, `the batch cannot be stored: ${error.message}`);
+    onFailure?.(batch, error);
     throw new Refusal("store", 503, "the store does not take events at present; the server's log says why", RETRY);
   }
 }
