@@ -10,6 +10,7 @@ import { HttpPush, type PushState } from "./sinks/http-push.ts";
 import type { Loss } from "./sinks/losses.ts";
 import { Resender } from "./sinks/resender.ts";
 import { Spool, type SpoolStats } from "./sinks/spool.ts";
+import { ClientTls } from "./sinks/tls-files.ts";
 import { Transport } from "./sinks/transport.ts";
 import { bootId, uptimeUs } from "./sources/processes.ts";
 import { buildSources } from "./build-sources.ts";
@@ -65,6 +66,9 @@ export interface RunningCollector {
  * @throws OperatorError when the spool cannot be used
  */
 export async function runCollector(config: CollectorConfig, deps: CollectorDeps): Promise<RunningCollector> {
+  const tls = config.server.url.startsWith("https:")
+    ? await ClientTls.open(config.server, { log: deps.log, now: () => deps.clock.epoch() / 1_000 })
+    : undefined;
   const spool = await Spool.open({
     dir: config.spool.dir,
     bytesMax: config.spool.max_bytes,
@@ -73,7 +77,7 @@ export async function runCollector(config: CollectorConfig, deps: CollectorDeps)
     log: deps.log,
   });
   const sources = deps.sources ?? (await buildSources(config, { clock: deps.clock }));
-  const collector = new Collector(config, { ...deps, sources }, spool);
+  const collector = new Collector(config, { ...deps, sources }, { spool, tls });
   await collector.start();
   return collector;
 }
@@ -101,7 +105,11 @@ class Collector implements RunningCollector {
   /** A start of this collector, so that its own events have ids no other start has. */
   private readonly startTs: number;
 
-  constructor(config: CollectorConfig, deps: CollectorDeps & { readonly sources: readonly Source[] }, spool: Spool) {
+  constructor(
+    config: CollectorConfig,
+    deps: CollectorDeps & { readonly sources: readonly Source[] },
+    { spool, tls }: { readonly spool: Spool; readonly tls: ClientTls | undefined },
+  ) {
     this.config = config;
     this.deps = deps;
     this.spool = spool;
@@ -124,7 +132,12 @@ class Collector implements RunningCollector {
     });
     this.readClock();
     const { url, token } = config.server;
-    this.transport = new Transport({ url, clock: deps.clock, ...(token === undefined ? {} : { token }) });
+    this.transport = new Transport({
+      url,
+      clock: deps.clock,
+      ...(token === undefined ? {} : { token }),
+      ...(tls ? { tls } : {}),
+    });
     const way = { transport: this.transport, log: deps.log, random: deps.random ?? Math.random, wait: this.wait };
     this.resender = new Resender({ ...way, queue: spool });
     this.push = new HttpPush({

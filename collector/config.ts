@@ -31,6 +31,11 @@ const CollectorConfigSchema = Type.Object(
         url: Type.String({ minLength: 1, maxLength: 4096 }),
         token: Type.Optional(Type.String()),
         token_file: Type.Optional(Path),
+        /** Authorities that the server's certificate is checked against, PEM; without it, those that Node knows. */
+        ca_file: Type.Optional(Path),
+        /** This node's certificate and its key, PEM: they stand for a token where the server asks for them (`ingest.tls`). Read again when they change. */
+        cert_file: Type.Optional(Path),
+        key_file: Type.Optional(Path),
       },
       closed,
     ),
@@ -159,6 +164,11 @@ function crossFaults({ server, logs, checks }: CollectorConfig): string[] {
   if (server.token !== undefined && server.token_file !== undefined)
     faults.push("server.token and server.token_file exclude each other");
   if (server.token !== undefined && !TOKEN.test(server.token)) faults.push(`server.token is no token: ${TOKEN_WANTED}`);
+  if ((server.cert_file === undefined) !== (server.key_file === undefined))
+    faults.push("server.cert_file and server.key_file belong together");
+  for (const key of ["ca_file", "cert_file"] as const)
+    if (server[key] !== undefined && !server.url.startsWith("https://"))
+      faults.push(`server.${key} is for a server.url that begins with https://`);
   for (const script of checks.scripts)
     if (!script.startsWith("/")) faults.push(`checks.scripts: ${JSON.stringify(script)} is not a full path`);
   if (logs.zone !== "local" && !isZone(logs.zone))

@@ -22,6 +22,7 @@ import type { Incident, IncidentChange } from "./detect/incident.ts";
 import { Intake } from "./intake/intake.ts";
 import { SyslogListeners } from "./syslog/listeners.ts";
 import type { ListenerState } from "./api/types.ts";
+import { IngestDoor } from "./ingest/door.ts";
 import { ingestRoutes } from "./ingest/routes.ts";
 import { type Named, Namesakes } from "./ingest/namesakes.ts";
 import { Heartbeat } from "./alert/heartbeat.ts";
@@ -53,6 +54,8 @@ export interface RunningServer {
   /** What a browser opens. */
   readonly url: string;
   readonly port: number;
+  /** Of the listener for collectors alone, where there is one. */
+  readonly tlsPort: number | undefined;
   readonly store: Store;
   readonly engine: DetectionEngine;
   /** Stops listening, lets what was begun finish, and gives the store free. */
@@ -229,9 +232,12 @@ async function serve(
   let listening: NodeJS.Timeout | undefined;
   let keeping: NodeJS.Timeout | undefined;
   let door: Server | undefined;
+  let ingestDoor: IngestDoor | undefined;
   try {
     const url = await listen(app, config.listen);
     if (config.listen.socket !== undefined) door = await openSocket(config.listen.socket, url);
+    if (config.ingest.tls)
+      ingestDoor = await IngestDoor.open(config.ingest.tls, app, { log, now: () => clock.epoch() / 1_000 });
     if (config.public_url === undefined && !isLoopback(config.listen.host))
       log("warn", "public_url is not set, so links in alerts lead to this address", { url });
     alerter = createAlerter({
@@ -257,9 +263,10 @@ async function serve(
     syslog = await SyslogListeners.open(config.syslog, config.nodes, { clock, log, intake });
     listening = setInterval(() => void silence.check(), SILENCE_LOOK_MS);
     keeping = setInterval(() => void keep(), KEEP_MS);
-    return { url, port: Number(new URL(url).port), store, engine, close: once(stop) };
+    return { url, port: Number(new URL(url).port), tlsPort: ingestDoor?.port, store, engine, close: once(stop) };
   } catch (error) {
     door?.close();
+    ingestDoor?.stop();
     await drained(app);
     await heartbeat.stop();
     await alerter?.stop();
@@ -268,6 +275,7 @@ async function serve(
 
   async function stop(): Promise<void> {
     door?.close();
+    ingestDoor?.stop();
     clearInterval(listening);
     clearInterval(keeping);
     ending.abort();
@@ -275,6 +283,7 @@ async function serve(
     await syslog?.close();
     await intake.close();
     await drained(app);
+    ingestDoor?.close();
     await silence.check();
     await keep();
     await concluder.settle();

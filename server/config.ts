@@ -71,6 +71,32 @@ const ServerConfigSchema = Type.Object(
           ),
           { maxItems: TOKENS_MAX },
         ),
+        /** A listener for collectors alone, over TLS. */
+        tls: Type.Optional(
+          Type.Object(
+            {
+              ...Place,
+              cert_file: Path,
+              key_file: Path,
+              /** Authorities of the collectors' certificates, PEM: one of them stands for a token. Without it nobody is asked for one. */
+              client_ca_file: Type.Optional(Path),
+              /** Nodes for which a certificate of another name may write. Without it, its names are the node's. */
+              clients: Type.Optional(
+                Type.Array(
+                  Type.Object(
+                    {
+                      name: Type.String({ minLength: 1, maxLength: 255 }),
+                      node: Type.String({ minLength: 1, maxLength: 255 }),
+                    },
+                    closed,
+                  ),
+                  { maxItems: TOKENS_MAX },
+                ),
+              ),
+            },
+            closed,
+          ),
+        ),
         /** Most batches that wait for the store; further ones are told to come back. */
         in_flight_max: Type.Integer({ minimum: 1, maximum: 1024 }),
       },
@@ -293,6 +319,17 @@ function crossFaults(settings: Settings): string[] {
     faults.push(
       `listen.host ${listen.host} can be reached from other machines, so ingest.tokens must say who may write: give each node a token (sha256 of it here, the token itself in the collector's server.token)`,
     );
+  if (
+    ingest.tls &&
+    !isLoopback(ingest.tls.host) &&
+    ingest.tokens.length === 0 &&
+    ingest.tls.client_ca_file === undefined
+  )
+    faults.push(
+      `ingest.tls.host ${ingest.tls.host} can be reached from other machines, so ingest.tls.client_ca_file must say who signs the collectors' certificates, or ingest.tokens who may write`,
+    );
+  if (ingest.tls?.clients !== undefined && ingest.tls.client_ca_file === undefined)
+    faults.push("ingest.tls.clients needs ingest.tls.client_ca_file: without it nobody is asked for a certificate");
   if (sql.enabled && storage.url !== undefined)
     faults.push("sql.enabled is for the embedded store: ask the ClickHouse at storage.url itself");
   if (sql.enabled && !isLoopback(listen.host) && api.tokens.length === 0)

@@ -7,9 +7,11 @@ import {
 } from "node:http";
 import { request as httpsRequest, Agent as HttpsAgent } from "node:https";
 import { messageOf } from "../core/errors.ts";
+import type { SecureContextOptions } from "node:tls";
 import { checkerOf } from "../core/schema.ts";
 import type { Clock, MonoUs } from "../core/time.ts";
 import { BatchReceipt, RESENT_HEADER } from "../events/batch.ts";
+import { type ClientTls, whyNotTrusted } from "./tls-files.ts";
 
 const receipt = checkerOf(BatchReceipt);
 
@@ -27,6 +29,8 @@ export interface TransportOptions {
   /** How long the server may say nothing over one batch, milliseconds. */
   readonly answerTimeoutMs?: number;
   readonly clock?: Pick<Clock, "mono">;
+  /** For an address that begins with https. */
+  readonly tls?: ClientTls;
 }
 
 export interface Body {
@@ -48,29 +52,47 @@ export interface Answer {
 export class Transport {
   readonly url: string;
   private readonly options: TransportOptions;
-  private readonly agent: HttpAgent;
+  private agent: HttpAgent;
+  /** What the connections of the agent are made with. */
+  private context: SecureContextOptions | undefined;
 
   constructor(options: TransportOptions) {
     this.options = options;
     this.url = options.url;
-    this.agent = options.url.startsWith("https:")
-      ? new HttpsAgent({ keepAlive: true, maxSockets: SOCKETS_MAX })
-      : new HttpAgent({ keepAlive: true, maxSockets: SOCKETS_MAX });
+    this.agent = this.newAgent();
   }
 
   close(): void {
     this.agent.destroy();
   }
 
+  private newAgent(): HttpAgent {
+    const settings = { keepAlive: true, maxSockets: SOCKETS_MAX };
+    // With a session that is resumed no certificate would be looked at again.
+    return this.url.startsWith("https:")
+      ? new HttpsAgent({ ...settings, ...this.context, maxCachedSessions: 0 })
+      : new HttpAgent(settings);
+  }
+
+  /** New connections show the certificate of now; requests that are on their way finish over theirs. */
+  private async renew(): Promise<void> {
+    const context = await this.options.tls?.context();
+    if (context === this.context) return;
+    for (const sockets of Object.values(this.agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
+    this.context = context;
+    this.agent = this.newAgent();
+  }
+
   /** @returns the answer, or why there is none */
   async attempt(body: Body, signal: AbortSignal): Promise<Answer | string> {
+    await this.renew();
     for (let again = true; ; again = false) {
       try {
         return await this.post(body, signal);
       } catch (error) {
         // The server closed an idle connection just as it was used: nothing is wrong with either side.
         if (again && error instanceof StaleConnection) continue;
-        return messageOf(error) || "the connection failed";
+        return whyNotTrusted(error) ?? (messageOf(error) || "the connection failed");
       }
     }
   }
@@ -149,12 +171,24 @@ export const isHopeless = ({ status }: Answer): boolean =>
 export function explain(answer: Answer | string): string {
   if (typeof answer === "string") return answer;
   const { status, text } = answer;
+  const said = aboutCertificate(text);
+  if (said !== undefined && (status === 401 || status === 403)) return `the server answered ${status}: ${said}`;
   if (status === 401)
     return "the server does not know this collector's token (401): set server.token to one that ingest.tokens of the server lists";
   if (status === 403) return "the token belongs to another node (403): each node has a token of its own";
   if (status === 200)
     return "what answers there is not a keepwatch server (200 without a receipt): set server.url to the server's address";
   return `the server answered ${status}${text ? `: ${text.slice(0, 200)}` : ""}`;
+}
+
+/** The server's own sentence where it says more than we know. */
+function aboutCertificate(text: string): string | undefined {
+  try {
+    const { detail } = JSON.parse(text) as { detail?: unknown };
+    return typeof detail === "string" && /certificate/.test(detail) ? detail.slice(0, 400) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Seconds only: a date would depend on two clocks that agree. */

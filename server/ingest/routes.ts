@@ -17,6 +17,8 @@ import { ProblemError } from "../api/problems.ts";
 import { Answers, BatchBody } from "../api/schemas.ts";
 import { isLoopback, type ServerConfig } from "../config.ts";
 import type { Metrics, RefusalReason } from "../metrics.ts";
+import type { ClientCertificate } from "../tls.ts";
+import { certificateOf, nodesOf } from "./door.ts";
 import type { Namesakes } from "./namesakes.ts";
 import { type Store, StoreRefusal } from "../store/store.ts";
 import { tokenReader } from "../tokens.ts";
@@ -63,7 +65,8 @@ export function ingestRoutes(
   { config, store, clock, metrics, namesakes, onStored, onStoreFailure }: IngestDeps,
 ): void {
   const ownersOf = tokenReader(config.tokens);
-  const owners = new WeakMap<FastifyRequest, readonly string[]>();
+  /** Of each request from somebody who has to say who it is. */
+  const owners = new WeakMap<FastifyRequest, Owner>();
   const arrivals = new WeakMap<FastifyRequest, number>();
   let inFlight = 0;
 
@@ -78,19 +81,21 @@ export function ingestRoutes(
     scope.addHook("onRequest", async (request, reply) => {
       arrivals.set(request, clock.epoch());
       const found = ownersOf(request.headers.authorization);
-      if (config.tokens.length > 0 && found.length === 0)
-        throw new Refusal(
-          "unauthorised",
-          401,
-          "a token that ingest.tokens of this server lists is needed: Authorization: Bearer …",
-          { headers: { "www-authenticate": "Bearer" } },
-        );
+      const client = certificateOf(request.raw.socket, config.tls);
+      const byCertificate =
+        config.tls && client?.state === "accepted" ? nodesOf(client.names, config.tls) : () => false;
+      if ((config.tokens.length > 0 || client) && found.length === 0 && client?.state !== "accepted")
+        throw new Refusal("unauthorised", 401, whatIsNeeded(client), { headers: { "www-authenticate": "Bearer" } });
       if (inFlight >= config.in_flight_max)
         throw new Refusal("overload", 429, "too many batches wait for the store", RETRY);
-      owners.set(
-        request,
-        found.map(({ node }) => node),
-      );
+      if (config.tokens.length > 0 || client)
+        owners.set(request, {
+          mayWrite: (node) => byCertificate(node) || found.some((token) => token.node === node),
+          foreign: (node) =>
+            client?.state === "accepted" && found.length === 0
+              ? `the certificate is for ${client.names.join(", ")}, not for node ${node}: ingest.tls.clients of the server can list it`
+              : `the token is not one of node ${node}`,
+        });
       inFlight += 1;
       // Comes also when the collector goes away in the middle.
       reply.raw.once("close", () => (inFlight -= 1));
@@ -104,8 +109,8 @@ export function ingestRoutes(
       },
       async (request): Promise<BatchReceipt> => {
         const sent = admit(request.body);
-        if (config.tokens.length > 0 && !owners.get(request)?.includes(sent.node))
-          throw new Refusal("foreign-node", 403, `the token is not one of node ${sent.node}`);
+        const owner = owners.get(request);
+        if (owner && !owner.mayWrite(sent.node)) throw new Refusal("foreign-node", 403, owner.foreign(sent.node));
         const verdict = namesakes.judge(sent, addressOf(request));
         if ("wait" in verdict) throw new Refusal("undecided", 429, verdict.wait, RETRY);
         const { batch, word } = verdict;
@@ -130,6 +135,20 @@ export function ingestRoutes(
       },
     );
   });
+}
+
+interface Owner {
+  mayWrite(node: string): boolean;
+  /** Why not. */
+  foreign(node: string): string;
+}
+
+function whatIsNeeded(client: ClientCertificate | undefined): string {
+  if (client?.state === "refused") return `the collector's certificate is not accepted: ${client.why}`;
+  const token = "a token that ingest.tokens of this server lists is needed: Authorization: Bearer …";
+  return client
+    ? `a certificate that ingest.tls.client_ca_file of this server has signed is needed, or ${token}`
+    : token;
 }
 
 /** Where the batch comes from, when that tells hosts apart. */
