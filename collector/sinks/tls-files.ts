@@ -61,7 +61,7 @@ export class ClientTls {
   private async signsNow(): Promise<string> {
     const { ca_file: ca, cert_file: cert, key_file: key } = this.files;
     const stats = await Promise.all(
-      [ca, cert, key].map((path) => (path === undefined ? undefined : stat(path).catch(() => undefined))),
+      [ca, cert, key].map(async (path) => (path === undefined ? undefined : stat(path).catch(() => undefined))),
     );
     return stats.map((found) => (found ? `${found.ino} ${found.size} ${found.mtimeMs}` : "none")).join();
   }
