@@ -1,3 +1,5 @@
+import { Readable } from "node:stream";
+import { text } from "node:stream/consumers";
 import { type ClickHouseClient, ClickHouseError } from "@clickhouse/client";
 import type { Batch } from "../../collector/events/batch.ts";
 import type { Event } from "../../collector/events/event.ts";
@@ -9,10 +11,22 @@ import type { Checkpoint } from "../detect/checkpoint.ts";
 import type { Incident } from "../detect/incident.ts";
 import { missingOf } from "./already-there.ts";
 import { AdvertMinutes } from "./advert-minutes.ts";
+import {
+  type Advert,
+  advertColumns,
+  advertOf,
+  alreadyStored,
+  distinctAdverts,
+  STORED_ADVERT,
+  type StoredAdvert,
+  twinsOf,
+} from "./advert-rows.ts";
 import { openEngine } from "./engine.ts";
 import { type Incarnation, incarnationOf } from "./incarnation.ts";
 import { backUp, infoOf } from "./backup.ts";
 import { layoutOf, migrate, retentionOf } from "./migrate.ts";
+import { distinctEvents, eventColumns, eventOf, type StoredEvent } from "./event-rows.ts";
+import { type Column, nativeBlock, Unstorable } from "./native-block.ts";
 import { type CountEvents, pagesOf } from "./pages.ts";
 import { type Layout, onCluster } from "./schema.ts";
 import {
@@ -223,21 +237,12 @@ class ClickHouseStore implements Store {
   }
 
   async adverts({ limit, ...query }: AdvertQuery & { readonly limit: number }): Promise<readonly Event[]> {
-    const rows = await this.rows<Record<string, never>>(
-      `SELECT * EXCEPT storedAt REPLACE (toFloat64(ts) AS ts, toFloat64(observedTs) AS observedTs) FROM ${this.database}.adverts FINAL WHERE ${ADVERT_RANGE} ORDER BY adverts.ts, id LIMIT {limit:UInt32}`,
+    const rows = await this.rows<StoredAdvert>(
+      `SELECT ${STORED_ADVERT} FROM ${this.database}.adverts FINAL WHERE ${ADVERT_RANGE} ORDER BY adverts.ts, node, peer, heardOn, id LIMIT {limit:UInt32}`,
       { ...query, limit },
       FOR_A_PERSON,
     );
-    return rows.map(
-      ({ at, ...row }) =>
-        ({
-          source: "wire",
-          kind: "wire.advert",
-          tsUncertaintyUs: 0,
-          ...row,
-          ...(at === "" ? {} : { at }),
-        }) as unknown as Event,
-    );
+    return rows.map(advertOf);
   }
 
   async advertBuckets({
@@ -420,8 +425,7 @@ class ClickHouseStore implements Store {
 
   private async insertTurn(turn: readonly PendingInsert[]): Promise<void> {
     try {
-      const parts = await Promise.all(turn.map(({ batch }) => this.notThereYet(batch)));
-      await this.insertEvents(parts.flat());
+      await this.insertEvents(await Promise.all(turn.map(({ batch }) => this.notThereYet(batch))));
     } catch (error) {
       // Of an insert that failed nobody knows whether it was done: its answer may have been lost.
       this.batchesOf.clear();
@@ -469,28 +473,52 @@ class ClickHouseStore implements Store {
    * After a crash, ours or the store's, the first batches of a node may be there already, stored and not acknowledged: read with FINAL they are
    * seen once all the same, but until a merge a plain count would have them twice.
    */
-  private async notThereYet(batch: Batch): Promise<readonly Event[]> {
+  private async notThereYet(batch: Batch): Promise<Missing> {
     const { events } = batch;
-    const [first] = events;
+    const adverts = events.filter(isAdvert);
+    const twins = twinsOf(adverts);
     const before = this.batchesOf.get(nodeKey(batch)) ?? 0;
     // A time that the store cannot hold is not there either: the insert says so.
-    if (before >= BATCHES_IN_DOUBT || !first || !events.every((event) => Number.isSafeInteger(event.ts))) return events;
+    if (before >= BATCHES_IN_DOUBT || !events.every(({ ts }) => Number.isSafeInteger(ts))) return { events, twins };
+    const there = [await this.thereOf(events.filter((event) => !isAdvert(event))), await this.heard(adverts, twins)];
+    return { events: events.filter((event) => !there.some((found) => found.has(event))), twins };
+  }
+
+  /** The events among these that are stored. Without the first of them there is none. */
+  private async thereOf(events: readonly Event[]): Promise<ReadonlySet<Event>> {
+    const [first] = events;
+    if (!first) return new Set();
     const { cluster, node, ts, id } = first;
-    const table = first.kind === "wire.advert" ? "adverts" : "events";
     const ids = async (condition: string, params: Readonly<Record<string, unknown>>): Promise<Set<string>> => {
       const rows = await this.rows<{ id: string }>(
-        `SELECT id FROM ${this.database}.${table} WHERE cluster = {cluster:String} AND node = {node:String} AND ${condition}`,
+        `SELECT id FROM ${this.database}.events WHERE cluster = {cluster:String} AND node = {node:String} AND ${condition}`,
         { cluster, node, ...params },
       );
-      return new Set(rows.map(({ id }) => id));
+      return new Set(rows.map((row) => row.id));
     };
-    if ((await ids("ts = {ts:Int64} AND id = {id:String}", { ts: String(ts), id })).size === 0) return events;
-    const times = events.map((event) => event.ts);
-    const there = await ids("ts BETWEEN {from:Int64} AND {to:Int64}", {
-      from: String(Math.min(...times)),
-      to: String(Math.max(...times)),
+    if ((await ids("ts = {ts:Int64} AND id = {id:String}", { ts: String(ts), id })).size === 0) return new Set();
+    const stored = await ids("ts BETWEEN {from:Int64} AND {to:Int64}", rangeOf(events));
+    return new Set(events.filter((event) => stored.has(event.id)));
+  }
+
+  /** The same of adverts. */
+  private async heard(adverts: readonly Advert[], twins: ReadonlySet<Event>): Promise<ReadonlySet<Event>> {
+    const [first] = adverts;
+    if (!first) return new Set();
+    const { cluster, node, family, vrid, peer } = first;
+    const stored = (condition: string, params: Readonly<Record<string, unknown>>): Promise<StoredAdvert[]> =>
+      this.rows<StoredAdvert>(
+        `SELECT ${STORED_ADVERT} FROM ${this.database}.adverts WHERE cluster = {cluster:String} AND node = {node:String} AND adverts.ts BETWEEN {from:Int64} AND {to:Int64} AND ${condition}`,
+        { cluster, node, ...params },
+      );
+    const same = await stored("family = {family:String} AND vrid = {vrid:UInt8} AND peer = {peer:String}", {
+      family,
+      vrid,
+      peer,
+      ...rangeOf([first]),
     });
-    return events.filter((event) => !there.has(event.id));
+    if (alreadyStored([first], twins, same).size === 0) return new Set();
+    return alreadyStored(adverts, twins, await stored("1", rangeOf(adverts)));
   }
 
   private noLongerInDoubt(batch: Batch): void {
@@ -505,82 +533,46 @@ class ClickHouseStore implements Store {
     if (oldest !== undefined) this.stored.delete(oldest);
   }
 
-  private async insertEvents(events: readonly Event[]): Promise<void> {
+  private async insertEvents(missing: readonly Missing[]): Promise<void> {
     const arrived = (this.inserts.begun += 1);
-    const adverts = events.filter((event) => event.kind === "wire.advert");
-    const others = events.filter((event) => event.kind !== "wire.advert");
-    await this.insert(
-      "events",
-      ["cluster", "node", "ts", "id", "source", "kind", "event", "arrived"],
-      others.map((event) => [
-        event.cluster,
-        event.node,
-        event.ts,
-        event.id,
-        event.source,
-        event.kind,
-        // Its id has a column, and takes more than all the rest: not twice.
-        JSON.stringify({ ...event, id: undefined }),
-        arrived,
-      ]),
-    );
-    await this.insert(
-      "adverts",
-      [
-        "cluster",
-        "family",
-        "vrid",
-        "peer",
-        "ts",
-        "node",
-        "id",
-        "interface",
-        "outgoing",
-        "priority",
-        "vips",
-        "advertIntervalUs",
-        "destination",
-        "version",
-        "ttl",
-        "authType",
-        "checksum",
-        "observedTs",
-        "at",
-      ],
-      adverts.map((e) => [
-        e.cluster,
-        e.family,
-        e.vrid,
-        e.peer,
-        e.ts,
-        e.node,
-        e.id,
-        e.interface,
-        e.outgoing,
-        e.priority,
-        e.vips,
-        e.advertIntervalUs,
-        e.destination,
-        e.version,
-        e.ttl,
-        e.authType,
-        e.checksum,
-        e.observedTs,
-        e.at ?? "",
-      ]),
-    );
+    const events = missing.flatMap((part) => part.events);
+    const adverts = events.filter(isAdvert);
+    await this.insertBlock("events", eventColumns(arrived), distinctEvents(events.filter((event) => !isAdvert(event))));
+    const twins = new Set(missing.flatMap((part) => [...part.twins]));
+    await this.insertBlock("adverts", advertColumns(twins), distinctAdverts(adverts, twins));
     this.minutes.note(adverts);
     this.inserts.done = arrived;
   }
+
+  private async insertBlock<Row>(table: string, columns: readonly Column<Row>[], rows: readonly Row[]): Promise<void> {
+    if (rows.length === 0) return;
+    try {
+      const { stream } = await this.client.exec({
+        query: `INSERT INTO ${this.database}.${table} (${columns.map(({ name }) => name).join(", ")}) FORMAT Native`,
+        values: Readable.from(nativeBlock(columns, rows)),
+        clickhouse_settings: { ...INSERT_SETTINGS, optimize_on_insert: 0 },
+      });
+      // Of an insert nothing is told; until it is read the connection is not free again.
+      await text(stream);
+    } catch (error) {
+      this.failures.write += 1;
+      throw error;
+    }
+  }
 }
 
-interface StoredEvent {
-  readonly id: string;
-  /** All of it but the id, as JSON; with it, when it was stored long ago. */
-  readonly event: string;
+/** What of a batch is to be stored. */
+interface Missing {
+  readonly events: readonly Event[];
+  readonly twins: ReadonlySet<Event>;
 }
 
-const eventOf = ({ id, event }: StoredEvent): Event => ({ ...(JSON.parse(event) as Event), id });
+const isAdvert = (event: Event): event is Advert => event.kind === "wire.advert";
+
+function rangeOf(events: readonly Event[]): { readonly from: string; readonly to: string } {
+  const times = events.map(({ ts }) => ts);
+  return { from: String(Math.min(...times)), to: String(Math.max(...times)) };
+}
 
 /** Of a cluster without a checkpoint nothing is known. */
 const NO_MARK = -1;
@@ -619,7 +611,8 @@ const REFUSAL_CODES: ReadonlySet<string> = new Set(["6", "27", "69", "72", "117"
 
 const nodeKey = ({ cluster, node }: Batch): string => `${cluster}\0${node}`;
 
-const isRefusal = (error: unknown): boolean => error instanceof ClickHouseError && REFUSAL_CODES.has(error.code);
+const isRefusal = (error: unknown): boolean =>
+  error instanceof Unstorable || (error instanceof ClickHouseError && REFUSAL_CODES.has(error.code));
 
 type QuerySettings = Readonly<Record<string, number>>;
 const FOR_A_PERSON: QuerySettings = { max_execution_time: QUERY_SECONDS_MAX };

@@ -5,6 +5,7 @@ import { type createClient, parseError } from "@clickhouse/client";
 import type * as Chdb from "chdb";
 import type { Session } from "chdb";
 import { messageOf, OperatorError } from "../../collector/core/errors.ts";
+import { asFile } from "./memory-file.ts";
 
 export type Connection = NonNullable<NonNullable<Parameters<typeof createClient>[0]>["connection"]>;
 type QueryParams = Parameters<Connection["query"]>[0];
@@ -32,8 +33,16 @@ export class EmbeddedConnection implements Connection {
   private closing: Promise<void> | undefined;
   private settled: () => void = () => undefined;
 
-  private constructor(chdb: typeof Chdb, sessions: readonly Session[], base: Readonly<Record<string, string>>) {
+  private readonly path: string;
+
+  private constructor(
+    chdb: typeof Chdb,
+    path: string,
+    sessions: readonly Session[],
+    base: Readonly<Record<string, string>>,
+  ) {
     this.chdb = chdb;
+    this.path = path;
     this.all = sessions;
     this.idle = [...sessions];
     this.base = base;
@@ -53,7 +62,7 @@ export class EmbeddedConnection implements Connection {
       const base = querySettings(memoryMib);
       for (const session of sessions)
         for (const [name, value] of Object.entries(base)) session.query(`SET ${name} = ${value}`);
-      return new EmbeddedConnection(chdb, sessions, base);
+      return new EmbeddedConnection(chdb, path, sessions, base);
     } catch (cause) {
       for (const session of sessions) session.close();
       throw (await ownerOf(path)) === undefined ? unopenable(path, cause) : inUse(path, cause);
@@ -75,7 +84,7 @@ export class EmbeddedConnection implements Connection {
   }
 
   async insert(params: Parameters<Connection["insert"]>[0]): ReturnType<Connection["insert"]> {
-    const values = typeof params.values === "string" ? params.values : await textOf(params.values);
+    const values = typeof params.values === "string" ? params.values : (await bytesOf(params.values)).toString("utf8");
     // What follows the format's name is data: nothing in it is read as SQL.
     await this.run({ ...params, query: `${params.query}\n${values}` });
     return answer(params);
@@ -87,8 +96,16 @@ export class EmbeddedConnection implements Connection {
   }
 
   async exec(params: Parameters<Connection["exec"]>[0]): ReturnType<Connection["exec"]> {
-    const bytes = await this.run(params);
+    const { values } = params;
+    const bytes = values === undefined ? await this.run(params) : await this.runWith(await bytesOf(values), params);
     return { ...answer(params), stream: Readable.from([bytes]) };
+  }
+
+  /** The engine takes text with a query, and bytes of a file alone. */
+  private runWith(values: Buffer, params: QueryParams): Promise<Buffer> {
+    return asFile(values, this.path, (path) =>
+      this.run({ ...params, query: params.query.replace(/ (FORMAT \w+)$/, ` FROM INFILE '${path}' $1`) }),
+    );
   }
 
   /** Refuses what comes after, lets what runs and waits finish, and gives the folder free. */
@@ -241,8 +258,9 @@ function literal(value: Settings[string]): string {
     : `'${String(value).replace(/['\\]/g, "\\$&")}'`;
 }
 
-async function textOf(stream: Readable): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of stream) chunks.push(Buffer.from(chunk as Uint8Array | string));
-  return Buffer.concat(chunks).toString("utf8");
+async function bytesOf(stream: Readable): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of stream) chunks.push(typeof chunk === "string" ? Buffer.from(chunk) : (chunk as Uint8Array));
+  const [only] = chunks;
+  return only && chunks.length === 1 ? Buffer.from(only.buffer, only.byteOffset, only.length) : Buffer.concat(chunks);
 }

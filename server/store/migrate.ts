@@ -8,6 +8,8 @@ import { checkpoints } from "./migrations/0004_checkpoints.ts";
 import { incarnations } from "./migrations/0005_incarnations.ts";
 import { advertsByMinute } from "./migrations/0006_adverts_by_minute.ts";
 import { idsByHalf } from "./migrations/0007_ids_by_half.ts";
+import { advertsWithoutIds } from "./migrations/0008_adverts_without_ids.ts";
+import { advertsObserved } from "./migrations/0009_adverts_observed.ts";
 import { createDatabase, keptIn, type Layout, onCluster, type SchemaChange, statementsOf } from "./schema.ts";
 
 /** In the order in which they are applied. A released one is never edited: what changes is a new one. */
@@ -23,6 +25,8 @@ export const MIGRATIONS: readonly {
   { version: 5, name: "incarnations", changes: incarnations },
   { version: 6, name: "adverts_by_minute", changes: advertsByMinute },
   { version: 7, name: "ids_by_half", changes: idsByHalf },
+  { version: 8, name: "adverts_without_ids", changes: advertsWithoutIds },
+  { version: 9, name: "adverts_observed", changes: advertsObserved },
 ];
 export const NEWEST_SCHEMA = Math.max(...MIGRATIONS.map(({ version }) => version));
 

@@ -22,8 +22,8 @@ interface NewTable {
 interface ChangedTable {
   readonly alter: string;
   readonly change: string;
-  /** Its columns change, so the table that stands for all shards changes too. */
-  readonly columns?: boolean;
+  /** Its columns change, so the table that stands for all shards changes too: in the same words, or in these. */
+  readonly columns?: true | string;
 }
 
 /**
@@ -46,9 +46,11 @@ export const createDatabase = (layout: Layout): string =>
 export function statementsOf(change: SchemaChange, layout: Layout): readonly string[] {
   const { database, cluster } = layout;
   if ("alter" in change) {
-    const alter = (table: string): string => `ALTER TABLE ${database}.${table}${onCluster(layout)} ${change.change}`;
+    const alter = (table: string, words = change.change): string =>
+      `ALTER TABLE ${database}.${table}${onCluster(layout)} ${words}`;
     const kept = keptIn(layout, change.alter);
-    return kept === change.alter || !change.columns ? [alter(kept)] : [alter(kept), alter(change.alter)];
+    if (kept === change.alter || change.columns === undefined) return [alter(kept)];
+    return [alter(kept), alter(change.alter, change.columns === true ? change.change : change.columns)];
   }
   const kept = keptIn(layout, change.create);
   const statements = [

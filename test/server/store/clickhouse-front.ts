@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import { drainPending, Session } from "chdb";
+import { asFile } from "../../../server/store/memory-file.ts";
 
 /**
  * ClickHouse's HTTP interface, as far as the client uses it, before the embedded engine: the same SQL as an external server
@@ -77,7 +78,11 @@ export async function clickHouseFront(
       const query = searchParams.get("query");
       if (query?.startsWith("INSERT")) await front.insertsAfter;
       if (who === READER) session.query("SET readonly = 1");
-      const text = query === null ? body : `${query}\n${body}`;
+      if (query?.endsWith(" FORMAT Native")) {
+        const insert = (path: string): string => query.replace("FORMAT", `FROM INFILE '${path}' FORMAT`);
+        return { status: 200, body: (await asFile(body, dir, (path) => session.queryAsync(insert(path)))).bytes() };
+      }
+      const text = [...(query === null ? [] : [query]), body.toString()].join("\n");
       if (version !== undefined && text.includes("version()"))
         return { status: 200, body: `${JSON.stringify({ version })}\n` };
       return { status: 200, body: (await session.queryAsync(text)).bytes() };
@@ -101,8 +106,8 @@ function failure(message: string): { status: number; body: string; code: string 
   return { status: code === "516" ? 403 : 500, body: message, code };
 }
 
-async function bodyOf(request: IncomingMessage): Promise<string> {
+async function bodyOf(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString("utf8");
+  return Buffer.concat(chunks);
 }

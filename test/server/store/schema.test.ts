@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ClickHouseClient } from "@clickhouse/client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { EventOf } from "../../../collector/events/event.ts";
 import { eventId } from "../../../collector/events/id.ts";
 import { parseServerConfig } from "../../../server/config.ts";
 import { openStore } from "../../../server/store/clickhouse-store.ts";
@@ -67,7 +68,9 @@ describe("the schema as ClickHouse reads it", () => {
     const added = CLUSTER.filter((statement) => statement.includes("ADD COLUMN")).map(
       (s) => /keepwatch\.(\w+)/.exec(s)?.[1],
     );
-    expect(added).toEqual(["events_local", "events", "adverts_local", "adverts", "events_local", "events"]);
+    const both = (table: string, times = 1): string[] =>
+      Array.from({ length: times }, () => [`${table}_local`, table]).flat();
+    expect(added).toEqual([...both("events"), ...both("adverts"), ...both("events"), ...both("adverts", 4)]);
   });
 });
 
@@ -98,6 +101,72 @@ describe("a store of an earlier schema", () => {
     const fresh = storageAt("fresh");
     await (await openStore(fresh, silent)).close();
     expect(await tablesOf(old)).toEqual(await tablesOf(fresh));
+  });
+
+  test("keeps the adverts of a time when each had its id stored, whatever interrupts the change", async () => {
+    const storage = storageAt("adverts");
+    await (await openStore(storage, silent)).close();
+    const client = await openEngine(storage);
+    // The table as it was then.
+    await client.command({ query: "DROP TABLE keepwatch.adverts SYNC" });
+    for (const query of readFileSync(join(import.meta.dirname, "schemas/0004.sql"), "utf8").split(/;\n/))
+      if (query.includes("keepwatch.adverts")) await client.command({ query });
+    const forget = "ALTER TABLE keepwatch.migrations DELETE WHERE version >= 7 SETTINGS mutations_sync = 2";
+    await client.command({ query: forget });
+    const columns: Omit<EventOf<"wire.advert">, "id" | "source" | "kind" | "ts" | "observedTs" | "tsUncertaintyUs"> = {
+      cluster: "c",
+      family: "ipv4",
+      vrid: 51,
+      peer: "10.99.0.11",
+      node: "lb1",
+      interface: "eth0",
+      outgoing: false,
+      priority: 150,
+      vips: ["10.99.0.100"],
+      advertIntervalUs: 1_000_000,
+      destination: "224.0.0.18",
+      version: 2,
+      ttl: 255,
+      authType: "none",
+      checksum: "ok",
+    };
+    const advertAt = (ts: number): EventOf<"wire.advert"> => ({
+      id: eventId("old", ts),
+      source: "wire",
+      kind: "wire.advert",
+      ts,
+      observedTs: ts + 77,
+      tsUncertaintyUs: 0,
+      ...columns,
+    });
+    const [old, later] = [advertAt(1_795_000_000_000_000), advertAt(1_795_000_001_000_000)];
+    await client.insert({
+      table: "keepwatch.adverts",
+      values: [{ ...columns, id: old.id, ts: old.ts, observedTs: old.observedTs, at: "" }],
+      format: "JSONEachRow",
+    });
+    await client.close();
+    const range = { cluster: "c", family: "ipv4", vrid: 51, from: 0, to: later.ts, limit: 10 };
+    const sent = { version: 1, cluster: "c", node: "lb1" } as const;
+    // The first start brings it to the newest; each one after it finds that the last change was not recorded.
+    for (const version of [8, 9, 8]) {
+      const store = await openStore(storage, silent);
+      // What was sent and not acknowledged before comes again.
+      await store.insertBatch({ ...sent, batchId: eventId("again", version), events: [old, later] });
+      await store.insertBatch({ ...sent, batchId: eventId("later", version), events: [later] });
+      expect(await store.adverts(range)).toEqual([old, { ...later, id: expect.stringMatching(/^[0-9a-f]{32}$/) }]);
+      await store.close();
+      const again = await openEngine(storage);
+      const plain = await again.query({
+        query: "SELECT toInt32(count()) AS n FROM keepwatch.adverts",
+        format: "JSONEachRow",
+      });
+      expect(await plain.json()).toEqual([{ n: 2 }]);
+      await again.command({
+        query: `ALTER TABLE keepwatch.migrations DELETE WHERE version >= ${version} SETTINGS mutations_sync = 2`,
+      });
+      await again.close();
+    }
   });
 
   async function tablesOf(storage: ReturnType<typeof storageAt>): Promise<unknown> {
