@@ -18,7 +18,7 @@ export const advertsWithoutIds: readonly SchemaChange[] = [
   },
   {
     alter: "adverts",
-    change: "ADD COLUMN IF NOT EXISTS lagUs Int64 DEFAULT observedTs - ts CODEC(ZSTD(1))",
+    change: "ADD COLUMN IF NOT EXISTS lagUs Int64 DEFAULT observedTs - ts CODEC(T64, ZSTD(1))",
     columns: true,
   },
   { alter: "adverts", change: "MATERIALIZE COLUMN lagUs SETTINGS mutations_sync = 2" },
