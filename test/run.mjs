@@ -21,6 +21,8 @@ const PROGRAMS = {
   chromium: "chromium",
   unshare: "util-linux",
   zstd: "zstd",
+  xz: "xz-utils",
+  bzip2: "bzip2",
   openssl: "openssl",
   dnsmasq: "dnsmasq-base",
   socat: "socat",

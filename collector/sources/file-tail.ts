@@ -1,10 +1,11 @@
-import { type FileHandle, open, stat } from "node:fs/promises";
+import { type FileHandle, lstat, open, stat } from "node:fs/promises";
 import { messageOf } from "../core/errors.ts";
 import type { Clock } from "../core/time.ts";
 import type { SourceStatus } from "../events/event.ts";
 import type { Observation } from "../events/observation.ts";
 import { type LineReader, LogStream, type Place } from "./log-stream.ts";
-import { fingerprintOfHandle, openSibling, RotatedFiles, type Sibling, unpackedFrom } from "./rotated.ts";
+import { unpackedFrom } from "./packed.ts";
+import { fingerprintOfHandle, openSibling, RotatedFiles, type Sibling } from "./rotated.ts";
 import type { Source, SourceContext } from "./source.ts";
 import { destroyedAt, type Seam } from "./truncation.ts";
 import { wakeOnChange } from "./wake.ts";
@@ -226,7 +227,7 @@ export class FileTail implements Source {
     if ((await fingerprintOfHandle(file.handle)) === place.fingerprint && size >= place.offset) return;
     if (!(await this.catchUp(place, file)))
       await this.gap(
-        `the file that was being read is no longer there under any name; ${this.options.path} is read from its start`,
+        `the file that was being read is no longer there under any name; ${this.options.path} is read from its start${this.rotated.unreadable()}`,
       );
   }
 
@@ -261,17 +262,18 @@ export class FileTail implements Source {
     const handle = await openSibling(sibling);
     if (!handle) return undefined;
     const stream = new LogStream(this.options.createReader(this.options.path, from.fingerprint), from);
-    if (isLate) await this.retire(sibling.gzip ? undefined : handle, stream);
+    if (isLate) await this.retire(sibling.packing ? undefined : handle, stream);
     try {
-      if (sibling.gzip) for await (const chunk of unpackedFrom(handle, from.offset)) await this.take(stream, chunk);
+      if (sibling.packing)
+        for await (const chunk of unpackedFrom(handle, sibling.packing, from.offset)) await this.take(stream, chunk);
       else await this.readOn(handle, stream);
       await this.flush(stream);
     } catch (error) {
       await this.flush(stream);
       await this.gap(`${sibling.path} could not be read to its end: ${messageOf(error)}`);
     }
-    if (!isLate) await this.retire(sibling.gzip ? undefined : handle, stream);
-    if (sibling.gzip) await this.close(handle);
+    if (!isLate) await this.retire(sibling.packing ? undefined : handle, stream);
+    if (sibling.packing) await this.close(handle);
     return stream;
   }
 
@@ -385,11 +387,18 @@ export class FileTail implements Source {
     if (old.stream) {
       const place = old.stream.place();
       await this.retire(old.handle, old.stream);
-      if (!(await this.catchUp(place, next)))
-        await this.gap("the rotated file is not to be found; files rotated in between, if any, were not read");
+      // A link that is switched leaves its old file under a name of its own; it is read on by its handle.
+      if (!(await this.catchUp(place, next)) && !(await this.isLink()))
+        await this.gap(
+          `the rotated file is not to be found; files rotated in between, if any, were not read${this.rotated.unreadable()}`,
+        );
     } else await this.close(old.handle);
     this.adopt(next);
     await this.drain(next);
+  }
+
+  private async isLink(): Promise<boolean> {
+    return (await lstat(this.options.path).catch(() => undefined))?.isSymbolicLink() ?? false;
   }
 
   /** Read on for late lines, instead of those that were before. */

@@ -1,7 +1,8 @@
 import { type FileHandle, open, readdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { createGunzip } from "node:zlib";
+import { messageOf } from "../core/errors.ts";
 import { FINGERPRINT_BYTES, fingerprintOf } from "../core/fingerprint.ts";
+import { type Packing, packingOf, unpackedFrom } from "./packed.ts";
 
 /** A file that may be the log under another name. */
 export interface Sibling {
@@ -9,7 +10,7 @@ export interface Sibling {
   readonly inode: number;
   readonly size: number;
   readonly mtimeMs: number;
-  readonly gzip: boolean;
+  readonly packing: Packing | undefined;
   /** undefined while its first line is not complete, or when it cannot be read. */
   readonly fingerprint: string | undefined;
 }
@@ -19,6 +20,8 @@ const SIBLINGS_MAX = 5_000;
 /** How often the folder is listed until two listings agree, and how long between: logrotate may be at work. */
 const LISTINGS_MAX = 50;
 const LISTING_PAUSE_MS = 5;
+/** Most files that are named when something is missing. */
+const FAULTS_TOLD = 3;
 
 /** What log rotation leaves beside a log: `.1`, `-20260305`, `.2.gz` and the like. */
 export class RotatedFiles {
@@ -26,8 +29,19 @@ export class RotatedFiles {
   /** Fingerprints of files as they were when last looked at: to unpack the head of each at every look would be much. */
   private prints = new Map<string, string | undefined>();
 
+  /** Files that could not be looked into at the last look, and why. */
+  private readonly faults = new Map<string, string>();
+
   constructor(path: string) {
     this.path = path;
+  }
+
+  /** Which rotated files could not be looked into, and why: what is missing may be in one of them. Empty when there are none. */
+  unreadable(): string {
+    return [...this.faults]
+      .slice(0, FAULTS_TOLD)
+      .map(([path, why]) => `; ${path} cannot be read: ${why}`)
+      .join("");
   }
 
   /**
@@ -49,6 +63,7 @@ export class RotatedFiles {
 
   private async list(): Promise<Sibling[]> {
     const prints = new Map<string, string | undefined>();
+    this.faults.clear();
     const found: Sibling[] = [];
     for (const path of await namesBeside(this.path)) {
       const file = await this.look(path);
@@ -61,11 +76,11 @@ export class RotatedFiles {
   }
 
   private async look(path: string): Promise<Sibling | undefined> {
-    const gzip = path.endsWith(".gz");
+    const packing = packingOf(path);
     const stats = await stat(path).catch(() => undefined);
     const known = stats && this.prints.get(keyOf({ inode: stats.ino, size: stats.size, mtimeMs: stats.mtimeMs }));
     if (stats && known !== undefined)
-      return { path, gzip, inode: stats.ino, size: stats.size, mtimeMs: stats.mtimeMs, fingerprint: known };
+      return { path, packing, inode: stats.ino, size: stats.size, mtimeMs: stats.mtimeMs, fingerprint: known };
     let handle: FileHandle | undefined;
     try {
       // By the handle alone: between two calls the name may go to another file.
@@ -73,11 +88,15 @@ export class RotatedFiles {
       const opened = await handle.stat();
       if (!opened.isFile()) return undefined;
       const { ino: inode, size, mtimeMs } = opened;
-      const fingerprint = await (gzip ? fingerprintOfPacked(handle) : fingerprintOfHandle(handle)).catch(
-        () => undefined,
+      const fingerprint = await (packing ? fingerprintOfPacked(handle, packing) : fingerprintOfHandle(handle)).catch(
+        (error: unknown) => {
+          this.faults.set(path, messageOf(error));
+          return undefined;
+        },
       );
-      return { path, gzip, inode, size, mtimeMs, fingerprint };
-    } catch {
+      return { path, packing, inode, size, mtimeMs, fingerprint };
+    } catch (error) {
+      if (!isGone(error)) this.faults.set(path, messageOf(error));
       return undefined;
     } finally {
       await handle?.close().catch(() => undefined);
@@ -100,7 +119,7 @@ function sinceIn(siblings: readonly Sibling[], fingerprint: string): Sibling[] |
 async function namesBeside(path: string): Promise<string[]> {
   const name = basename(path);
   return (await readdir(dirname(path)).catch((): string[] => []))
-    .filter((other) => (other.startsWith(`${name}.`) || other.startsWith(`${name}-`)) && !/\.(xz|bz2|zst)$/.test(other))
+    .filter((other) => other.startsWith(`${name}.`) || other.startsWith(`${name}-`))
     .slice(0, SIBLINGS_MAX)
     .map((other) => join(dirname(path), other));
 }
@@ -113,22 +132,22 @@ function inOrder(found: readonly Sibling[], path: string): Sibling[] {
     (a, b) =>
       // The number tells the order where there is one: compressed files may have whole seconds only.
       (numbered ? (numbers.get(b) ?? 0) - (numbers.get(a) ?? 0) : a.mtimeMs - b.mtimeMs) ||
-      Number(a.gzip) - Number(b.gzip) ||
+      Number(a.packing !== undefined) - Number(b.packing !== undefined) ||
       (a.path < b.path ? -1 : 1),
   );
 }
 
 /** Of `.7` and `.7.gz`. */
 function numberOf(ending: string): number | undefined {
-  const digits = /^\.(\d{1,9})(\.gz)?$/.exec(ending)?.[1];
+  const digits = /^\.(\d{1,9})(\.(gz|xz|bz2|zst))?$/.exec(ending)?.[1];
   return digits === undefined ? undefined : Number(digits);
 }
 
 /** Fingerprint of a compressed file's content. */
-async function fingerprintOfPacked(handle: FileHandle): Promise<string | undefined> {
+async function fingerprintOfPacked(handle: FileHandle, packing: Packing): Promise<string | undefined> {
   let head: Buffer = Buffer.alloc(0);
-  for await (const chunk of gunzipped(handle)) {
-    head = Buffer.concat([head, chunk as Buffer]);
+  for await (const chunk of unpackedFrom(handle, packing)) {
+    head = Buffer.concat([head, chunk]);
     if (head.length >= FINGERPRINT_BYTES) break;
   }
   return fingerprintOf(head);
@@ -149,20 +168,4 @@ export async function fingerprintOfHandle(handle: FileHandle): Promise<string | 
   return fingerprintOf(buffer.subarray(0, bytesRead));
 }
 
-/** The bytes of a compressed file from `offset`, counted after decompression. */
-export async function* unpackedFrom(handle: FileHandle, offset: number): AsyncGenerator<Buffer> {
-  let skip = offset;
-  for await (const part of gunzipped(handle)) {
-    const chunk = part as Buffer;
-    if (skip < chunk.length) yield chunk.subarray(skip);
-    skip = Math.max(0, skip - chunk.length);
-  }
-}
-
-function gunzipped(handle: FileHandle): AsyncIterable<unknown> {
-  const gunzip = createGunzip();
-  const file = handle.createReadStream({ start: 0, autoClose: false });
-  file.on("error", (error) => gunzip.destroy(error));
-  gunzip.on("close", () => file.destroy());
-  return file.pipe(gunzip);
-}
+const isGone = (error: unknown): boolean => error instanceof Error && "code" in error && error.code === "ENOENT";
