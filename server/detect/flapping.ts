@@ -1,4 +1,5 @@
-import { type Event, isKind } from "../../collector/events/event.ts";
+import type { Event } from "../../collector/events/event.ts";
+import { type FlapCause, whyItFlaps } from "./causes/flapping.ts";
 import type { Claim } from "./claims.ts";
 import { evidenceList, instant, listed, routerName } from "./describe.ts";
 import type { ClusterView, DaemonView, Detector, RouterView } from "./detector.ts";
@@ -6,7 +7,9 @@ import type { LogSpan } from "./evidence.ts";
 import type { IncidentDraft } from "./incident.ts";
 import { SAME_EDGE_SLACK_US } from "./options.ts";
 import { type Change, type FlapRun, flapRuns } from "./penalty.ts";
+import { causeOf } from "./service-down.ts";
 import { eventsOf, outagesOf, spansOf } from "./services.ts";
+import { verdictOf } from "./verdicts.ts";
 
 /**
  * Something goes to and fro: a router's ownership, an instance, a real server, a check script. Each change costs, and the cost
@@ -71,6 +74,7 @@ function ofOwnership(run: FlapRun<Claim>, view: RouterView): IncidentDraft {
     who: routerName(view.router),
     where: ` between ${listed(nodes)}`,
     events: claims.flatMap(({ events }) => events),
+    why: whyItFlaps(timesOf(run), view),
   });
 }
 
@@ -84,26 +88,35 @@ function ofInstance(run: FlapRun<LogSpan>, node: string, instance: string, view:
     who: `${instance} on ${node}`,
     where: "",
     events: run.changes.map(({ item }) => item.from.event),
+    why: whyItFlaps(timesOf(run), view),
   });
 }
 
+const timesOf = ({ changes }: FlapRun<unknown>): readonly number[] => changes.map(({ ts }) => ts);
+
 // --- real servers ----------------------------------------------------------------------------------------------------------
+
+/** An outage that begins or ends. */
+interface Outcome {
+  readonly events: readonly Event[];
+  readonly cause: IncidentDraft["cause"];
+}
 
 /** Goes by what all nodes' checkers together hold for an outage, as service-down does. */
 function ofServices(view: ClusterView): IncidentDraft[] {
   const spans = spansOf(view.nodes, view.options.silentAfterUs).filter(({ realServer }) => realServer !== null);
-  const services = new Map<string, Change<readonly Event[]>[]>();
+  const services = new Map<string, Change<Outcome>[]>();
   for (const { virtualServer, realServer, start, end, spans: own } of outagesOf(spans, SAME_EDGE_SLACK_US)) {
     const name = `${virtualServer}/${realServer ?? ""}`;
     const changes = services.get(name) ?? [];
     services.set(name, changes);
-    const item = own.flatMap(eventsOf);
+    const item = { events: own.flatMap(eventsOf), cause: causeOf(own) };
     changes.push({ ts: start, item });
     if (end !== null) changes.push({ ts: end, item });
   }
   return [...services].flatMap(([service, changes]) =>
     flapRuns(byTime(changes), view.horizon, view.options.flapping).map((run) => {
-      const events = run.changes.flatMap(({ item }) => item);
+      const events = run.changes.flatMap(({ item }) => item.events);
       const nodes = [...new Set(events.map(({ node }) => node))].sort();
       const [virtualServer, realServer] = service.split(/\/(?=\[)/);
       return draftOf(run, {
@@ -114,9 +127,17 @@ function ofServices(view: ClusterView): IncidentDraft[] {
         who: `Real server ${realServer ?? service} of ${virtualServer}`,
         where: ` as seen by ${listed(nodes)}`,
         events,
+        why: commonCause(run.changes.map(({ item }) => item)),
       });
     }),
   );
+}
+
+/** What the checkers found most times. */
+function commonCause(outcomes: readonly Outcome[]): FlapCause | undefined {
+  const found = outcomes.flatMap(({ cause }) => cause ?? []);
+  const common = found.find(({ code }) => found.filter((one) => one.code === code).length * 2 > outcomes.length);
+  return common && { ...common, events: [] };
 }
 
 const byTime = <T>(changes: readonly Change<T>[]): Change<T>[] => [...changes].sort((a, b) => a.ts - b.ts);
@@ -153,15 +174,6 @@ function ofScripts(view: DaemonView): IncidentDraft[] {
   );
 }
 
-/** What a track script or a process check found, where the event is a verdict. */
-export function verdictOf(event: Event): { readonly component: string; readonly isWell: boolean } | undefined {
-  if (isKind(event, "script.result") && event.run !== true)
-    return { component: `track_script ${event.script}`, isWell: event.outcome === "success" };
-  if (isKind(event, "track.process") && event.quorum !== undefined)
-    return { component: `track_process ${event.process}`, isWell: event.quorum };
-  return undefined;
-}
-
 // --- incidents -------------------------------------------------------------------------------------------------------------
 
 interface Told {
@@ -172,13 +184,16 @@ interface Told {
   readonly who: string;
   readonly where: string;
   readonly events: readonly Event[];
+  readonly why?: FlapCause | undefined;
 }
 
 function draftOf(
   { start, end, fadesAt }: Pick<FlapRun<unknown>, "start" | "end" | "fadesAt">,
   told: Told,
 ): IncidentDraft {
-  const summary = (verb: string): string => `${told.who} ${verb}${told.where}: ${told.text}.`;
+  const { why } = told;
+  const summary = (verb: string): string =>
+    `${told.who} ${verb}${told.where}: ${told.text}${why ? `; ${why.text}` : ""}.`;
   return {
     kind: "flapping",
     certainty: "confirmed",
@@ -187,9 +202,9 @@ function draftOf(
     subject: told.subject,
     start,
     end,
-    cause: { code: told.code, text: told.text },
+    cause: { code: why?.code ?? told.code, text: why?.text ?? told.text },
     summary: summary(end === null ? "flaps" : "flapped"),
-    evidence: evidenceList(told.events),
+    evidence: evidenceList([...(why?.events ?? []), ...told.events]),
     fades: { at: fadesAt, open: summary("flaps"), over: summary("flapped") },
   };
 }

@@ -19,9 +19,16 @@ export function subjectKey({ kind, cluster, subject, cause }: IncidentDraft): st
     kind === "instance-fault" ||
     (kind === "flapping" && subject.instance !== undefined)
   )
-    return [kind, cluster, subject.nodes.join(), subject.router, subject.instance, subject.service, cause?.code].join(
-      "|",
-    );
+    return [
+      kind,
+      cluster,
+      subject.nodes.join(),
+      subject.router,
+      subject.instance,
+      subject.service,
+      // What flaps is the subject; why it does may become known later.
+      kind === "flapping" ? undefined : cause?.code,
+    ].join("|");
   return [kind, cluster, subject.router ?? subject.service ?? subject.nodes.join()].join("|");
 }
 

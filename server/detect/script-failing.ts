@@ -2,10 +2,10 @@ import { type Event, isKind } from "../../collector/events/event.ts";
 import { evidenceList, lasting } from "./describe.ts";
 import type { DaemonView, Detector } from "./detector.ts";
 import { startsOfSecondDaemons } from "./evidence.ts";
-import { verdictOf } from "./flapping.ts";
 import type { IncidentDraft } from "./incident.ts";
 import { EDGE_LAG_US, SCRIPT_EFFECT_US, SCRIPT_GRACE_US } from "./options.ts";
 import { eventsBetween } from "./order.ts";
+import { verdictOf } from "./verdicts.ts";
 
 /** A track script or a process check fails, and what that does to the priority. The rules are in README.md. */
 export const scriptFailing: Detector = { kind: "script-failing", scope: "daemon", detect };

@@ -32,7 +32,7 @@ function toDraft({ virtualServer, realServer, start, end, spans }: Outage, clust
 }
 
 /** The first finding that gives a reason. */
-function causeOf(spans: readonly ServiceSpan[]): IncidentDraft["cause"] {
+export function causeOf(spans: readonly ServiceSpan[]): IncidentDraft["cause"] {
   const result = spans.find((span) => span.result?.reason !== undefined)?.result;
   if (result?.reason === undefined) return null;
   const { checker, reason, status } = result;

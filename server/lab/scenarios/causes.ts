@@ -365,6 +365,15 @@ const vridClash: Scenario = {
     await stage.letRun(5);
     const peer = addressOf(OTHER_CLUSTER.number);
     return [
+      // Its log is read on from when it was BACKUP already: the fourth change is the third time that it takes the address.
+      {
+        kind: "flapping",
+        nodes: ["lb2"],
+        start: stage.truth.intervals("lb2")[2]?.from ?? 0,
+        end: null,
+        toleranceUs: TOLERANCE_US,
+        cause: "vrid-clash",
+      },
       ...stage.nodes.map((node) => ({
         event: "shadow.advert-rejected" as const,
         node,

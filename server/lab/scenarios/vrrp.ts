@@ -47,7 +47,7 @@ const flapping: Scenario = {
         start: changes[3] ?? 0,
         end: null,
         toleranceUs: TOLERANCE_US,
-        cause: "ownership",
+        cause: "link-flaps",
       },
     ];
   },

@@ -57,6 +57,55 @@ describe("flapping", () => {
   });
 });
 
+describe("why an address moves", () => {
+  const MOVES = [5, 20, 40, 60, 80];
+  const why = (text: string) =>
+    detectAll(scenario(`${moves(MOVES, 120)}\n${text}`)).incidents.find(({ kind }) => kind === "flapping");
+  const each = (verb: (i: number) => string, lead = 1): string =>
+    MOVES.slice(1)
+      .map((s, i) => `at ${s - lead} lb1 ${verb(i)}`)
+      .join("\n");
+
+  test.each([
+    [
+      "vrid-clash",
+      "10.99.0.77 sends adverts of VRID 51 for other addresses (10.99.0.200): another cluster on this network uses the same VRID",
+      `at 8 lb1 stranger seen\nat 9 lb1 rejects version\n${each(() => "near-miss lb1 2 0.86")}`,
+    ],
+    [
+      "daemon-restarts",
+      "keepalived on lb1 ends and is started again and again",
+      each((i) => (i % 2 === 0 ? "daemon stopping" : "daemon starting")),
+    ],
+    ["link-flaps", "the link of eth0 on lb1 goes down and up", each((i) => `nic eth0 ${i % 2 === 0 ? "down" : "up"}`)],
+    [
+      "script-flaps",
+      "track_script chk on lb1 fails and succeeds in turn",
+      `at 8 lb1 stranger seen\n${each((i) => `script chk ${i % 2 === 0 ? "failure 1" : "success"}`)}`,
+    ],
+    ["scheduler-stall", "keepalived on lb1 again and again does not run in time", each(() => "stalls 5", -3)],
+    ["adverts-missing", "adverts of lb1 are lost or late on their way", each(() => "near-miss lb1 2 0.86")],
+    ["ownership", "mastership changed 4 times", ""],
+    // One of four changes is not most of them; nor is what was long before.
+    ["ownership", "mastership changed 4 times", "at 19 lb1 script chk failure 1\nat 39 lb1 nic eth0 down"],
+    ["ownership", "mastership changed 4 times", each(() => "nic eth0 down", 10)],
+    ["ownership", "mastership changed 4 times", each((i) => `nic eth1 ${i % 2 === 0 ? "down" : "up"}`)],
+  ])("%s: %s", (code, words, text) => {
+    const incident = why(text);
+    expect(incident?.cause?.code).toBe(code);
+    expect(incident?.cause?.text).toContain(words);
+    expect(incident?.summary).toContain("mastership changed 4 times");
+    expect(incident?.summary).toContain(words);
+    const plain = why("")?.evidence.length ?? 0;
+    if (code !== "ownership")
+      expect(incident?.evidence.length).toBeGreaterThan(plain + (code === "vrid-clash" ? 1 : 2));
+  });
+
+  test("a stranger whose adverts nobody refuses explains what nothing else does", () => {
+    expect(why("at 8 lb1 stranger seen")?.cause?.code).toBe("vrid-clash");
+  });
+});
+
 const all = (text: string, options: Parameters<typeof detectAll>[1] = {}) =>
   detectAll(scenario(text), options)
     .incidents.filter(({ kind }) => kind === "flapping")
@@ -105,6 +154,14 @@ describe("a real server", () => {
     const text = lines(times(2, ["lb1 checks log down", "lb1 checks log up"]), 30);
     const seenByBoth = `${text}\n${text.replaceAll("lb1", "lb2")}\nwatch lb1 lb2 to 150`;
     expect(all(seenByBoth)).toEqual(["100.. real-server [10.99.0.100]:80/[10.99.0.21]:80 lb1,lb2"]);
+  });
+
+  test("is told with what the checks found most times", () => {
+    const text = lines(
+      times(2, ["lb1 checks log result web1 timeout", "lb1 checks log down web1", "lb1 checks log up web1"]),
+      30,
+    );
+    expect(all(`${text}\nwatch lb1 to 250`)).toEqual(["160.. timeout [10.99.0.100]:80/[10.99.0.21]:80 lb1"]);
   });
 
   test("once down is none", () => {
