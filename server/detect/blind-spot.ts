@@ -1,5 +1,5 @@
-import type { Event, EventOf } from "../../collector/events/event.ts";
-import { duration, evidenceList, instant, lasting } from "./describe.ts";
+import { type Event, type EventOf, isKind } from "../../collector/events/event.ts";
+import { duration, evidenceList, instant, lasting, listed } from "./describe.ts";
 import type { DaemonView, Detector } from "./detector.ts";
 import type { IncidentDraft, Severity } from "./incident.ts";
 import { eventsBetween } from "./order.ts";
@@ -31,6 +31,38 @@ function detect(view: DaemonView): IncidentDraft[] {
   return components.flatMap((component) =>
     episodesOf(outages.filter((outage) => outage.component === component)).map((episode) => toDraft(episode, view)),
   );
+}
+
+/** Nothing has come of a node for longer than its collector, which is not known to have stopped, ever keeps quiet. */
+function isSilent(
+  { watchedTo, horizon, unheard }: Pick<DaemonView, "watchedTo" | "horizon" | "unheard">,
+  running: EventOf<"collector.started">,
+): boolean {
+  const bound = Math.max(BLIND_AFTER_US, BLIND_BEATS_MISSED * (running.heartbeatUs ?? 0));
+  return Math.max(horizon, unheard?.ts ?? 0) - watchedTo > bound;
+}
+
+/** What such a node has to do with: it is told as it was seen last, and that nobody knows how it is now. */
+export function sayUnseen(
+  drafts: readonly IncidentDraft[],
+  nodes: ReadonlyMap<string, Pick<DaemonView, "events" | "watchedTo" | "unheard">>,
+  horizon: number,
+): readonly IncidentDraft[] {
+  const lastSeen = new Map<string, string>();
+  for (const [node, view] of nodes) {
+    const { watchedTo, unheard, events } = view;
+    if (Math.max(horizon, unheard?.ts ?? 0) - watchedTo <= BLIND_AFTER_US) continue;
+    const newest = events.findLast((event) => isKind(event, "collector.started", "collector.stopped"));
+    if (newest?.kind === "collector.started" && isSilent({ ...view, horizon }, newest))
+      lastSeen.set(node, `${node} was last seen at ${instant(watchedTo)}`);
+  }
+  if (lastSeen.size === 0) return drafts;
+  return drafts.map((draft) => {
+    const unseen = draft.subject.nodes.flatMap((node) => lastSeen.get(node) ?? []);
+    const isTold = draft.kind === "blind-spot" || draft.cause?.code === "unseen";
+    if (draft.end !== null || unseen.length === 0 || isTold) return draft;
+    return { ...draft, summary: `${draft.summary} What is so there now is not known: ${listed(unseen)}.` };
+  });
 }
 
 /** Goes through a node's events once. */
@@ -83,9 +115,9 @@ class Reader {
     }
   }
 
-  finish({ watchedTo, horizon, unheard }: DaemonView): Outage[] {
-    const bound = Math.max(BLIND_AFTER_US, BLIND_BEATS_MISSED * (this.running?.heartbeatUs ?? 0));
-    if (this.running && Math.max(horizon, unheard?.ts ?? 0) - watchedTo > bound)
+  finish(view: DaemonView): Outage[] {
+    const { watchedTo, unheard } = view;
+    if (this.running && isSilent(view, this.running))
       this.done.push({
         component: "collector",
         code: "collector-silent",

@@ -1,3 +1,4 @@
+import { sayUnseen } from "./blind-spot.ts";
 import type { Event, EventOf, Family, MailSettings, SourceStatus } from "../../collector/events/event.ts";
 import type { NodeSummary, RouterSummary } from "../api/types.ts";
 import { type NodeReading, type NodeView, readNode } from "./claims.ts";
@@ -115,6 +116,7 @@ export class Cluster {
   /** New in the newest stretch since it was last concluded. */
   private news: Event[] = [];
   private readonly newsNodes = new Set<string>();
+  private readonly unheardNodes = new Set<string>();
   private isNewestNew = true;
   /** Routers of which raw adverts came since the last conclusion: nothing to conclude from, but the chart grows. */
   private readonly advertised = new Map<
@@ -230,6 +232,7 @@ export class Cluster {
     if (unheard && (event.ts < unheard.ts || (event.ts === unheard.ts && event.id <= unheard.id))) return;
     state.unheard = event;
     this.newsNodes.add(state.node);
+    this.unheardNodes.add(state.node);
     this.dirty = true;
   }
 
@@ -588,7 +591,11 @@ export class Cluster {
       const known = this.units.get(key);
       if (known && !touched.has(key) && !this.mayChange(known, watchedTo)) return;
       const { drafts, views, newest } = run();
-      const joined = inherit(stretch.inherited.get(key) ?? [], drafts, stretch.from, this.horizon);
+      const joined = sayUnseen(
+        inherit(stretch.inherited.get(key) ?? [], drafts, stretch.from, this.horizon),
+        this.readings,
+        this.horizon,
+      );
       changed.gone.push(...(before.get(key)?.joined ?? []));
       changed.fresh.push(...joined);
       this.units.set(key, { views, joined, newest, horizon: this.horizon, watchedTo });
@@ -615,6 +622,7 @@ export class Cluster {
     this.isNewestNew = false;
     this.news = [];
     this.newsNodes.clear();
+    this.unheardNodes.clear();
     this.stale.delete(stretch);
   }
 
@@ -637,8 +645,8 @@ export class Cluster {
         if (instances.some((instance) => instance.node === node)) touched.add(unitOfRouter(id));
     };
     for (const node of this.newsNodes) touched.add(unitOfNode(node));
-    if (this.news.length > 0) touched.add(UNIT_OF_CLUSTER);
-    const wide = new Set<string>();
+    if (this.news.length > 0 || this.unheardNodes.size > 0) touched.add(UNIT_OF_CLUSTER);
+    const wide = new Set(this.unheardNodes);
     for (const event of this.news) {
       const router =
         "instance" in event && event.instance !== undefined

@@ -9,7 +9,7 @@ import { SAME_EDGE_SLACK_US } from "./options.ts";
 import { type Change, type FlapRun, flapRuns } from "./penalty.ts";
 import { causeOf } from "./service-down.ts";
 import { eventsOf, outagesOf, spansOf } from "./services.ts";
-import { verdictOf } from "./verdicts.ts";
+import { verdictChanges } from "./verdicts.ts";
 
 /**
  * Something goes to and fro: a router's ownership, an instance, a real server, a check script. Each change costs, and the cost
@@ -145,22 +145,9 @@ const byTime = <T>(changes: readonly Change<T>[]): Change<T>[] => [...changes].s
 // --- scripts and processes -------------------------------------------------------------------------------------------------
 
 function ofScripts(view: DaemonView): IncidentDraft[] {
-  const last = new Map<string, boolean>();
-  const changes = new Map<string, Change<Event>[]>();
-  for (const event of view.events) {
-    // A daemon that begins knows nothing of them.
-    if (event.kind === "daemon.starting") last.clear();
-    const told = verdictOf(event);
-    if (!told) continue;
-    const before = last.get(told.component);
-    last.set(told.component, told.isWell);
-    if (before === undefined || before === told.isWell) continue;
-    const list = changes.get(told.component) ?? [];
-    changes.set(told.component, list);
-    list.push({ ts: event.ts, item: event });
-  }
-  return [...changes].flatMap(([component, list]) =>
-    flapRuns(list, view.horizon, view.options.flapping).map((run) =>
+  return [...verdictChanges(view.events)].flatMap(([component, events]) => {
+    const changes = events.map((item) => ({ ts: item.ts, item }));
+    return flapRuns(changes, view.horizon, view.options.flapping).map((run) =>
       draftOf(run, {
         cluster: view.cluster,
         subject: { component, nodes: [view.node] },
@@ -170,8 +157,8 @@ function ofScripts(view: DaemonView): IncidentDraft[] {
         where: "",
         events: run.changes.map(({ item }) => item),
       }),
-    ),
-  );
+    );
+  });
 }
 
 // --- incidents -------------------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@ import { type Event, isKind } from "../../../collector/events/event.ts";
 import { listed } from "../describe.ts";
 import type { RouterView } from "../detector.ts";
 import { EDGE_LAG_US } from "../options.ts";
-import { verdictOf } from "../verdicts.ts";
+import { verdictChanges } from "../verdicts.ts";
 import { EVENTS_SHOWN } from "./cause.ts";
 import { factsOf, type NodeFacts, type Refusal, type Stretch } from "./facts.ts";
 import { isOfStranger } from "./refusals.ts";
@@ -102,17 +102,12 @@ function links({ node, linkDown }: NodeFacts): Suspect[] {
 }
 
 function scripts({ node, view }: NodeFacts): Suspect[] {
-  const verdicts = new Map<string, Stretch[]>();
-  for (const event of view.events) {
-    const component = verdictOf(event)?.component;
-    if (component !== undefined) verdicts.set(component, [...(verdicts.get(component) ?? []), momentOf(event)]);
-  }
-  return [...verdicts]
+  return [...verdictChanges(view.events)]
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([component, signs]) => ({
+    .map(([component, events]) => ({
       code: "script-flaps",
       text: `${component} on ${node} fails and succeeds in turn`,
-      signs,
+      signs: events.map((event) => momentOf(event)),
     }));
 }
 

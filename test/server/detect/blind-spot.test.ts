@@ -62,6 +62,61 @@ describe("a collector that falls silent", () => {
   });
 });
 
+describe("what is open of a node that is seen no more", () => {
+  const HEAD = `${STARTED}
+    at 0 lb1 config
+    at 0 lb2 config
+    at 3 lb1 log MASTER
+    at 3 lb2 log BACKUP`;
+  const told = (text: string) =>
+    detectAll(scenario(`${HEAD}\n${text}`))
+      .incidents.filter(({ kind }) => kind !== "blind-spot")
+      .map(({ kind, end, summary }) => [kind, secondsOf(end), summary.split(". ").at(-1)]);
+  const UNKNOWN = "What is so there now is not known: lb1 was last seen at 2026-11-24 10:53:30 UTC.";
+
+  test.each([
+    ["service-down", "at 20 lb1 checks log down web1"],
+    ["script-failing", "at 20 lb1 script chk failure 1"],
+    ["instance-fault", "at 20 lb1 log FAULT\nat 24 lb2 log MASTER"],
+    ["split-brain", "at 20 lb2 log MASTER"],
+    ["config-error", "at 20 lb1 config\nat 20 lb1 finds fatal missing 9"],
+    ["shadow-divergence", "at 20 lb1 diverges begin silent-master VI_1"],
+  ])("%s stays open, and says that nobody knows", (kind, text) => {
+    expect(told(`${text}\nwatch lb1 to 30\nwatch lb2 to 1000`)).toContainEqual([kind, null, UNKNOWN]);
+    // As long as a node is not silent for the time of a blind spot, or comes back, nothing is said.
+    for (const seen of [
+      "watch lb1 to 30\nwatch lb2 to 90",
+      "watch lb1 to 30\nwatch lb2 to 1000\nat 1000 lb1 heartbeat",
+    ])
+      expect(told(`${text}\n${seen}`).find((one) => one[0] === kind)).not.toContain(UNKNOWN);
+  });
+
+  test("is told when all are silent, too, by the server's word", () => {
+    const text = `at 20 lb1 script chk failure 1\nwatch lb1 lb2 to 30`;
+    expect(told(`${text}\nat 95 lb1 unheard 30`)).toContainEqual(["script-failing", null, UNKNOWN]);
+    const engine = createDetectionEngine();
+    engine.add(scenario(`${HEAD}\n${text}\nat 20 lb2 log MASTER`));
+    const { changes } = engine.add(scenario("at 95 lb1 unheard 30"));
+    expect(changes.map(({ type, incident }) => `${type} ${incident.kind}`).sort()).toEqual([
+      "opened blind-spot",
+      "revised script-failing",
+      "revised split-brain",
+    ]);
+    expect(changes.filter(({ type }) => type === "revised").every(({ incident }) => incident.status === "open")).toBe(
+      true,
+    );
+  });
+
+  test("is not of files, which have no collector", () => {
+    const text = scenario("at 3 lb1 log MASTER\nat 20 lb1 script chk failure 1\nat 900 lb2 log BACKUP");
+    expect(
+      detectAll(text)
+        .incidents.map(({ summary }) => summary)
+        .join(),
+    ).not.toContain("not known");
+  });
+});
+
 test("what was seen between two silences is not called blind", () => {
   const text = `${STARTED}\n at 100 lb1 gap collector 20 100\n at 300 lb1 gap collector 130 300\n watch lb1 lb2 to 400`;
   expect(blindSpots(text).map(({ span }) => span)).toEqual([
