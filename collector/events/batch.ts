@@ -7,11 +7,12 @@ export const BATCH_EVENTS_MAX = 5_000;
 /** Largest ingest body, in bytes, after decompression. */
 export const BATCH_BYTES_MAX = 16 * 1024 * 1024;
 
-/**
- * Header of a request that brings what was acknowledged before, by a store that is there no more: batches of then in one, under a
- * `batchId` of their own. The store looks for each event before it takes it.
- */
+/** Header of a request that brings what may have been stored before, `again` or `restored`: the store looks for each event before it takes it. */
 export const RESENT_HEADER = "keepwatch-resent";
+/** An attempt before this one had no answer. */
+export const AGAIN = "again";
+/** It was acknowledged by a store that is there no more: batches of that time in one, under a `batchId` of their own. */
+export const RESTORED = "restored";
 
 /** Which collector it is, whatever its node is called: 32 hex digits each. */
 export const CollectorId = Type.Object(

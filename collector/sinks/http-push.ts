@@ -1,7 +1,7 @@
 import { gzip as gzipCallback } from "node:zlib";
 import { promisify } from "node:util";
 import { messageOf } from "../core/errors.ts";
-import type { BatchReceipt } from "../events/batch.ts";
+import { AGAIN, type BatchReceipt } from "../events/batch.ts";
 import type { Exchange } from "../core/clock-watch.ts";
 import type { Log } from "../core/log.ts";
 import type { Pending } from "./spool.ts";
@@ -57,6 +57,8 @@ export class HttpPush {
   private sent = 0;
   private deadLettered = 0;
   private trouble: string | undefined;
+  /** Batches of which the first attempt was made. */
+  private begun = 0;
   /** Batches taken since the last failure. */
   private inARow = 0;
   /** Batches on their way, oldest first. Each tells at its end whether the server has it and the queue knows. */
@@ -119,10 +121,14 @@ export class HttpPush {
     const zipped = pending.body.length >= GZIP_FROM_BYTES ? await gzip(pending.body, { level: 1 }) : undefined;
     const { signal } = this.stopping;
     const { transport, queue, random, servedBy } = this.options;
+    // Sent before a crash of ours, perhaps, and stored; by another server of the same store even.
+    const isInDoubt = this.begun < WINDOW_MAX;
+    this.begun += 1;
     for (let failures = 0; !signal.aborted; failures++) {
       // After a failure the older ones are tried first.
       if (failures > 0) await before;
-      const answer = await transport.attempt({ bytes: zipped ?? pending.body, gzip: zipped !== undefined }, signal);
+      const body = { bytes: zipped ?? pending.body, gzip: zipped !== undefined };
+      const answer = await transport.attempt(isInDoubt || failures > 0 ? { ...body, resent: AGAIN } : body, signal);
       const taken = receiptOf(answer);
       if (typeof answer !== "string" && taken) {
         this.tellTimes(answer, taken);

@@ -1,4 +1,5 @@
 import { messageOf } from "../core/errors.ts";
+import { RESTORED } from "../events/batch.ts";
 import type { Log } from "../core/log.ts";
 import type { BatchAgain, Outcome } from "./again.ts";
 import { backOff, explain, isHopeless, pauseAfter, receiptOf, type Transport } from "./transport.ts";
@@ -85,7 +86,7 @@ export class Resender {
     const { signal } = this.stopping;
     const { transport, queue, random, wait } = this.options;
     for (let failures = 0; !signal.aborted; failures++) {
-      const answer = await transport.attempt({ bytes: batch.body, gzip: true, resent: true }, signal);
+      const answer = await transport.attempt({ bytes: batch.body, gzip: true, resent: RESTORED }, signal);
       const receipt = receiptOf(answer);
       if (receipt?.incarnation !== undefined) {
         await this.servedBy(receipt.incarnation);

@@ -10,7 +10,7 @@ import { messageOf } from "../core/errors.ts";
 import type { SecureContextOptions } from "node:tls";
 import { checkerOf } from "../core/schema.ts";
 import type { Clock, MonoUs } from "../core/time.ts";
-import { BatchReceipt, RESENT_HEADER } from "../events/batch.ts";
+import { AGAIN, BatchReceipt, RESENT_HEADER, type RESTORED } from "../events/batch.ts";
 import { type ClientTls, whyNotTrusted } from "./tls-files.ts";
 
 const receipt = checkerOf(BatchReceipt);
@@ -36,8 +36,8 @@ export interface TransportOptions {
 export interface Body {
   readonly bytes: Buffer;
   readonly gzip: boolean;
-  /** All of it was acknowledged before, by another store. */
-  readonly resent?: boolean;
+  /** It may have been stored before. */
+  readonly resent?: typeof AGAIN | typeof RESTORED | undefined;
 }
 
 export interface Answer {
@@ -88,7 +88,7 @@ export class Transport {
     await this.renew();
     for (let again = true; ; again = false) {
       try {
-        return await this.post(body, signal);
+        return await this.post(again ? body : { resent: AGAIN, ...body }, signal);
       } catch (error) {
         // The server closed an idle connection just as it was used: nothing is wrong with either side.
         if (again && error instanceof StaleConnection) continue;
@@ -97,7 +97,7 @@ export class Transport {
     }
   }
 
-  private post({ bytes, gzip, resent = false }: Body, signal: AbortSignal): Promise<Answer> {
+  private post({ bytes, gzip, resent }: Body, signal: AbortSignal): Promise<Answer> {
     const { answerTimeoutMs = ANSWER_TIMEOUT_MS, token, clock } = this.options;
     const options: RequestOptions = {
       method: "POST",
@@ -108,7 +108,7 @@ export class Transport {
         "content-type": "application/json",
         "content-length": bytes.length,
         ...(gzip ? { "content-encoding": "gzip" } : {}),
-        ...(resent ? { [RESENT_HEADER]: "1" } : {}),
+        ...(resent === undefined ? {} : { [RESENT_HEADER]: resent }),
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
       },
     };

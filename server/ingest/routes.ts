@@ -9,6 +9,7 @@ import {
   BatchEnvelope,
   type BatchReceipt,
   RESENT_HEADER,
+  RESTORED,
 } from "../../collector/events/batch.ts";
 import { type Event, eventFault } from "../../collector/events/event.ts";
 import { messageOf } from "../../collector/core/errors.ts";
@@ -120,9 +121,11 @@ export function ingestRoutes(
           namesakes.told(word);
           if (known.stored.length > 0) onStored(word);
         }
-        const isResent = request.headers[RESENT_HEADER] !== undefined;
-        const { stored, duplicate } = await (isResent ? insertResent(store, batch, onStoreFailure) : insert(batch));
-        if (stored.length > 0) onStored({ ...batch, events: stored });
+        const resent = request.headers[RESENT_HEADER];
+        const { stored, fresh, duplicate } = await (resent === undefined
+          ? insert(batch)
+          : insertResent(store, batch, resent === RESTORED, onStoreFailure));
+        if (fresh.length > 0) onStored({ ...batch, events: fresh });
         metrics.accepted(batch.events.length, duplicate);
         const serverTs = clock.epoch();
         return {
@@ -167,6 +170,8 @@ function reasonOf(error: unknown): RefusalReason {
 interface Stored {
   /** What was not there before. */
   readonly stored: readonly Event[];
+  /** What this process may not have concluded from. */
+  readonly fresh: readonly Event[];
   readonly duplicate: boolean;
 }
 
@@ -174,13 +179,22 @@ type Hear = IngestDeps["onStoreFailure"];
 
 async function insertInto(store: IngestDeps["store"], batch: Batch, onFailure: Hear): Promise<Stored> {
   const { duplicate } = await orRefused(batch, onFailure, () => store.insertBatch(batch));
-  return { stored: duplicate ? [] : batch.events, duplicate };
+  const stored = duplicate ? [] : batch.events;
+  return { stored, fresh: stored, duplicate };
 }
 
-/** It came before, to a store that is there no more: that one may have been this one, later than the backup that was restored. */
-async function insertResent(store: IngestDeps["store"], batch: Batch, onFailure: Hear): Promise<Stored> {
-  const { stored } = await orRefused(batch, onFailure, () => store.insertResent(batch));
-  return { stored, duplicate: stored.length === 0 };
+/**
+ * It may have come before: to this process, of which the answer was lost, to another one, or to a store that is there no more.
+ * @param isOld  then what is there was read at the start; else it may have been stored since, and never concluded from here
+ */
+async function insertResent(
+  store: IngestDeps["store"],
+  batch: Batch,
+  isOld: boolean,
+  onFailure: Hear,
+): Promise<Stored> {
+  const { stored, duplicate } = await orRefused(batch, onFailure, () => store.insertResent(batch));
+  return { stored, fresh: isOld || duplicate ? stored : batch.events, duplicate: stored.length === 0 };
 }
 
 async function orRefused<T>(batch: Batch, onFailure: Hear, work: () => Promise<T>): Promise<T> {

@@ -173,11 +173,12 @@ class ClickHouseStore implements Store {
     return { duplicate: false };
   }
 
-  async insertResent(batch: Batch): Promise<{ readonly stored: readonly Event[] }> {
+  async insertResent(batch: Batch): Promise<{ readonly stored: readonly Event[]; readonly duplicate: boolean }> {
+    if (this.stored.has(batch.batchId)) return { stored: [], duplicate: true };
     const missing = await missingOf(batch, this.database, (query, params) => this.rows(query, params));
-    if (missing.length === 0) return { stored: [] };
+    if (missing.length === 0) return { stored: [], duplicate: false };
     const { duplicate } = await this.insertBatch({ ...batch, events: missing });
-    return { stored: duplicate ? [] : missing };
+    return { stored: duplicate ? [] : missing, duplicate };
   }
 
   async *detectionEvents(part?: DetectionPart): AsyncGenerator<readonly Event[]> {

@@ -75,10 +75,10 @@ export interface Store {
    */
   insertBatch(batch: Batch): Promise<{ readonly duplicate: boolean }>;
   /**
-   * The same for a batch of which nobody knows whether some of it was stored before a backup that was restored: only what is not there is
-   * stored, and told.
+   * The same for a batch of which some may have been stored before, by whom ever: only what is not there is stored, and told.
+   * `duplicate`: this process has stored it.
    */
-  insertResent(batch: Batch): Promise<{ readonly stored: readonly Event[] }>;
+  insertResent(batch: Batch): Promise<{ readonly stored: readonly Event[]; readonly duplicate: boolean }>;
   /** All events but raw adverts, or some of them, page by page in order of event time: what detection is rebuilt from. */
   detectionEvents(part?: DetectionPart): AsyncIterable<readonly Event[]>;
   /** How many inserts are done, also those before this start: what is stored from now on has a higher number. */

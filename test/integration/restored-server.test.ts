@@ -23,7 +23,7 @@ let onResent: (() => Promise<void>) | undefined;
 /** Between the collector and the server: it sees what is sent again, and can keep an answer back. */
 beforeAll(async () => {
   front = createServer((req, res) => {
-    const isResent = req.headers["keepwatch-resent"] !== undefined;
+    const isResent = req.headers["keepwatch-resent"] === "restored";
     const onward = request(
       { port: serverPort, host: "127.0.0.1", method: req.method, path: req.url, headers: req.headers },
       (answer) => {

@@ -296,7 +296,7 @@ describe("the way to another store", () => {
     answers.push({}, { incarnation: "two" });
     waits[1]?.();
     await until(() => said.includes("all that is kept was sent again"));
-    expect(headers).toEqual(["1"]);
+    expect(headers).toEqual(["restored"]);
     await resender.stop();
     transport.close();
   });

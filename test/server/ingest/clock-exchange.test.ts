@@ -46,7 +46,7 @@ test("over a real socket a collector finds out how far its clock is off, and tel
     config: parseServerConfig("", "test.toml").ingest,
     store: {
       insertBatch: async () => ({ duplicate: false }),
-      insertResent: async ({ events }) => ({ stored: events }),
+      insertResent: async ({ events }) => ({ stored: events, duplicate: false }),
       incarnation: "the first",
     },
     namesakes: new Namesakes({ mono, epoch: () => right() as EpochUs }, [], () => false),

@@ -17,6 +17,8 @@ const [batch] = batchesOf(scenario("at 1 lb1 log BACKUP init\nat 2 lb1 log MASTE
 const sha256 = (token: string): string => createHash("sha256").update(token).digest("hex");
 
 interface Bench {
+  /** The store has stored it, by this process. */
+  knows: boolean;
   readonly app: FastifyInstance;
   readonly stored: Batch[];
   readonly detected: Batch[];
@@ -42,6 +44,7 @@ function benchOf(toml = ""): Bench {
     stored: [],
     detected: [],
     counted: [],
+    knows: false,
     insert: async (taken) => {
       made.stored.push(taken);
       return { duplicate: false };
@@ -60,7 +63,7 @@ function benchOf(toml = ""): Bench {
     config: ingest,
     store: {
       insertBatch: (taken) => made.insert(taken),
-      insertResent: async ({ events }) => ({ stored: events.slice(1) }),
+      insertResent: async ({ events }) => ({ stored: events.slice(1), duplicate: made.knows }),
       incarnation: "the first",
     },
     namesakes: new Namesakes(clock, [], () => false),
@@ -95,10 +98,19 @@ describe("a batch that is in order", () => {
 
   test("that another store had acknowledged is looked up, and only what is missing is detected and counted", async () => {
     const { post, stored, detected } = benchOf();
-    const { status, body } = await post(batch, { "keepwatch-resent": "1" });
+    const { status, body } = await post(batch, { "keepwatch-resent": "restored" });
     expect([status, body]).toMatchObject([200, { accepted: 2, duplicate: false }]);
     expect(stored).toEqual([]);
     expect(detected).toEqual([{ ...batch, events: batch.events.slice(1) }]);
+  });
+
+  test("of which an answer was lost is looked up, and detected whole, unless that was done here", async () => {
+    const made = benchOf();
+    expect((await made.post(batch, { "keepwatch-resent": "again" })).body).toMatchObject({ accepted: 2 });
+    expect(made.detected).toEqual([batch]);
+    made.knows = true;
+    await made.post(batch, { "keepwatch-resent": "again" });
+    expect(made.detected.slice(1)).toEqual([{ ...batch, events: batch.events.slice(1) }]);
   });
 
   test("may come compressed", async () => {
