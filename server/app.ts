@@ -24,6 +24,7 @@ import { SyslogListeners } from "./syslog/listeners.ts";
 import type { ListenerState } from "./api/types.ts";
 import { IngestDoor } from "./ingest/door.ts";
 import { ingestRoutes } from "./ingest/routes.ts";
+import { otlpRoutes } from "./otlp/routes.ts";
 import { type Named, Namesakes } from "./ingest/namesakes.ts";
 import { Heartbeat } from "./alert/heartbeat.ts";
 import { type ReplayDeps, replayRoute } from "./api/replay.ts";
@@ -105,6 +106,8 @@ async function serve(
   const concluder = new Concluder({ store, live, log, known });
   let alerter: Alerter | undefined;
   let syslog: SyslogListeners | undefined;
+  let otlp: { state(): ListenerState } | undefined;
+  const listeners = (): ListenerState[] => [...(syslog?.states() ?? []), ...(otlp ? [otlp.state()] : [])];
   const heartbeat = new Heartbeat({
     ...config.alerts.heartbeat,
     clock,
@@ -130,7 +133,7 @@ async function serve(
     heartbeat: () => heartbeat.counts(),
     storeErrors: () => store.errors(),
     liveClients: () => live.clientCount,
-    listeners: () => syslog?.states() ?? [],
+    listeners,
     crowdedVrids: () => engine.crowdedVrids(),
     rebuilds: () => rebuilder.state(),
   });
@@ -219,7 +222,8 @@ async function serve(
     onStored: onReceived,
     onStoreFailure: (batch, error) => writeWatch.failed(batch, error),
     silencing,
-    listeners: () => syslog?.states() ?? [],
+    listeners,
+    hear: (route) => (otlp = route),
     replay: async (id) => alerter?.replay(id),
   });
   /** What is known is kept, for the next start, once all that was concluded from it is stored. */
@@ -350,6 +354,8 @@ interface AppParts {
   readonly onStoreFailure: (batch: Batch, error: unknown) => void;
   readonly silencing: Omit<SilenceDeps, "config">;
   readonly listeners: () => readonly ListenerState[];
+  /** Told of a way in that is a route. */
+  readonly hear: (otlp: { state(): ListenerState }) => void;
   readonly replay: ReplayDeps["replay"];
 }
 
@@ -409,6 +415,18 @@ async function buildApp(parts: AppParts): Promise<FastifyInstance> {
       onStored,
       onStoreFailure,
     });
+    if (config.otlp.enabled)
+      parts.hear(
+        otlpRoutes(scope, {
+          config,
+          store,
+          clock: deps.clock,
+          log: deps.log,
+          metrics,
+          onStored,
+          onStoreFailure,
+        }),
+      );
     apiRoutes(scope, { store, engine, metrics, listeners: parts.listeners });
     silenceRoutes(scope, { config, ...silencing });
     replayRoute(scope, { config, replay: parts.replay });

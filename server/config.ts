@@ -154,6 +154,32 @@ const ServerConfigSchema = Type.Object(
       },
       closed,
     ),
+    /** OTLP/HTTP logs, at /v1/logs of the listener. */
+    otlp: Type.Object(
+      {
+        enabled: Type.Boolean(),
+        /** Of the nodes that `nodes` names no other for. */
+        cluster: Cluster,
+        /** Zone of timestamps that name none: as `syslog.zone`. */
+        zone: Type.String({ minLength: 1, maxLength: 64 }),
+        /** Who forwards for several nodes: a name and the SHA-256 of its token. With one of `ingest.tokens` a node brings its own. */
+        tokens: Type.Array(
+          Type.Object(
+            {
+              name: Type.String({ minLength: 1, maxLength: 100 }),
+              sha256: Type.String({ pattern: "^[0-9a-f]{64}$" }),
+              /** The nodes it may forward for. Absent: any. */
+              nodes: Type.Optional(
+                Type.Array(Type.String({ minLength: 1, maxLength: 255 }), { minItems: 1, maxItems: TOKENS_MAX }),
+              ),
+            },
+            closed,
+          ),
+          { maxItems: TOKENS_MAX },
+        ),
+      },
+      closed,
+    ),
     /** As which node is kept what is forwarded; the first that fits. Else it is the host that the message names, or who sends it. */
     nodes: Type.Array(
       Type.Object(
@@ -222,6 +248,7 @@ function defaults(): Settings {
       connections_per_sender_max: 32,
       message_seconds_max: 30,
     },
+    otlp: { enabled: true, cluster: "default", zone: "local", tokens: [] },
     nodes: [],
     detection: {
       silent_after_seconds: DETECTION_DEFAULTS.silentAfterUs / US_PER_SECOND,
@@ -354,10 +381,11 @@ function crossFaults(settings: Settings): string[] {
   return faults;
 }
 
-function forwardingFaults({ syslog, nodes }: Settings): string[] {
+function forwardingFaults({ syslog, otlp, nodes }: Settings): string[] {
   const faults: string[] = [];
-  if (syslog.zone !== "local" && !isZone(syslog.zone))
-    faults.push(`syslog.zone ${JSON.stringify(syslog.zone)} is not a time zone: ${ZONE_WANTED}, or "local"`);
+  for (const [table, { zone }] of Object.entries({ syslog, otlp }))
+    if (zone !== "local" && !isZone(zone))
+      faults.push(`${table}.zone ${JSON.stringify(zone)} is not a time zone: ${ZONE_WANTED}, or "local"`);
   for (const [i, { called, from }] of nodes.entries()) {
     if (called === undefined && from === undefined)
       faults.push(`nodes.${i} has neither called nor from: say which host it is about`);

@@ -163,7 +163,7 @@ export interface SilenceDraft {
 
 /** GET /api/v1/listeners: where others than collectors forward to. */
 export interface ListenerState {
-  /** `syslog-udp`, `syslog-tcp`, `syslog-tls`. */
+  /** `syslog-udp`, `syslog-tcp`, `syslog-tls`, `otlp-http`. */
   readonly name: string;
   /** host:port */
   readonly address: string;

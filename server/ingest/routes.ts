@@ -1,5 +1,3 @@
-import { promisify } from "node:util";
-import { gunzip as gunzipCallback } from "node:zlib";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { Compile } from "typebox/compile";
 import {
@@ -17,6 +15,7 @@ import type { Clock } from "../../collector/core/time.ts";
 import { ProblemError } from "../api/problems.ts";
 import { Answers, BatchBody } from "../api/schemas.ts";
 import { isLoopback, type ServerConfig } from "../config.ts";
+import { unpacked } from "../intake/gunzip.ts";
 import type { Metrics, RefusalReason } from "../metrics.ts";
 import type { ClientCertificate } from "../tls.ts";
 import { certificateOf, nodesOf } from "./door.ts";
@@ -24,7 +23,6 @@ import type { Namesakes } from "./namesakes.ts";
 import { type Store, StoreRefusal } from "../store/store.ts";
 import { tokenReader } from "../tokens.ts";
 
-const gunzip = promisify(gunzipCallback);
 const envelope = Compile(BatchEnvelope);
 
 /** Most faults of one batch that are told. */
@@ -219,21 +217,10 @@ async function parseBody(body: Buffer, encoding: string | undefined): Promise<un
 }
 
 async function decoded(body: Buffer, encoding: string | undefined): Promise<Buffer> {
-  if (encoding === undefined || encoding === "identity") return body;
-  if (encoding !== "gzip")
-    throw new Refusal(
-      "malformed",
-      415,
-      `content-encoding ${encoding.slice(0, 40)} is not supported: send gzip or none`,
-    );
-  try {
-    return await gunzip(body, { maxOutputLength: BATCH_BYTES_MAX });
-  } catch (error) {
-    const tooLarge = error instanceof Error && "code" in error && error.code === "ERR_BUFFER_TOO_LARGE";
-    throw tooLarge
-      ? new Refusal("too-large", 413, `the batch is larger than ${BATCH_BYTES_MAX} bytes when it is decompressed`)
-      : new Refusal("malformed", 400, "the body is not sound gzip data");
-  }
+  const plain = await unpacked(body, encoding, BATCH_BYTES_MAX);
+  if (Buffer.isBuffer(plain)) return plain;
+  const { status, message } = plain;
+  throw new Refusal(status === 413 ? "too-large" : "malformed", status, message);
 }
 
 /** The whole batch or none of it: what is wrong is told by event and field. */

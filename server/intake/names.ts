@@ -14,6 +14,9 @@ export interface NodeName {
 /** Names that say nothing of which host it is. */
 const NO_NAME = /^(?:localhost(?:\.localdomain)?|127\.0\.0\.1|::1|-|)$/i;
 
+/** Whether a name says which host it is. */
+export const namesAHost = (name: string): boolean => !NO_NAME.test(name);
+
 /** @param own  name of this machine: of what it sends to itself without a name */
 export function nameReader(
   names: readonly NodeName[],
@@ -32,10 +35,10 @@ export function nameReader(
         (one.called === undefined || one.called === called?.toLowerCase()) &&
         (one.from === undefined || isWithin(one.from, plain)),
     )?.rule;
-    const named = called === undefined || NO_NAME.test(called) ? undefined : called;
+    const named = called !== undefined && namesAHost(called) ? called : undefined;
     return {
       cluster: rule?.cluster ?? cluster,
-      node: rule?.node ?? named ?? (NO_NAME.test(plain) ? own : plain),
+      node: rule?.node ?? named ?? (namesAHost(plain) ? plain : own),
     };
   };
 }

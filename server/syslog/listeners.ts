@@ -18,6 +18,8 @@ import type { ListenerState } from "../api/types.ts";
 import type { ServerConfig } from "../config.ts";
 import { faultOf, type Intake } from "../intake/intake.ts";
 import { isWithin, nameReader, networksOf, plainAddress } from "../intake/names.ts";
+import { Tally } from "../intake/tally.ts";
+import { zoneOf } from "../intake/zone.ts";
 import { Certificates, clientCertificate } from "../tls.ts";
 import { datagram, type Frame, FrameSplitter } from "./frames.ts";
 import { kernelDrops } from "./kernel-drops.ts";
@@ -67,7 +69,7 @@ export class SyslogListeners {
       ...deps,
       settings,
       allow: settings.allow.length === 0 ? undefined : networksOf(settings.allow),
-      zone: settings.zone === "local" ? Intl.DateTimeFormat().resolvedOptions().timeZone : settings.zone,
+      zone: zoneOf(settings.zone),
       identify: nameReader(names, settings.cluster, hostname()),
     };
     try {
@@ -102,34 +104,10 @@ interface Place {
   readonly port: number;
 }
 
-/** What came to a listener, and what became of it. */
-class Tally {
-  received = 0;
-  kept = 0;
-  cut = 0;
-  lastTs: number | undefined;
-  readonly dropped = new Map<DropReason, number>();
-
-  drop(reason: DropReason, count = 1): void {
-    this.dropped.set(reason, (this.dropped.get(reason) ?? 0) + count);
-  }
-
-  state(transport: Transport, place: Place, connections?: number): ListenerState {
-    return {
-      name: `syslog-${transport}`,
-      address: `${place.host}:${place.port}`,
-      ...(connections === undefined ? {} : { connections }),
-      received: this.received,
-      kept: this.kept,
-      cut: this.cut,
-      dropped: Object.fromEntries(this.dropped),
-      ...(this.lastTs === undefined ? {} : { lastTs: this.lastTs }),
-    };
-  }
-}
+const placeText = ({ host, port }: Place): string => `${host}:${port}`;
 
 /** Reads one message. @returns an event that is to be kept */
-function readFrame(frame: Frame, sender: Sender, tally: Tally, { clock }: Common): Event | undefined {
+function readFrame(frame: Frame, sender: Sender, tally: Tally<DropReason>, { clock }: Common): Event | undefined {
   if (frame.bytes.length === 0) return undefined;
   tally.received += 1;
   tally.lastTs = clock.epoch();
@@ -147,7 +125,7 @@ class UdpListener implements Listener {
   readonly transport = "udp";
   private readonly common: Common;
   private readonly socket: UdpSocket;
-  private readonly tally = new Tally();
+  private readonly tally = new Tally<DropReason>();
   private readonly senders = new Map<string, Sender>();
   /** Nodes that were heard of lately: of a datagram that was dropped unread nobody knows whose it was. */
   private readonly nodes = new Map<string, { readonly cluster: string; readonly node: string }>();
@@ -186,7 +164,7 @@ class UdpListener implements Listener {
     return made;
   }
 
-  state = (): ListenerState => this.tally.state("udp", this.place);
+  state = (): ListenerState => this.tally.state("syslog-udp", placeText(this.place));
 
   async close(): Promise<void> {
     clearInterval(this.timer);
@@ -275,7 +253,7 @@ class StreamListener implements Listener {
   private readonly server: Server | TlsServer;
   private readonly certificates: Certificates | undefined;
   private readonly clientNames: readonly string[];
-  private readonly tally = new Tally();
+  private readonly tally = new Tally<DropReason>();
   /** All that are open, also those that have not introduced themselves. */
   private readonly sockets = new Map<Socket, string>();
   private readonly connections = new Set<Connection>();
@@ -334,7 +312,7 @@ class StreamListener implements Listener {
     return made;
   }
 
-  state = (): ListenerState => this.tally.state(this.transport, this.place, this.sockets.size);
+  state = (): ListenerState => this.tally.state(`syslog-${this.transport}`, placeText(this.place), this.sockets.size);
 
   async close(): Promise<void> {
     clearInterval(this.timer);

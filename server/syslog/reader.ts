@@ -3,6 +3,7 @@ import type { Event } from "../../collector/events/event.ts";
 import { type Identity, toEvent } from "../../collector/events/observation.ts";
 import { createLogReader, UNREADABLE_TIME_UNCERTAINTY_US } from "../../collector/logs/reader.ts";
 import { plainAddress } from "../intake/names.ts";
+import { Occurrences } from "../intake/occurrences.ts";
 
 /** Most messages of one sender that are remembered, to tell a second one from the first sent again: with a thousand senders a hundred megabytes at most. */
 const REMEMBERED_MAX = 1_024;
@@ -23,7 +24,7 @@ export class Sender {
   private readonly options: SenderOptions;
   private readonly address: string;
   private readonly reader: ReturnType<typeof createLogReader>;
-  private readonly seen = new Map<string, number>();
+  private readonly before = new Occurrences(REMEMBERED_MAX);
   private sequence = 0;
 
   constructor(options: SenderOptions) {
@@ -43,20 +44,12 @@ export class Sender {
       {
         ...seen,
         // Its own year and zone are part of when it was; when it came is not.
-        idParts: ["syslog", content, isDated ? seen.ts : 0, this.count(content)],
+        idParts: ["syslog", content, isDated ? seen.ts : 0, this.before.count(content)],
         ts: isDated ? seen.ts : arrivedUs,
         at: `syslog:${this.address}`,
       },
       this.options.identify(seen.host, this.address),
       arrivedUs,
     );
-  }
-
-  private count(content: string): number {
-    const before = this.seen.get(content) ?? 0;
-    this.seen.delete(content);
-    this.seen.set(content, before + 1);
-    if (this.seen.size > REMEMBERED_MAX) this.seen.delete(this.seen.keys().next().value as string);
-    return before;
   }
 }

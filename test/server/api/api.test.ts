@@ -199,6 +199,7 @@ describe("the description", () => {
       "/healthz",
       "/metrics",
       "/readyz",
+      "/v1/logs",
     ]);
     expect(described.paths["/api/v1/timeline"]?.["get"]?.responses["default"]?.content).toHaveProperty([
       "application/problem+json",

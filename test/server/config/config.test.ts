@@ -32,6 +32,7 @@ const MISTAKES: Readonly<Record<string, RegExp>> = {
     /syslog\.udp\.host 0\.0\.0\.0 can be reached from other machines, so syslog\.allow must say who may send/,
   "syslog-allow": /syslog\.allow\.1 "192\.0\.2\.0\/33": the length of the prefix is 0 to 32/,
   "syslog-names-without-authority": /syslog\.tls\.client_names needs syslog\.tls\.client_ca_file/,
+  "otlp-zone": /otlp\.zone "Mars\/Base" is not a time zone/,
   "syslog-zone": /syslog\.zone "Mars\/Base" is not a time zone/,
   "nodes-of-nobody": /nodes\.0 has neither called nor from/,
   "public-url": /line 1: public_url must match pattern/,
