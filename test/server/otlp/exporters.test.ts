@@ -62,13 +62,10 @@ test.each([
       { name: "otlp-http", received: 2 * LINES.length, kept: 2 * LINES.length, dropped: {} },
     ]);
     const { events } = (await server.json("/api/v1/events?limit=100")) as { events: Event[] };
-    expect(events.map(({ node, kind, ts, at }) => [node, kind, ts, at]).sort()).toEqual(
-      LINES.map(([seconds, node, , kind]) => [
-        node,
-        kind,
-        (START + seconds * 1_000 + 123) * 1_000,
-        "otlp:127.0.0.1",
-      ]).sort(),
+    const told = (node: string, kind: string, ts: number, at = "otlp:127.0.0.1"): string =>
+      [node, kind, ts, at].join(" ");
+    expect(events.map(({ node, kind, ts, at }) => told(node, kind, ts, at)).toSorted()).toEqual(
+      LINES.map(([seconds, node, , kind]) => told(node, kind, (START + seconds * 1_000 + 123) * 1_000)).toSorted(),
     );
     const incidents = (await server.json("/api/v1/incidents")) as Incident[];
     expect(incidents).toMatchObject([
