@@ -117,6 +117,23 @@ describe("an external ClickHouse", () => {
     await client.close();
   });
 
+  test("is asked for as many events as a batch may have, and stores those that it lacks", async () => {
+    const front = await open();
+    const store = await openStore(storageOf({ url: front.url, ...credentials }), silent);
+    const all = Array.from({ length: 5_000 }, (_, i) => stateAt(T0 + 3_000_000 + i));
+    await store.insertBatch(
+      batch(
+        "every second",
+        all.filter((_, i) => i % 2 === 0),
+      ),
+    );
+    const { stored, duplicate } = await store.insertResent(batch("all", all));
+    expect([stored.length, duplicate]).toEqual([2_500, false]);
+    expect(await store.insertResent(batch("all of it again", all))).toEqual({ stored: [], duplicate: false });
+    expect(await store.insertResent(batch("all", all))).toEqual({ stored: [], duplicate: true });
+    await store.close();
+  });
+
   describe("over TLS", () => {
     const certificate = (name: string): { readonly path: string; readonly tls: { key: Buffer; cert: Buffer } } => {
       const [key, path] = [join(dir, `${name}.key`), join(dir, `${name}.crt`)];
