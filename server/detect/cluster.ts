@@ -2,6 +2,7 @@ import { sayUnseen } from "./blind-spot.ts";
 import type { Event, EventOf, Family, MailSettings, SourceStatus } from "../../collector/events/event.ts";
 import type { NodeSummary, RouterSummary } from "../api/types.ts";
 import { type NodeReading, type NodeView, readNode } from "./claims.ts";
+import { Changes } from "./changes.ts";
 import { type Checkpoint, type ClusterState, dumpEvents, loadEvents } from "./checkpoint.ts";
 import { ClockBook, originalOf } from "./clocks.ts";
 import { CollectorNews } from "./collector-news.ts";
@@ -78,14 +79,6 @@ interface Concluding {
   readonly drafts: readonly IncidentDraft[];
 }
 
-interface Changes {
-  readonly gone: IncidentDraft[];
-  readonly fresh: IncidentDraft[];
-  readonly routers: Set<string>;
-}
-
-const noChanges = (): Changes => ({ gone: [], fresh: [], routers: new Set() });
-
 const ROUTER = "router ";
 const unitOfRouter = (id: string): string => `${ROUTER}${id}`;
 const unitOfNode = (node: string): string => `node ${node}`;
@@ -125,7 +118,7 @@ export class Cluster {
   >();
 
   /** Changes of stretches that are over, not yet told. */
-  private pending: Changes = noChanges();
+  private pending = new Changes();
   /** Of all stretches. */
   private eventCount = 0;
   /** An event came of a time of which the events are no longer at hand: only a rebuild from the store can conclude from it. */
@@ -378,20 +371,14 @@ export class Cluster {
     this.digest();
     this.dirty = false;
     const changed = this.pending;
-    this.pending = noChanges();
+    this.pending = new Changes();
     this.concludeNewest(changed);
     for (const { family, vrid, vips } of this.advertised.values()) {
       const id = this.identity.routerOfSender(family, vrid, vips);
       if (id !== undefined) changed.routers.add(id);
     }
     this.advertised.clear();
-    // What was concluded and taken back in between was never told.
-    const gone = new Set(changed.gone);
-    return {
-      gone: changed.gone,
-      fresh: changed.fresh.filter((draft) => !gone.has(draft)),
-      routers: [...changed.routers],
-    };
+    return { gone: [...changed.gone], fresh: [...changed.fresh], routers: [...changed.routers] };
   }
 
   /** Concludes all but the newest stretch, and forgets the events of the oldest where there are too many. */
@@ -406,6 +393,8 @@ export class Cluster {
       if (margin === null) break;
       this.conclude(index, margin, this.pending);
     }
+    // A newest stretch that is a new one is concluded whole, and what was news of it before is another one's now.
+    if (this.isNewestNew) this.news = this.news.filter(({ ts }) => ts >= this.newestFrom());
     const held = this.stretches.length;
     while (this.eventCount > this.limits.events && this.stretches.length > 2) {
       const oldest = this.stretches.shift() as Stretch;
@@ -481,7 +470,7 @@ export class Cluster {
   }
 
   private forget(stretch: Stretch, changed: Changes): void {
-    changed.gone.push(...(this.concluded.get(stretch)?.finished ?? []));
+    changed.takeBack(this.concluded.get(stretch)?.finished ?? []);
     this.concluded.delete(stretch);
   }
 
@@ -512,7 +501,7 @@ export class Cluster {
       if (lasting.length > 0) open.set(key, lasting);
     }
     this.forget(stretch, changed);
-    changed.fresh.push(...finished);
+    changed.conclude(finished);
     this.concluded.set(stretch, {
       ...margin,
       finished,
@@ -596,8 +585,8 @@ export class Cluster {
         this.readings,
         this.horizon,
       );
-      changed.gone.push(...(before.get(key)?.joined ?? []));
-      changed.fresh.push(...joined);
+      changed.takeBack(before.get(key)?.joined ?? []);
+      changed.conclude(joined);
       this.units.set(key, { views, joined, newest, horizon: this.horizon, watchedTo });
     };
     for (const router of this.identity.routers.values())
@@ -616,8 +605,7 @@ export class Cluster {
       const views = routers.map((router) => viewRouter(router, scene, this.viewsOf(router.id)));
       return { views: [], drafts: concludeCluster(scene, views), newest: stretch.times.at(-1) ?? 0 };
     });
-    if (this.isNewestNew)
-      for (const [key, { joined }] of before) if (!this.units.has(key)) changed.gone.push(...joined);
+    if (this.isNewestNew) for (const [key, { joined }] of before) if (!this.units.has(key)) changed.takeBack(joined);
     for (const key of touched) if (key.startsWith(ROUTER)) changed.routers.add(key.slice(ROUTER.length));
     this.isNewestNew = false;
     this.news = [];
