@@ -44,7 +44,7 @@ export type OtlpDropReason =
 
 export interface OtlpDeps {
   readonly config: Pick<ServerConfig, "otlp" | "ingest" | "nodes">;
-  readonly store: Pick<Store, "insertBatch">;
+  readonly store: Pick<Store, "insertResent">;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: { accepted(events: number, duplicate: boolean): void };
@@ -169,15 +169,17 @@ export function otlpRoutes(app: FastifyInstance, deps: OtlpDeps): { state(): Lis
   async function keep(events: readonly Event[]): Promise<void> {
     for (let from = 0; from < events.length; from += BATCH_EVENTS_MAX)
       for (const batch of batchesOf(events.slice(from, from + BATCH_EVENTS_MAX))) {
-        const { duplicate } = await stored(batch);
-        deps.metrics.accepted(batch.events.length, duplicate);
+        const { stored, duplicate } = await insert(batch);
+        deps.metrics.accepted(stored.length, stored.length === 0);
+        // What another server of this store took has not been concluded from here.
         if (!duplicate) deps.onStored(batch);
       }
   }
 
-  async function stored(batch: Batch): Promise<{ readonly duplicate: boolean }> {
+  /** Whoever forwards does not say that it tries again, and may divide its records otherwise then: each event is looked for. */
+  async function insert(batch: Batch): ReturnType<Store["insertResent"]> {
     try {
-      return await deps.store.insertBatch(batch);
+      return await deps.store.insertResent(batch);
     } catch (error) {
       // The store's own words may quote what other nodes wrote: they go to our log alone.
       if (error instanceof StoreRefusal)

@@ -1,10 +1,10 @@
 import Fastify, { type FastifyInstance } from "fastify";
-import type { Batch } from "../../../collector/events/batch.ts";
 import type { Event } from "../../../collector/events/event.ts";
 import { problemDocuments } from "../../../server/api/problems.ts";
 import type { ListenerState } from "../../../server/api/types.ts";
 import { parseServerConfig } from "../../../server/config.ts";
 import { otlpRoutes } from "../../../server/otlp/routes.ts";
+import type { Store } from "../../../server/store/store.ts";
 import { clock } from "../app/support.ts";
 
 export interface Answer {
@@ -20,7 +20,7 @@ export interface Bench {
   readonly stored: Map<string, Event>;
   readonly concluded: string[];
   readonly logged: string[];
-  insert: (batch: Batch) => Promise<{ readonly duplicate: boolean }>;
+  insert: Store["insertResent"];
   state(): ListenerState;
   post(body: unknown, headers?: Record<string, string>): Promise<Answer>;
 }
@@ -31,17 +31,15 @@ export function benchOf(toml = ""): Bench {
   const logged: string[] = [];
   problemDocuments(app, () => undefined);
   app.setSerializerCompiler(() => (answer) => JSON.stringify(answer));
-  const batches = new Set<string>();
   const bench: Bench = {
     app,
     stored: new Map(),
     concluded: [],
     logged,
-    insert: async ({ batchId, events }) => {
-      for (const event of events) bench.stored.set(event.id, event);
-      const duplicate = batches.has(batchId);
-      batches.add(batchId);
-      return { duplicate };
+    insert: async (batch) => {
+      const stored = batch.events.filter(({ id }) => !bench.stored.has(id));
+      for (const event of stored) bench.stored.set(event.id, event);
+      return { stored, duplicate: stored.length === 0 };
     },
     state: () => route.state(),
     post: async (body, headers = {}) => {
@@ -65,7 +63,7 @@ export function benchOf(toml = ""): Bench {
   };
   const route = otlpRoutes(app, {
     config: parseServerConfig(toml, "test.toml"),
-    store: { insertBatch: (batch) => bench.insert(batch) },
+    store: { insertResent: (batch) => bench.insert(batch) },
     clock,
     log: (level, message, fields) => void logged.push(`${level}: ${message} ${JSON.stringify(fields ?? {})}`),
     metrics: { accepted: () => undefined },

@@ -1,3 +1,4 @@
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { readJson } from "../../../server/otlp/json.ts";
@@ -119,7 +120,12 @@ describe("hostile bodies", () => {
     const sent = request([{ body: deep }, { body: { stringValue: "after" } }]);
     expect(read(readProtobuf, protobuf(sent)).at(-1)?.record.body).toBe("after");
     expect(read(readJson, json(sent)).at(-1)?.record.body).toBe("after");
-    // Deeper than any stack, in a form that JSON.parse takes.
+    // Deeper than a stack.
+    let value: Uint8Array = new Uint8Array();
+    const within = (number: number, bytes: Uint8Array): Uint8Array =>
+      new BinaryWriter().tag(number, WireType.LengthDelimited).bytes(bytes).finish();
+    for (let i = 0; i < 5_000; i += 1) value = within(5, within(1, value));
+    expect(read(readProtobuf, Buffer.from(within(1, within(2, within(2, within(5, value))))))).toHaveLength(1);
     const nested = `{"resourceLogs":[${'{"a":'.repeat(1_000_000)}1${"}".repeat(1_000_000)}]}`;
     orFault(readJson, Buffer.from(nested));
     // Groups within groups, which OTLP has none of.
