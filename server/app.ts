@@ -14,6 +14,7 @@ import { createAlerter, systemTimers, type Alerter } from "./alert/alerter.ts";
 import { incidentRoutes } from "./api/incident-routes.ts";
 import { Live } from "./api/live.ts";
 import { problemDocuments } from "./api/problems.ts";
+import { configRoutes } from "./api/config-routes.ts";
 import { apiRoutes } from "./api/routes.ts";
 import { SHARED_SCHEMAS } from "./api/schemas.ts";
 import { isLoopback, type ServerConfig } from "./config.ts";
@@ -428,6 +429,7 @@ async function buildApp(parts: AppParts): Promise<FastifyInstance> {
         }),
       );
     apiRoutes(scope, { store, engine, metrics, listeners: parts.listeners });
+    configRoutes(scope, { store, engine });
     silenceRoutes(scope, { config, ...silencing });
     replayRoute(scope, { config, replay: parts.replay });
     storeRoutes(scope, { config, store });

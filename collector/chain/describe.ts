@@ -1,10 +1,11 @@
 import type { SourceLocation } from "../core/errors.ts";
+import type { CHAIN_STEPS } from "../events/vocabulary.ts";
 import type { StartChain } from "./chain.ts";
 import { type Located, visible } from "./located.ts";
 
 /** One link of the chain. */
 export interface ChainStep {
-  readonly step: "unit" | "script" | "environment" | "command" | "configuration" | "subsystems" | "log" | "daemon";
+  readonly step: (typeof CHAIN_STEPS)[number];
   readonly text: string;
   readonly at?: SourceLocation;
 }

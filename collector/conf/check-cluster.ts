@@ -3,8 +3,9 @@ import type { DiagnosticSeverity, EventBody } from "../events/event.ts";
 import { type PeerInstance, type PeerNode, virtualRoutersOf } from "./cluster.ts";
 import { codeOf, severityOf } from "./codes/registry.ts";
 import { driftOf, nodeDriftOf } from "./drift.ts";
-import { type ElectionProof, proveElection, type Tracker } from "./election.ts";
-import type { Instance, Running, SyncGroup } from "./model/types.ts";
+import { effectiveTrackers } from "./effective-trackers.ts";
+import { type ElectionProof, proveElection } from "./election.ts";
+import type { Instance, Running } from "./model/types.ts";
 import { serverName, summaryOf } from "./server-summary.ts";
 import type { Release } from "./version.ts";
 
@@ -149,7 +150,7 @@ function peerInstancesOf(node: string, instance: Instance, running: Running): Pe
       unicastPeers: instance.unicastPeers.map(({ address }) => address),
       authentication: instance.authentication.type,
       usesVmac: instance.vmac?.kind === "macvlan",
-      trackers: effectiveTrackers(instance, group, running),
+      trackers: effectiveTrackers(instance, running),
       skipsAddressCheck: instance.skipCheckAdvAddr,
       ...(instance.interface === undefined ? {} : { interface: instance.interface }),
       ...(instance.sourceAddress === undefined
@@ -162,28 +163,4 @@ function peerInstancesOf(node: string, instance: Instance, running: Running): Pe
       ...(group ? { syncGroup: group.members } : {}),
     },
   ];
-}
-
-/** With its own interface, the trackers of its sync group, and, as a fault of one member is one of all, its partners' faults. */
-function effectiveTrackers(instance: Instance, group: SyncGroup | undefined, running: Running): Tracker[] {
-  const partners = running.instances.filter(
-    (other) => other !== instance && group !== undefined && other.syncGroup === group.name,
-  );
-  const all = [
-    ...ownTrackers(instance),
-    ...(group?.trackers ?? []),
-    ...partners.flatMap((partner) => ownTrackers(partner).filter(({ weight }) => weight === 0)),
-  ];
-  const seen = new Set<string>();
-  return all.filter(({ kind, name, weight }) => {
-    const key = `${kind} ${name} ${weight === 0}`;
-    const isNew = !seen.has(key);
-    seen.add(key);
-    return isNew;
-  });
-}
-
-function ownTrackers({ interface: own, tracksPrimary, trackers }: Instance): Tracker[] {
-  if (own === undefined || !tracksPrimary) return [...trackers];
-  return [{ kind: "interface", name: own, weight: 0, reverse: false }, ...trackers];
 }

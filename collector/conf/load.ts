@@ -1,11 +1,15 @@
 import { createHash } from "node:crypto";
-import type { EventBody } from "../events/event.ts";
+import { CONFIG_TEXT_MAX_CHARS, type EventBody } from "../events/event.ts";
 import type { Observation } from "../events/observation.ts";
 import { type ModelOptions, modelOf } from "./model.ts";
 import type { Running } from "./model/types.ts";
 import { type ConfFiles, type ConfTree, parseConf } from "./parser.ts";
+import { configRedactor } from "./redacted-text.ts";
 import { configuredServices } from "./server-summary.ts";
 import { encodeBytes } from "./text.ts";
+
+/** Files whose text is told; the others are named. */
+const TEXTS_MAX = 64;
 
 /** Who reads the configuration, as far as it is known. */
 export interface ConfReader extends Pick<ModelOptions, "release" | "facts" | "fingerprintKey"> {
@@ -24,6 +28,7 @@ export interface ConfReading {
   readonly running?: Running;
   readonly body: EventBody<"config.loaded" | "config.unreadable">;
   readonly faults: readonly EventBody<"config.diagnostic">[];
+  readonly tree: Pick<ConfTree, "files" | "nodes">;
 }
 
 export interface ObservedConfig extends Pick<ConfReading, "paths" | "version" | "running"> {
@@ -46,7 +51,7 @@ export function readConfig(
 ): ConfReading {
   const release = options.release === undefined ? {} : { release: options.release };
   const tree = parseConf(path, files, configId, { allConfig, ...release });
-  const known = { path, paths: tree.files.map((file) => file.path), version: versionOf(tree) };
+  const known = { path, paths: tree.files.map((file) => file.path), version: versionOf(tree), tree };
   if (tree.unreadable !== undefined) {
     const body = { kind: "config.unreadable", path, message: tree.unreadable.slice(0, 1024) } as const;
     return { ...known, body, faults: [] };
@@ -80,6 +85,32 @@ export function observationsOf({ path, version, body, faults }: ConfReading, ts:
       }),
     ),
   ];
+}
+
+/**
+ * The files as they may be shown.
+ * @param ts  epoch microseconds: when they were read
+ */
+export function textsOf({ tree, version }: ConfReading, ts: number): Observation[] {
+  const { file } = configRedactor(tree, CONFIG_TEXT_MAX_CHARS);
+  return tree.files.slice(0, TEXTS_MAX).map(({ path, text }, i) => {
+    const redacted = file(path);
+    const isCut = text.length > CONFIG_TEXT_MAX_CHARS || redacted.length > CONFIG_TEXT_MAX_CHARS;
+    return {
+      source: "config",
+      ts,
+      tsUncertaintyUs: 0,
+      idParts: ["text", version, i, ts],
+      at: path.slice(0, 4096),
+      body: {
+        kind: "config.text",
+        path: path.slice(0, 4096),
+        sha256: sha256(text),
+        text: redacted.slice(0, CONFIG_TEXT_MAX_CHARS),
+        ...(isCut ? { truncated: true } : {}),
+      },
+    };
+  });
 }
 
 /** Changes when any file of the configuration does. */

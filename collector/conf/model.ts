@@ -1,5 +1,6 @@
 import type { ConfiguredInstance, EventBody, MailSettings } from "../events/event.ts";
 import { Diagnostics } from "./diagnostics.ts";
+import { effectiveTrackers } from "./effective-trackers.ts";
 import type { NodeFacts } from "./facts.ts";
 import { checkKeywords } from "./keywords/check.ts";
 import { globalsOf } from "./model/globals.ts";
@@ -48,7 +49,7 @@ export function modelOf(tree: ConfTree, options: ModelOptions = {}): EffectiveCo
   const { routerId, mail } = conf.running.globals;
   const found = withoutSecrets(diagnostics.list(), tree);
   return {
-    instances: conf.running.instances.map(configuredOf),
+    instances: conf.running.instances.map((instance) => configuredOf(instance, conf.running)),
     virtualServers: conf.running.virtualServers.map(({ name }) => name),
     running: { ...conf.running, fatal: found.find((one) => endsVrrp(one, conf.roots))?.code },
     diagnostics: found,
@@ -175,7 +176,7 @@ function firstOfEachName(nodes: readonly ConfNode[]): ConfNode[] {
 }
 
 /** The part of it that the event carries. */
-function configuredOf(instance: Instance): ConfiguredInstance {
+function configuredOf(instance: Instance, running: Running): ConfiguredInstance {
   return {
     instance: instance.name.slice(0, 255),
     file: instance.at.file.slice(0, 4096),
@@ -190,6 +191,9 @@ function configuredOf(instance: Instance): ConfiguredInstance {
     nopreempt: instance.nopreempt,
     unicastPeers: instance.unicastPeers.slice(0, 512).map(({ address }) => address),
     authentication: instance.authentication.type,
+    trackers: effectiveTrackers(instance, running)
+      .slice(0, 256)
+      .map(({ kind, name, weight, reverse }) => ({ kind, name: name.slice(0, 255), weight, reverse })),
     ...(instance.authentication.hmacWindowUs === undefined
       ? {}
       : { hmacWindowUs: instance.authentication.hmacWindowUs }),

@@ -13,7 +13,8 @@ const PIECE_MIN = 4;
 const PIECE_LETTERS_MAX = 1024;
 const LETTERS_MAX = 1_000_000;
 
-const DEFINITION = /^\s*\$(\w{1,80})\s*=(.*)/;
+/** Also one that is for other nodes. */
+export const DEFINITION = /^\s*(?:@\S*\s+)?\$(\w{1,80})\s*=(.*)/;
 
 /** Hides in a message what definitions of passwords, or of parts of them, stand for. */
 export function messageRedactor({ files }: Pick<ConfTree, "files">): (message: string) => string {
@@ -25,13 +26,13 @@ export function messageRedactor({ files }: Pick<ConfTree, "files">): (message: s
   for (const piece of pieces) {
     letters += piece.length;
     if (letters > LETTERS_MAX) return () => HIDDEN;
-    add(begin, piece);
+    addLetters(begin, piece);
   }
   return (message) => withoutPieces(message, begin);
 }
 
 /** Names of the definitions that stand for a password, or for a part of one. */
-function secretNames(rows: readonly string[]): ReadonlySet<string> {
+export function secretNames(rows: readonly string[]): ReadonlySet<string> {
   const names = new Set<string>();
   const addAll = (where: string): void => {
     for (const [, name] of where.matchAll(/\$\{?(\w{1,80})/g)) if (name !== undefined) names.add(name);
@@ -63,12 +64,12 @@ function piecesOf(rows: readonly string[], names: ReadonlySet<string>): Readonly
 }
 
 /** Pieces as a tree of their letters: a message is looked through in the same time for one of them and for a hundred thousand. */
-interface Letters {
+export interface Letters {
   readonly next: Map<string, Letters>;
   isEnd: boolean;
 }
 
-function add(begin: Letters, piece: string): void {
+export function addLetters(begin: Letters, piece: string): void {
   let at = begin;
   for (const letter of piece.split("")) {
     let next = at.next.get(letter);

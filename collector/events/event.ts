@@ -24,6 +24,7 @@ import {
 } from "./scalars.ts";
 import {
   BFD_STATES,
+  CHAIN_STEPS,
   CHECKERS,
   DIAGNOSTIC_SEVERITIES,
   DIVERGENCES,
@@ -42,6 +43,19 @@ export * from "./vocabulary.ts";
 
 /** Longest raw line kept with an event, in characters; the rest is cut and `rawTruncated` is set. */
 export const RAW_MAX_CHARS = 4096;
+/** Longest text of a configuration file kept, in characters; the rest is cut and `truncated` is set. */
+export const CONFIG_TEXT_MAX_CHARS = 262_144;
+
+/** What an instance watches, its own interface and its sync group's included: what `Tracker` of the election is. */
+const ConfiguredTracker = Type.Object(
+  {
+    kind: oneOf(["interface", "script", "process", "file", "bfd"]),
+    name: Name,
+    weight: Type.Integer({ minimum: -254, maximum: 254 }),
+    reverse: Type.Boolean(),
+  },
+  { additionalProperties: false },
+);
 
 /** An instance as the node's configuration promises it, with keepalived's own defaults filled in. */
 export const ConfiguredInstance = Type.Object(
@@ -70,6 +84,7 @@ export const ConfiguredInstance = Type.Object(
     passwordFingerprint: opt(Type.String({ pattern: "^[0-9a-f]{32}$" })),
     /** auth_hmac (keepalived 2.4): an advert whose sender's clock differs by more is refused. Microseconds. */
     hmacWindowUs: opt(Type.Integer({ minimum: 1 })),
+    trackers: opt(Type.Array(ConfiguredTracker, { maxItems: 256 })),
   },
   { additionalProperties: false },
 );
@@ -458,6 +473,36 @@ export const EVENT_KINDS = {
     mail: opt(MailSettings),
   },
   "config.unreadable": { path: text(4096), message: text(1024) },
+  /** A file of the configuration as it may be shown, when its contents are new: no password, no credentials of an address. */
+  "config.text": {
+    path: text(4096),
+    /** Of the file as it is, as in `config.loaded`. */
+    sha256: text(64),
+    /** Lines as they are written, secrets replaced by `[redacted]`. */
+    text: text(CONFIG_TEXT_MAX_CHARS),
+    /** The file is longer. */
+    truncated: opt(Type.Boolean()),
+  },
+  /** How keepalived is started on the node, link by link, when it is first seen and when it changes. */
+  "config.chain": {
+    steps: Type.Array(
+      Type.Object(
+        {
+          step: oneOf(CHAIN_STEPS),
+          text: text(4096),
+          /** Where it is written. */
+          file: opt(text(4096)),
+          line: opt(Type.Integer({ minimum: 1 })),
+        },
+        { additionalProperties: false },
+      ),
+      { maxItems: 256 },
+    ),
+    /** Every file that keepalived reads, the main one first. */
+    files: Type.Array(text(4096), { maxItems: 1024 }),
+    /** By what it reads them. */
+    release: text(32),
+  },
   // --- wire ------------------------------------------------------------------------------------------------------
   /** One advert as captured. Goes to the adverts table, not to the timeline. */
   "wire.advert": {

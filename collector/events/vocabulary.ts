@@ -38,6 +38,18 @@ export const DIVERGENCES = [
 ] as const;
 export type DivergenceCode = (typeof DIVERGENCES)[number];
 
+/** Links of the way from the start command to the configuration and the log. */
+export const CHAIN_STEPS = [
+  "unit",
+  "script",
+  "environment",
+  "command",
+  "configuration",
+  "subsystems",
+  "log",
+  "daemon",
+] as const;
+
 /** States of a BFD session: RFC 5880 section 6.2. */
 export const BFD_STATES = ["AdminDown", "Down", "Init", "Up"] as const;
 

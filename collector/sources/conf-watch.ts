@@ -2,16 +2,18 @@ import { statSync } from "node:fs";
 import { hostname } from "node:os";
 import type { KeepalivedBuild } from "../chain/build.ts";
 import type { ChainDiagnostic, StartChain } from "../chain/chain.ts";
+import { describeChain } from "../chain/describe.ts";
 import { optionOf } from "../chain/options.ts";
 import { resolveChain } from "../chain/resolve.ts";
 import type { NodeFacts } from "../conf/facts.ts";
-import { type ConfReader, type ConfReading, observationsOf, observeConfig, readConfig } from "../conf/load.ts";
+import { type ConfReader, type ConfReading, observationsOf, observeConfig, readConfig, textsOf } from "../conf/load.ts";
 import type { Running } from "../conf/model/types.ts";
 import { createOutlines, type ReadOutline } from "../conf/outline.ts";
 import type { ConfFiles } from "../conf/parser.ts";
 import { NEWEST_RELEASE } from "../conf/version.ts";
 import { type Clock, US_PER_SECOND } from "../core/time.ts";
-import type { SourceStatus } from "../events/event.ts";
+import { CONFIG_TEXT_MAX_CHARS, type SourceStatus } from "../events/event.ts";
+import { configRedactor } from "../conf/redacted-text.ts";
 import type { Release } from "../conf/version.ts";
 import type { Observation } from "../events/observation.ts";
 import { systemChainFiles } from "./chain-files.ts";
@@ -64,6 +66,8 @@ export class ConfWatchSource implements Source {
   private stopPolling: () => void = () => undefined;
   private told = "";
   private handed = "";
+  private shownVersion = "";
+  private shownChain: string | undefined;
   private stamps = "";
   private paths: readonly string[] = [];
   private state: SourceStatus["state"] = "stopped";
@@ -157,7 +161,21 @@ export class ConfWatchSource implements Source {
     if (told === this.told) return;
     this.told = told;
     this.reads += 1;
-    await this.context?.emit(seen.map(withFileTimes));
+    await this.context?.emit([...seen.map(withFileTimes), ...this.shown(reading, now)]);
+  }
+
+  /** What people look at, when it is new: the text of the files, and how they come to be read. */
+  private shown(reading: ConfReading, now: number): Observation[] {
+    const { version, body } = reading;
+    const isNew = body.kind === "config.loaded" && version !== this.shownVersion;
+    const texts = isNew ? textsOf(reading, now) : [];
+    this.shownVersion = version;
+    const chain = this.chain?.configuration.path === reading.path ? this.chain : undefined;
+    const link = chain && chainObservation(chain, reading, now);
+    const key = JSON.stringify(link?.body);
+    if (!link || key === this.shownChain) return texts;
+    this.shownChain = key;
+    return [link, ...texts];
   }
 
   /** To the sources that work by it: when the files change, or the release or the command line that reads them. */
@@ -243,6 +261,27 @@ function withFileTimes(seen: Observation): Observation {
     return stat ? { ...file, changedTs: Math.round(stat.mtimeMs * 1_000) } : file;
   });
   return { ...seen, body: { ...seen.body, files } };
+}
+
+function chainObservation(chain: StartChain, reading: ConfReading, ts: number): Observation {
+  const { other } = configRedactor(reading.tree, CONFIG_TEXT_MAX_CHARS);
+  const steps = describeChain(chain).steps.slice(0, 256);
+  return {
+    source: "config",
+    ts,
+    tsUncertaintyUs: 0,
+    idParts: ["start chain", ts],
+    body: {
+      kind: "config.chain",
+      steps: steps.map(({ step, text, at }) => ({
+        step,
+        text: other(text).slice(0, 4096),
+        ...(at ? { file: at.file.slice(0, 4096), line: at.line } : {}),
+      })),
+      files: reading.paths.slice(0, 1024).map((path) => path.slice(0, 4096)),
+      release: chain.release.join("."),
+    },
+  };
 }
 
 function observationOf({ code, severity, message, fix, at }: ChainDiagnostic, ts: number): Observation {

@@ -25,8 +25,10 @@ import {
 import type { IncidentContext } from "../report/context.ts";
 import type {
   AdvertBucket,
+  ConfigComparison,
   Delivery,
   EventPage,
+  NodeConfig,
   NodeSummary,
   Problem,
   RouterSummary,
@@ -96,6 +98,11 @@ export const EventsQuery = Type.Object(
   },
   closed,
 );
+export const ConfigQuery = Type.Object(
+  { cluster: Type.String({ minLength: 1, maxLength: 64 }), node: Type.String({ minLength: 1, maxLength: 255 }) },
+  closed,
+);
+export const ComparisonQuery = Type.Object({ router: Type.String({ minLength: 1, maxLength: 400 }) }, closed);
 export const SearchQuery = Type.Object(
   {
     text: Type.Optional(
@@ -459,6 +466,120 @@ const EventPageT = Type.Object({ events: Type.Array(ref("Event", EventT)), trunc
 
 const SearchPageT = Type.Object({ events: Type.Array(ref("Event", EventT)), next: orNull(Type.String()) }, closed);
 
+const NullableText = orNull(Type.String());
+const ConfigT = Type.Object(
+  {
+    cluster: Type.String(),
+    node: Type.String(),
+    ts: orNull(Instant),
+    unreadable: orNull(Type.Object({ path: Type.String(), message: Type.String() }, closed)),
+    chain: orNull(
+      Type.Object(
+        {
+          ts: Instant,
+          steps: EVENT_KINDS["config.chain"].steps,
+          files: Strings,
+          release: Type.String(),
+        },
+        closed,
+      ),
+    ),
+    files: Type.Array(
+      Type.Object(
+        {
+          path: Type.String(),
+          sha256: Type.String(),
+          changedTs: orNull(Instant),
+          text: NullableText,
+          truncated: Type.Boolean(),
+        },
+        closed,
+      ),
+      { description: "in the order in which keepalived reads them; passwords are [redacted]" },
+    ),
+    findings: Type.Array(
+      Type.Object(
+        {
+          code: Type.String(),
+          severity: oneOf(DIAGNOSTIC_SEVERITIES),
+          message: Type.String(),
+          file: NullableText,
+          line: orNull(Type.Integer({ minimum: 1 })),
+          column: orNull(Type.Integer({ minimum: 1 })),
+          fix: NullableText,
+        },
+        closed,
+      ),
+    ),
+  },
+  closed,
+);
+const ComparisonT = Type.Object(
+  {
+    members: Type.Array(
+      Type.Object(
+        {
+          node: Type.String(),
+          instance: Type.String(),
+          file: Type.String(),
+          line: Type.Integer({ minimum: 1 }),
+          ts: Instant,
+        },
+        closed,
+      ),
+    ),
+    settings: Type.Array(
+      Type.Object(
+        {
+          name: Type.String(),
+          values: Type.Array(NullableText, { description: "in the members' order; null: not known" }),
+          rule: oneOf(["equal", "different", "free"]),
+          holds: Type.Boolean(),
+        },
+        closed,
+      ),
+    ),
+    findings: Type.Array(
+      Type.Object(
+        {
+          code: Type.String(),
+          severity: oneOf(DIAGNOSTIC_SEVERITIES),
+          node: Type.String(),
+          message: Type.String(),
+        },
+        closed,
+      ),
+    ),
+    election: orNull(
+      Type.Object(
+        {
+          complete: Type.Boolean({ description: "all combinations of failures were tried" }),
+          failuresMax: Type.Integer(),
+          tried: Type.Integer(),
+          lines: Type.Array(
+            Type.Object(
+              {
+                failed: Strings,
+                master: NullableText,
+                undecided: Strings,
+                priorities: Type.Array(orNull(Type.Integer()), {
+                  description: "in the members' order; null: dead or in FAULT",
+                }),
+              },
+              closed,
+            ),
+          ),
+          findings: Type.Array(
+            Type.Object({ code: Type.String(), node: Type.String(), message: Type.String() }, closed),
+          ),
+        },
+        closed,
+      ),
+    ),
+  },
+  closed,
+);
+
 /** By name, as the description lists them. */
 export const SHARED_SCHEMAS: Readonly<Record<string, TSchema>> = {
   Event: EventT,
@@ -475,6 +596,8 @@ export const SHARED_SCHEMAS: Readonly<Record<string, TSchema>> = {
   Problem: ProblemT,
   Timeline: TimelineT,
   EventPage: EventPageT,
+  NodeConfig: ConfigT,
+  ConfigComparison: ComparisonT,
   SearchPage: SearchPageT,
   BatchReceipt,
 };
@@ -496,6 +619,8 @@ const made = (schema: TSchema) => {
 };
 
 export const Answers = {
+  config: answers(ref("NodeConfig", ConfigT)),
+  comparison: answers(ref("ConfigComparison", ComparisonT)),
   routers: answers(Type.Array(ref("RouterSummary", RouterSummaryT))),
   nodes: answers(Type.Array(ref("NodeSummary", NodeSummaryT))),
   services: answers(Type.Array(ref("ServiceSummary", ServiceSummaryT))),
@@ -552,6 +677,8 @@ interface Agreement {
   readonly problem: Row<typeof ProblemT, Problem>;
   readonly searchPage: Row<typeof SearchPageT, SearchPage>;
   readonly eventPage: Row<typeof EventPageT, EventPage>;
+  readonly config: Row<typeof ConfigT, NodeConfig>;
+  readonly comparison: Row<typeof ComparisonT, ConfigComparison>;
   readonly timeline: Same<Omit<Static<typeof TimelineT>, "router">, Omit<Timeline, "router">>;
 }
 
@@ -576,4 +703,6 @@ interface Agreement {
   searchPage: true,
   eventPage: true,
   timeline: true,
+  config: true,
+  comparison: true,
 }) satisfies Agreement;

@@ -1,5 +1,5 @@
 /** What the API answers; the web imports these types and nothing else of the server. All instants are epoch microseconds. */
-import type { Event, SourceStatus } from "../../collector/events/event.ts";
+import type { DiagnosticSeverity, Event, EventOf, SourceStatus } from "../../collector/events/event.ts";
 import type { NodeClock } from "../detect/collector-news.ts";
 import type { Incident } from "../detect/incident.ts";
 import type { RouterNow } from "../detect/summary.ts";
@@ -9,6 +9,7 @@ import type { Lane, ServiceLane, VirtualRouter } from "../detect/view.ts";
 
 export type { Event, EventKind, SourceStatus } from "../../collector/events/event.ts";
 export type { Certainty, Evidence, Incident, IncidentKind, Severity } from "../detect/incident.ts";
+export type { ComparedSetting, ConfigComparison, ElectionLine } from "../detect/compare-configs.ts";
 export type { Redundancy, RouterMember } from "../detect/redundancy.ts";
 export type { ServiceSummary, ServiceWord } from "../detect/summary.ts";
 export type { ContextEvent, IncidentContext } from "../report/context.ts";
@@ -86,6 +87,48 @@ export interface NodeSummary {
   readonly stoppedTs: number | null;
   /** null when nobody has compared it. */
   readonly clock: NodeClock | null;
+}
+
+/** GET /api/v1/configs?cluster&node */
+export interface NodeConfig {
+  readonly cluster: string;
+  readonly node: string;
+  /** When it was last looked at with another outcome; null: its collector has told of none. */
+  readonly ts: number | null;
+  readonly unreadable: { readonly path: string; readonly message: string } | null;
+  /** null: its collector does not tell. */
+  readonly chain: {
+    readonly ts: number;
+    readonly steps: readonly ChainLink[];
+    /** Every file that keepalived reads, the main one first. */
+    readonly files: readonly string[];
+    /** The keepalived that reads them. */
+    readonly release: string;
+  } | null;
+  readonly files: readonly ConfigFile[];
+  readonly findings: readonly ConfigFinding[];
+}
+
+export type ChainLink = EventOf<"config.chain">["steps"][number];
+
+export interface ConfigFile {
+  readonly path: string;
+  readonly sha256: string;
+  readonly changedTs: number | null;
+  /** Without secrets; null: not told, or not kept any more. */
+  readonly text: string | null;
+  /** There is more of it. */
+  readonly truncated: boolean;
+}
+
+export interface ConfigFinding {
+  readonly code: string;
+  readonly severity: DiagnosticSeverity;
+  readonly message: string;
+  readonly file: string | null;
+  readonly line: number | null;
+  readonly column: number | null;
+  readonly fix: string | null;
 }
 
 /** GET /api/v1/events?ids=… or ?node&from&to&limit, GET /api/v1/adverts?router&from&to&limit */

@@ -180,8 +180,8 @@ function misfitsOf(configs: readonly Loaded[]): readonly Misfit[] {
 const UNTOLD = "untold";
 
 /** Fields that the event does not have are the same on all, so that nothing is said of them. */
-function peerOf(node: string, instance: ConfiguredInstance): PeerInstance[] {
-  const { vrid, interface: nic, sourceAddress, passwordFingerprint, authentication, ...rest } = instance;
+export function peerOf(node: string, instance: ConfiguredInstance): PeerInstance[] {
+  const { vrid, interface: nic, sourceAddress, passwordFingerprint, authentication, trackers, ...rest } = instance;
   if (vrid === undefined) return [];
   return [
     {
@@ -191,7 +191,7 @@ function peerOf(node: string, instance: ConfiguredInstance): PeerInstance[] {
       authentication: authentication ?? UNTOLD,
       excludedVips: [],
       usesVmac: false,
-      trackers: [],
+      trackers: trackers ?? [],
       skipsAddressCheck: false,
       ...(nic === undefined ? {} : { interface: nic }),
       ...(sourceAddress === undefined ? {} : { sourceAddress }),

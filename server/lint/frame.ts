@@ -1,10 +1,11 @@
+import { isHarmful, REDACTED, secretsIn } from "../../collector/conf/secret-words.ts";
+
 /**
  * One line of a configuration as it may be shown: without secrets, without control characters, as wide as it says, and with
  * a mark under the word in question.
  */
 
 const TAB_WIDTH = 4;
-const REDACTED = "[redacted]";
 
 export interface Frame {
   readonly text: string;
@@ -100,105 +101,6 @@ function wordEnd(line: string, start: number): number {
   let end = start;
   while (end < line.length && !/[\s{}"#!]/.test(line[end] ?? "")) end += 1;
   return Math.max(end, Math.min(start + 1, line.length));
-}
-
-/** Words after which a secret stands, however they are misspelt. */
-const SECRET_NAME = /pass|pas_?wo?r?d|secret|token|credential|hmac|(?:^|[_$])pw|auth_?pa|(?:^|[_$-])key(?:$|[_=-])/i;
-/** Values of `auth_type`, and names of programs, are none. */
-const NOT_SECRET = /^(?:PASS|AH|\/\S*)$/;
-
-/** Names of the definitions that stand for a password. */
-export function secretNames(text: string): Set<string> {
-  return new Set([...text.matchAll(/\bauth_pass[ \t]{1,80}\$\{?(\w{1,80})/g)].flatMap(([, name]) => name ?? []));
-}
-
-/** Stretches of a line that are or may be secrets: [from, to). */
-function secretsIn(line: string, before: string, names: ReadonlySet<string>): [number, number][] {
-  const found: [number, number][] = [];
-  const last = wordsIn(before).at(-1);
-  const lastWord = last && (withinQuotes(last).at(-1)?.text ?? last.text);
-  let isSecret =
-    lastWord !== undefined && !NOT_SECRET.test(lastWord) && SECRET_NAME.test(lastWord) && !lastWord.includes("=");
-  const look = (word: Stretch): void => {
-    const { text, from, to } = word;
-    if (isSecret) {
-      found.push([from, to]);
-      return;
-    }
-    if (text.startsWith('"') && /\s/.test(text)) {
-      for (const inner of withinQuotes(word)) look(inner);
-      return;
-    }
-    const equals = text.indexOf("=");
-    const name = text.slice(0, Math.max(0, equals));
-    if (equals > 0 && (SECRET_NAME.test(name) || names.has(name.replace("$", "")))) {
-      if (equals + 1 < text.length) found.push([from + equals + 1, to]);
-      isSecret = true;
-      return;
-    }
-    const url = /:\/\/([^/@\s]*:[^/@\s]*)@/.exec(text);
-    if (url) found.push([from + url.index + 3, from + url.index + 3 + (url[1] ?? "").length]);
-    isSecret = !NOT_SECRET.test(text) && SECRET_NAME.test(text);
-  };
-  for (const word of wordsIn(line)) look(word);
-  return found;
-}
-
-/** Blocks in which any word that is not known may be a password whose line was broken, and what is known in them. */
-const SECRET_BLOCK = /^\s*(?:authentication|auth_hmac|SSL)\b/;
-const KNOWN_IN_SECRET_BLOCK =
-  /^\s*(?:auth_type|auth_pass|key|active_key|time_window|anti_replay|mode|password|ca|certificate)(?=\s|$)|^\s*[{}]/;
-/** How far above a line its block is sought. */
-const BLOCK_ROWS_MAX = 50;
-
-/** Whether a line may be the rest of a password. @param at  from 1 */
-export function mayBeSecret(rows: readonly string[], at: number): boolean {
-  const row = rows[at - 1] ?? "";
-  if (KNOWN_IN_SECRET_BLOCK.test(row) || SECRET_BLOCK.test(row)) return false;
-  for (let i = at - 2; i >= Math.max(0, at - 1 - BLOCK_ROWS_MAX); i--) {
-    const above = rows[i] ?? "";
-    if (SECRET_BLOCK.test(above)) return true;
-    if (/^[^#!"]*\}/.test(above)) return false;
-  }
-  return false;
-}
-
-interface Stretch {
-  readonly text: string;
-  readonly from: number;
-  readonly to: number;
-}
-
-/** A command and its arguments stand in one pair of quotes. */
-function withinQuotes({ text, from }: Stretch): Stretch[] {
-  return [...text.matchAll(/[^\s"]+/g)].map(({ 0: inner, index }) => ({
-    text: inner,
-    from: from + index,
-    to: from + index + inner.length,
-  }));
-}
-
-function wordsIn(line: string): Stretch[] {
-  return [...line.matchAll(/"[^"]*"?|[^\s{}"]+/g)].map(({ 0: text, index }) => ({
-    text,
-    from: index,
-    to: index + text.length,
-  }));
-}
-
-/** Control characters, what turns the direction of writing, invisible marks, and bytes that are no UTF-8. */
-function isHarmful(code: number): boolean {
-  return (
-    code < 0x20 ||
-    (code >= 0x7f && code <= 0x9f) ||
-    code === 0xad ||
-    (code >= 0x200b && code <= 0x200f) ||
-    (code >= 0x2028 && code <= 0x202e) ||
-    (code >= 0x2060 && code <= 0x206f) ||
-    code === 0xfeff ||
-    (code >= 0xd800 && code <= 0xdfff) ||
-    (code >= 0xfff0 && code <= 0xfffc)
-  );
 }
 
 /** Text that is not the program's own, on one line of a terminal. */

@@ -1,7 +1,9 @@
 import type { VirtualRouterProof } from "../../collector/conf/check-cluster.ts";
 import { nameOf } from "../../collector/conf/election.ts";
 import type { DiagnosticSeverity } from "../../collector/events/event.ts";
-import { columnsOf, frameOf, harmless, mayBeSecret, secretNames } from "./frame.ts";
+import { secretNames } from "../../collector/conf/redact.ts";
+import { mayBeSecret } from "../../collector/conf/secret-words.ts";
+import { columnsOf, frameOf, harmless } from "./frame.ts";
 import { type LintDiagnostic, type LintedNode, type LintReport, SEVERITIES } from "./lint.ts";
 
 /** Columns of the output. */
@@ -93,7 +95,7 @@ function sourcesOf({ subject, files }: LintedNode): Sources {
   const texts = new Map(files.map(({ path, text }) => [path, text]));
   return {
     rowsOf: (file) => linesOf(texts.get(file) ?? subject.textOf(file)),
-    names: new Set(files.flatMap(({ text }) => [...secretNames(text)])),
+    names: secretNames(files.flatMap(({ text }) => linesOf(text))),
   };
 }
 

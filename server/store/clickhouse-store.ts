@@ -182,7 +182,8 @@ class ClickHouseStore implements Store {
   }
 
   async *detectionEvents(part?: DetectionPart): AsyncGenerator<readonly Event[]> {
-    const wanted = part ? conditionOf(part) : { sql: "1", params: {} };
+    const asked = part ? conditionOf(part) : { sql: "1", params: {} };
+    const wanted = { ...asked, sql: `kind != '${BULKY}' AND ${asked.sql}` };
     const count: CountEvents = async (step, within) => {
       const rows = await this.rows<{ bucket: string; events: string }>(
         `SELECT toString(intDiv(ts, {step:Int64})) AS bucket, toString(count()) AS events FROM ${this.database}.events
@@ -214,6 +215,7 @@ class ClickHouseStore implements Store {
       conditions.push(condition);
       params[name] = value;
     };
+    if (query.ids === undefined && query.kinds === undefined) conditions.push(`kind != '${BULKY}'`);
     where("id IN {ids:Array(String)}", "ids", query.ids);
     where("cluster = {cluster:String}", "cluster", query.cluster);
     where("node = {node:String}", "node", query.node);
@@ -616,6 +618,8 @@ const isRefusal = (error: unknown): boolean =>
   error instanceof Unstorable || (error instanceof ClickHouseError && REFUSAL_CODES.has(error.code));
 
 type QuerySettings = Readonly<Record<string, number>>;
+/** The kind whose events are large and told to nobody who has not asked for them by name. */
+const BULKY = "config.text";
 const FOR_A_PERSON: QuerySettings = { max_execution_time: QUERY_SECONDS_MAX };
 
 async function read<T>(

@@ -25,15 +25,52 @@ const SECRETS = {
   urlPassword: planted(),
   scriptPassword: planted(),
   loggedPassword: planted(),
+  commented: planted(),
+  defined: planted(),
+  halfA: planted(),
+  halfB: planted(),
+  continued: planted(),
+  quotedOption: planted(),
+  gluedOption: planted(),
+  atInUrl: planted(),
   token: `token-${planted()}`,
 };
 
-const KEEPALIVED = `global_defs {
+const KEEPALIVED = `# the old password was ${SECRETS.commented}
+$PW=${SECRETS.defined}
+$ALIAS=$PW
+$A=${SECRETS.halfA}
+$B=${SECRETS.halfB}
+$LONG_PASSWORD=\\
+    ${SECRETS.continued}
+global_defs {
     router_id lb1
 }
 vrrp_script check_db {
     script "/usr/bin/check-db mysql://monitor:${SECRETS.scriptPassword}@192.0.2.9/app"
     interval 2
+}
+vrrp_script check_cache {
+    script "/usr/bin/redis-cli -a ${SECRETS.quotedOption} ping"
+}
+vrrp_script check_mysql {
+    script "/usr/bin/mysql -p${SECRETS.gluedOption} --url=mysql://u:p@${SECRETS.atInUrl}@192.0.2.9/ x"
+}
+vrrp_instance VI_2 {
+    interface lo
+    virtual_router_id 52
+    authentication {
+        auth_type PASS
+        auth_pass $ALIAS
+    }
+}
+vrrp_instance VI_3 {
+    interface lo
+    virtual_router_id 53
+    authentication {
+        auth_type PASS
+        auth_pass $A$B
+    }
 }
 vrrp_instance VI_1 {
     interface lo
@@ -129,7 +166,7 @@ test("no secret of a configuration, a log or our own is in the spool, which is t
     const text = filesUnder(spool)
       .map((path) => readFileSync(path, "latin1"))
       .join("");
-    return text.includes("config.loaded") && text.includes("Unknown keyword") ? text : undefined;
+    return text.includes("config.text") && text.includes("Unknown keyword") ? text : undefined;
   });
   expect(secretsIn(spooled)).toEqual([]);
   const server = new Running(process.execPath, [keepwatchBin, "server", "--config", join(dir, "server.toml")]);
@@ -144,6 +181,7 @@ test("no secret of a configuration, a log or our own is in the spool, which is t
   expect(await server.end()).toBe(0);
   const stored = await storedText(store);
   expect(stored).toContain("config.loaded");
+  expect(stored).toContain("auth_pass [redacted]");
   expect(secretsIn(stored)).toEqual([]);
   expect(secretsIn(collector.output + server.output)).toEqual([]);
   const written = [...filesUnder(spool), ...filesUnder(store)].map((path) => readFileSync(path, "latin1")).join("");

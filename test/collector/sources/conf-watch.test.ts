@@ -62,6 +62,18 @@ describe("the watch over the configuration", () => {
     expect(source.status()).toMatchObject({ state: "running", detail: path });
   });
 
+  test("tells the text of the files without secrets when their contents are new, and only then", async () => {
+    write(path, `${instance(150)}# auth_pass hunter22\n`);
+    const source = await watch();
+    await source.poll();
+    write(path, instance(100));
+    await source.poll();
+    const texts = told.flatMap((body) => (body.kind === "config.text" ? [body] : []));
+    expect(texts.map(({ text }) => text)).toEqual([`${instance(150)}# auth_pass [redacted]\n`, instance(100)]);
+    const loaded = told.flatMap((body) => (body.kind === "config.loaded" ? body.files : []));
+    expect(texts.map(({ path: of, sha256 }) => [of, sha256])).toEqual(loaded.map((file) => [file.path, file.sha256]));
+  });
+
   test("sees a change of an included file, and a new one that a pattern matches", async () => {
     mkdirSync(join(dir, "conf.d"));
     write(path, "include conf.d/*.conf\n");

@@ -177,6 +177,8 @@ describe("the description", () => {
     expect(described.openapi).toBe("3.1.0");
     expect(Object.keys(described.paths).sort()).toEqual([
       "/api/v1/adverts",
+      "/api/v1/configs",
+      "/api/v1/configs/comparison",
       "/api/v1/deliveries",
       "/api/v1/deliveries/{id}/replay",
       "/api/v1/events",

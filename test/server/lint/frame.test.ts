@@ -1,6 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { columnsOf, frameOf, harmless, secretNames, mayBeSecret } from "../../../server/lint/frame.ts";
+import { secretNames } from "../../../collector/conf/redact.ts";
+import { mayBeSecret } from "../../../collector/conf/secret-words.ts";
+import { columnsOf, frameOf, harmless } from "../../../server/lint/frame.ts";
 
 /** The line and the mark under it, as they are printed. */
 const drawn = (line: string, column: number, before = "", widthMax = 90): string[] => {
@@ -73,7 +75,7 @@ describe("no secret is shown", () => {
 
   test("not even in a definition that only its use tells to be one", () => {
     expect(frameOf("$X=hunter2", "", 1, 90, new Set(["X"])).text).toBe("$X=[redacted]");
-    expect([...secretNames("auth_pass $X\nauth_pass  ${Y}\nstate $Z")]).toEqual(["X", "Y"]);
+    expect([...secretNames(["auth_pass $X", "auth_pass  ${Y}", "state $Z"])]).toEqual(["X", "Y"]);
   });
 
   test("not even an argument of a command", () => {

@@ -1,0 +1,120 @@
+import type { FastifyInstance } from "fastify";
+import type { Static } from "typebox";
+import { type Event, type EventKind, type EventOf, isKind } from "../../collector/events/event.ts";
+import { compareConfigs, type ConfigComparison, type MemberConfig } from "../detect/compare-configs.ts";
+import type { DetectionEngine } from "../detect/engine.ts";
+import type { Store } from "../store/store.ts";
+import { ProblemError } from "./problems.ts";
+import { Answers, ComparisonQuery, ConfigQuery } from "./schemas.ts";
+import type { NodeConfig } from "./types.ts";
+
+export interface ConfigDeps {
+  readonly store: Store;
+  readonly engine: Pick<DetectionEngine, "routers" | "nodes">;
+}
+
+/** Most texts looked through for those of the newest configuration. */
+const TEXTS_MAX = 256;
+const FINDINGS_MAX = 2_000;
+
+interface Whose {
+  readonly cluster: string;
+  readonly node: string;
+}
+
+/** What the nodes' configurations are, as their collectors tell, and how those of a virtual router differ. */
+export function configRoutes(app: FastifyInstance, { store, engine }: ConfigDeps): void {
+  const newest = async ({ cluster, node }: Whose, ...kinds: EventKind[]): Promise<Event | undefined> =>
+    (await store.events({ cluster, node, kinds, newestFirst: {}, limit: 1 }))[0];
+
+  app.get<{ Querystring: Static<typeof ConfigQuery> }>(
+    "/api/v1/configs",
+    {
+      schema: {
+        summary:
+          "A node's configuration: how keepalived comes to read it, its files without secrets, and what is wrong",
+        querystring: ConfigQuery,
+        response: Answers.config,
+      },
+    },
+    async ({ query }): Promise<NodeConfig> => {
+      const whose = { cluster: query.cluster, node: query.node };
+      if (!engine.nodes().some(({ cluster, node }) => cluster === whose.cluster && node === whose.node))
+        throw new ProblemError(404, `no node of ${whose.cluster} is called ${whose.node}`);
+      const [look, chain] = await Promise.all([
+        newest(whose, "config.loaded", "config.unreadable"),
+        newest(whose, "config.chain"),
+      ]);
+      if (!look) return { ...whose, ts: null, unreadable: null, chain: null, files: [], findings: [] };
+      const [texts, findings] = await Promise.all([
+        store.events({ ...whose, kinds: ["config.text"], to: look.ts, newestFirst: {}, limit: TEXTS_MAX }),
+        // A look and what it found have one instant.
+        store.events({ ...whose, kinds: ["config.diagnostic"], from: look.ts, to: look.ts, limit: FINDINGS_MAX }),
+      ]);
+      return {
+        ...whose,
+        ts: look.ts,
+        unreadable: isKind(look, "config.unreadable") ? { path: look.path, message: look.message } : null,
+        chain:
+          chain && isKind(chain, "config.chain")
+            ? { ts: chain.ts, steps: chain.steps, files: chain.files, release: chain.release }
+            : null,
+        files: isKind(look, "config.loaded") ? look.files.map((file) => withText(file, texts)) : [],
+        findings: findings.flatMap((found) =>
+          isKind(found, "config.diagnostic") && found.source === "config" ? [findingOf(found)] : [],
+        ),
+      };
+    },
+  );
+  app.get<{ Querystring: Static<typeof ComparisonQuery> }>(
+    "/api/v1/configs/comparison",
+    {
+      schema: {
+        summary: "The configurations of a virtual router's nodes side by side, and who is master when what fails",
+        querystring: ComparisonQuery,
+        response: Answers.comparison,
+      },
+    },
+    async ({ query }): Promise<ConfigComparison> => {
+      const router = engine.routers().find(({ id }) => id === query.router);
+      if (!router) throw new ProblemError(404, `no virtual router is called ${query.router}`);
+      const members = new Map<string, MemberConfig>();
+      for (const { node, name } of [...router.instances].sort((a, b) => (a.node < b.node ? -1 : 1))) {
+        if (members.has(node)) continue;
+        const loaded = await newest({ cluster: router.cluster, node }, "config.loaded");
+        if (!loaded || !isKind(loaded, "config.loaded")) continue;
+        const instance = loaded.instances.find((one) => one.instance === name);
+        if (instance) members.set(node, { loaded, instance });
+      }
+      return compareConfigs([...members.values()]);
+    },
+  );
+}
+
+function withText(
+  file: EventOf<"config.loaded">["files"][number],
+  texts: readonly Event[],
+): NodeConfig["files"][number] {
+  const found = texts.find((one) => isKind(one, "config.text") && one.path === file.path && one.sha256 === file.sha256);
+  const told = found && isKind(found, "config.text") ? found : undefined;
+  return {
+    path: file.path,
+    sha256: file.sha256,
+    changedTs: file.changedTs ?? null,
+    text: told?.text ?? null,
+    truncated: told?.truncated ?? false,
+  };
+}
+
+function findingOf(found: EventOf<"config.diagnostic">): NodeConfig["findings"][number] {
+  const { code, severity, message, file, line, column, fix } = found;
+  return {
+    code,
+    severity,
+    message,
+    file: file ?? null,
+    line: line ?? null,
+    column: column ?? null,
+    fix: fix ?? null,
+  };
+}

@@ -1,0 +1,93 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { configObservations } from "../../../collector/sources/conf-watch.ts";
+import { readConfig, textsOf } from "../../../collector/conf/load.ts";
+import { toEvent } from "../../../collector/events/observation.ts";
+import type { ConfigComparison, Event, NodeConfig, SearchPage } from "../../../server/api/types.ts";
+import { batchesOf, endStray, type TestServer, testServer } from "../app/support.ts";
+import { at } from "../detect/scenario.ts";
+
+const PATH = "/etc/keepalived/keepalived.conf";
+const conf = (priority: number, extra = ""): string => `vrrp_script check {
+    script "/bin/true"
+    weight -60
+}
+vrrp_instance VI_1 {
+    interface eth0
+    virtual_router_id 51
+    priority ${priority}
+    advert_int 1
+    ${extra}
+    authentication {
+        auth_type PASS
+        auth_pass hunter22
+    }
+    virtual_ipaddress {
+        10.99.0.100
+    }
+    track_script {
+        check
+    }
+}
+`;
+const files = (text: string) => ({ read: () => text, glob: () => [] });
+const told = (node: string, text: string, ts: number): Event[] => {
+  const reading = readConfig(PATH, files(text), { configId: node });
+  return [...configObservations(PATH, text, node, ts), ...textsOf(reading, ts)].map((seen) =>
+    toEvent(seen, { cluster: "default", node }, ts),
+  );
+};
+
+let server: TestServer;
+beforeAll(async () => {
+  server = await testServer();
+  const events = [
+    ...told("lb1", conf(150), at(0)),
+    ...told("lb1", conf(150, "nopreempt_typo"), at(5)),
+    ...told("lb2", conf(100, "nopreempt"), at(1)),
+  ];
+  for (const batch of batchesOf(events)) expect((await server.post(batch)).status).toBe(200);
+});
+afterAll(async () => {
+  await server.end();
+  await endStray();
+});
+
+describe("a node's configuration", () => {
+  test("is the newest, with the text of each file and what is wrong with it", async () => {
+    const config = (await server.json("/api/v1/configs?cluster=default&node=lb1")) as NodeConfig;
+    expect(config).toMatchObject({ ts: at(5), unreadable: null, chain: null });
+    expect(config.files.map(({ path }) => path)).toEqual([PATH]);
+    expect(config.files[0]?.text).toContain("nopreempt_typo");
+    expect(config.files[0]?.text).toContain("auth_pass [redacted]");
+    expect(config.findings).toContainEqual(expect.objectContaining({ file: PATH, line: 10 }));
+  });
+
+  test("its text is in no search, which would carry it along", async () => {
+    const page = (await server.json("/api/v1/search?text=nopreempt")) as SearchPage;
+    expect(page.events.map(({ kind }) => kind)).not.toContain("config.text");
+  });
+
+  test("of a node that nobody knows is a problem", async () => {
+    expect((await server.get("/api/v1/configs?cluster=default&node=lb9")).status).toBe(404);
+    expect((await server.get("/api/v1/configs?cluster=default")).status).toBe(400);
+    expect((await server.get("/api/v1/configs/comparison?router=none")).status).toBe(404);
+  });
+});
+
+test("two nodes are held against each other, and every failure has its master", async () => {
+  const found = (await server.json("/api/v1/configs/comparison?router=default/ipv4/51")) as ConfigComparison;
+  expect(found.members.map(({ node, line }) => [node, line])).toEqual([
+    ["lb1", 5],
+    ["lb2", 5],
+  ]);
+  const setting = (name: string) => found.settings.find((one) => one.name === name);
+  expect(setting("priority")).toMatchObject({ values: ["150", "100"], holds: true });
+  expect(setting("nopreempt")).toMatchObject({ values: ["no", "yes"], holds: false });
+  expect(found.findings.map(({ code }) => code)).toContain("drift_preempt");
+  const masterWhen = (...failed: string[]) =>
+    found.election?.lines.find((line) => line.failed.join() === failed.join())?.master;
+  expect(masterWhen()).toBe("lb1");
+  expect(masterWhen("node lb1")).toBe("lb2");
+  // lb2 has nopreempt: it stays a backup though its priority is the higher one.
+  expect(found.election?.lines.find((line) => line.failed.join().includes("check"))?.priorities).toEqual([90, 100]);
+});
