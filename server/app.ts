@@ -364,7 +364,7 @@ interface AppParts {
 const REQUEST_MS_MAX = 60_000;
 
 /** Addresses of the web's pages beside its root: all are the same file, which knows what to show. */
-const PAGES = ["/timeline", "/search", "/incidents", "/incidents/:id"];
+const PAGES = ["/timeline", "/nodes", "/search", "/incidents", "/incidents/:id"];
 
 async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   const { config, deps, store, engine, live, metrics, namesakes, onStored, onStoreFailure, silencing } = parts;

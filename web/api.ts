@@ -1,10 +1,12 @@
 import type {
+  ConfigComparison,
   Delivery,
   EventKind,
   EventPage,
   Incident,
   IncidentContext,
   LiveMessage,
+  NodeConfig,
   NodeSummary,
   Problem,
   RouterSummary,
@@ -86,6 +88,8 @@ async function ask<T>(path: string, init: RequestInit): Promise<T> {
 export const api = {
   routers: () => get<readonly RouterSummary[]>("routers"),
   nodes: () => get<readonly NodeSummary[]>("nodes"),
+  config: (cluster: string, node: string) => get<NodeConfig>("configs", { cluster, node }),
+  comparison: (router: string) => get<ConfigComparison>("configs/comparison", { router }),
   services: () => get<readonly ServiceSummary[]>("services"),
   incidents: () => get<readonly Incident[]>("incidents"),
   incident: (id: string) => get<Incident>(`incidents/${encodeURIComponent(id)}`),

@@ -41,6 +41,8 @@ export type Place =
   | { readonly page: "overview" }
   | TimelinePlace
   | { readonly page: "incidents" }
+  | { readonly page: "nodes" }
+  | { readonly page: "node"; readonly cluster: string; readonly node: string }
   | { readonly page: "search"; readonly query: SearchQuery }
   | { readonly page: "incident"; readonly id: string };
 
@@ -59,6 +61,10 @@ export function readPlace(path: string, search: string): Place {
       return timelineOf(params);
     case "search":
       return { page: "search", query: searchOf(params) };
+    case "nodes": {
+      const [cluster, node] = [params.get("cluster"), params.get("node")];
+      return cluster && node ? { page: "node", cluster, node } : { page: "nodes" };
+    }
     case "incidents":
       if (id === "") return { page: "incidents" };
       return INCIDENT.test(id) ? { page: "incident", id } : { page: "incidents" };
@@ -93,6 +99,10 @@ export function hrefOf(place: Place): string {
       return "/";
     case "search":
       return `/search${paramsOf(place.query)}`;
+    case "nodes":
+      return "/nodes";
+    case "node":
+      return `/nodes?${new URLSearchParams({ cluster: place.cluster, node: place.node }).toString()}`;
     case "incidents":
       return "/incidents";
     case "incident":

@@ -7,6 +7,7 @@ import { isLanguage, LANGUAGES, type Language, preferredLanguage, remember, spea
 import { BROWSER, formatDuration, isZone, UTC, type Zone } from "../time.ts";
 import { IncidentPage } from "./incident.tsx";
 import { IncidentsPage } from "./incidents.tsx";
+import { NodePage, NodesPage } from "./node.tsx";
 import { OverviewPage } from "./overview.tsx";
 import { SearchPage } from "./search.tsx";
 import { Link, type Scene, SceneContext, sentenceOf, useScene } from "./shared.tsx";
@@ -144,6 +145,10 @@ export function App() {
         <main id="main" ref={main} tabIndex={-1}>
           {place.page === "overview" && <OverviewPage />}
           {place.page === "search" && <SearchPage query={place.query} />}
+          {place.page === "nodes" && <NodesPage />}
+          {place.page === "node" && (
+            <NodePage key={hrefOf(place)} cluster={place.cluster} node={place.node} news={news} />
+          )}
           {place.page === "incidents" && <IncidentsPage />}
           {place.page === "incident" && <IncidentPage key={place.id} id={place.id} />}
           {place.page === "timeline" && (
@@ -161,7 +166,7 @@ function replace(place: Place): void {
 }
 
 function Pages({ place, openCount }: { readonly place: Place; readonly openCount: number }) {
-  const { shell } = words();
+  const { shell, overview } = words();
   return (
     <nav aria-label={shell.pages}>
       <Link to={{ page: "overview" }} current={place.page === "overview"}>
@@ -173,6 +178,9 @@ function Pages({ place, openCount }: { readonly place: Place; readonly openCount
       <Link to={{ page: "incidents" }} current={place.page === "incidents" || place.page === "incident"}>
         {shell.incidents}
         {openCount > 0 && <span class="count">{openCount}</span>}
+      </Link>
+      <Link to={{ page: "nodes" }} current={place.page === "nodes" || place.page === "node"}>
+        {overview.nodes}
       </Link>
       <Link to={{ page: "search", query: NO_QUERY }} current={place.page === "search"}>
         {shell.search}

@@ -87,6 +87,7 @@ describe("a configuration", () => {
         nopreempt: false,
         unicastPeers: [],
         authentication: "PASS",
+        trackers: [{ kind: "interface", name: "lo0test", weight: 0, reverse: false }],
       },
     ]);
     expect(virtualServers).toEqual(["10.99.0.100 80"]);
