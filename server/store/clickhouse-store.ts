@@ -183,7 +183,7 @@ class ClickHouseStore implements Store {
 
   async *detectionEvents(part?: DetectionPart): AsyncGenerator<readonly Event[]> {
     const asked = part ? conditionOf(part) : { sql: "1", params: {} };
-    const wanted = { ...asked, sql: `kind != '${BULKY}' AND ${asked.sql}` };
+    const wanted = { ...asked, sql: `kind != '${BULKY}' AND (${asked.sql})` };
     const count: CountEvents = async (step, within) => {
       const rows = await this.rows<{ bucket: string; events: string }>(
         `SELECT toString(intDiv(ts, {step:Int64})) AS bucket, toString(count()) AS events FROM ${this.database}.events

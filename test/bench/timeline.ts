@@ -15,6 +15,7 @@ import { parseServerConfig } from "../../server/config.ts";
 import { openStore } from "../../server/store/clickhouse-store.ts";
 import type { Store } from "../../server/store/store.ts";
 import { CHROMIUM, FLAGS } from "../e2e/support/browser.ts";
+import { comparison, config } from "../e2e/support/configs.ts";
 import { FixtureServer } from "../e2e/support/fixture-server.ts";
 import { recorded, router as pair } from "../e2e/support/split-brain.ts";
 import { median, numberOf, print } from "./shared.ts";
@@ -154,6 +155,8 @@ async function frames(lanes: readonly Lane[], sampled: Timeline | undefined, rou
       const state = {
         ...recorded,
         silences: [],
+        config,
+        comparison,
         routers: [router],
         lanes: shown,
         buckets: sampled.adverts,

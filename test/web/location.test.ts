@@ -26,6 +26,10 @@ const place: fc.Arbitrary<Place> = fc.oneof(
   timeline,
   fc.constant<Place>({ page: "overview" }),
   fc.constant<Place>({ page: "incidents" }),
+  fc.constant<Place>({ page: "nodes" }),
+  fc
+    .record({ cluster: fc.string({ minLength: 1 }), node: fc.string({ minLength: 1 }) })
+    .map((whose): Place => ({ page: "node", ...whose })),
   fc
     .record({
       text: fc.option(fc.string({ minLength: 1 })),

@@ -167,17 +167,20 @@ function File({
         </>
       ) : (
         <div class="code" tabIndex={0} role="region" aria-label={file.path}>
-          {file.text.split("\n").map((line, i) => (
-            <div key={i} class="code-line">
-              <span class="line-number" aria-hidden="true">
-                {i + 1}
-              </span>
-              <code>{line}</code>
-              {byLine.get(i + 1)?.map((finding, n) => (
-                <Finding key={n} finding={finding} />
-              ))}
-            </div>
-          ))}
+          {file.text
+            .replace(/\n$/, "")
+            .split("\n")
+            .map((line, i) => (
+              <div key={i} class="code-line">
+                <span class="line-number" aria-hidden="true">
+                  {i + 1}
+                </span>
+                <code>{line}</code>
+                {byLine.get(i + 1)?.map((finding, n) => (
+                  <Finding key={n} finding={finding} />
+                ))}
+              </div>
+            ))}
         </div>
       )}
       {file.truncated && <p class="muted">{text.truncated}</p>}

@@ -6,6 +6,7 @@ import type {
   AdvertBucket,
   AdvertTick,
   Bar,
+  ConfigComparison,
   Delivery,
   Event,
   Incident,
@@ -13,6 +14,7 @@ import type {
   Lane,
   LiveMessage,
   Marker,
+  NodeConfig,
   NodeSummary,
   Problem,
   RouterSummary,
@@ -39,6 +41,8 @@ export interface FixtureState {
   markers: readonly Marker[];
   deliveries: readonly Delivery[];
   silences: readonly Silence[];
+  config: NodeConfig;
+  comparison: ConfigComparison;
 }
 
 /** The server's own policy, word for word, so that the page is held against it without the server. */
@@ -161,6 +165,10 @@ export class FixtureServer {
         return state.routers;
       case "nodes":
         return state.nodes;
+      case "configs":
+        return query.get("node") === state.config.node ? state.config : undefined;
+      case "configs/comparison":
+        return wanted && state.comparison;
       case "services":
         return state.servicesNow;
       case "incidents":

@@ -3,6 +3,7 @@ import { AxeBuilder } from "@axe-core/playwright";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from "vitest";
 import { builtPage, CHROMIUM, FLAGS, noteFaults } from "./browser.ts";
+import { comparison, config } from "./configs.ts";
 import { FixtureServer, type FixtureState } from "./fixture-server.ts";
 import { NOW, recorded, router } from "./split-brain.ts";
 
@@ -25,6 +26,8 @@ export const fresh = (): FixtureState => ({
   markers: recorded.markers,
   deliveries: recorded.deliveries,
   silences: [],
+  config,
+  comparison,
 });
 
 /** The built page in a real browser, on canned answers: every state of the server at will, and the clock stands still. */
