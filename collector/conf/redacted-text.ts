@@ -116,8 +116,9 @@ class Marker {
     let isAwaited = false;
     for (const { keyword, values, children, line } of nodes) {
       const row = known?.get(keyword.text);
-      const mayBeRest = row === undefined && (isAwaited || SECRET_BLOCKS.has(outer));
-      const isPassword = row === undefined ? isPasswordName(keyword.text, isList || mayBeRest) : row.secret === true;
+      const mayBeRest: boolean = row === undefined && (isAwaited || SECRET_BLOCKS.has(outer));
+      const isPassword: boolean =
+        row === undefined ? isPasswordName(keyword.text, isList || mayBeRest) : row.secret === true;
       const isRest = mayBeRest && !isPassword;
       isAwaited = (isPassword || isAwaited) && values.length === 0 && children === undefined;
       if (line && (isPassword || isRest)) {

@@ -20,6 +20,8 @@ export interface ReadOptions {
   readonly year?: number;
   /** Epoch microseconds. */
   readonly now: number;
+  /** With the text of configurations, for who looks at them. */
+  readonly withTexts?: boolean;
 }
 
 export interface InputSummary {
@@ -244,7 +246,10 @@ async function readConfig(
   for await (const chunk of all) chunks.push(chunk);
   const bytes = Buffer.concat(chunks);
   const readBy = (release?: Release): Observation[] =>
-    configObservations(path, bytes.toString("utf8"), node, options.now, release);
+    configObservations(path, bytes.toString("utf8"), node, options.now, {
+      release,
+      withTexts: options.withTexts ?? false,
+    });
   const observations = readBy();
   return {
     kind: "config",

@@ -6,7 +6,7 @@ import { describeChain } from "../chain/describe.ts";
 import { optionOf } from "../chain/options.ts";
 import { resolveChain } from "../chain/resolve.ts";
 import type { NodeFacts } from "../conf/facts.ts";
-import { type ConfReader, type ConfReading, observationsOf, observeConfig, readConfig, textsOf } from "../conf/load.ts";
+import { type ConfReader, type ConfReading, observationsOf, readConfig, textsOf } from "../conf/load.ts";
 import type { Running } from "../conf/model/types.ts";
 import { createOutlines, type ReadOutline } from "../conf/outline.ts";
 import type { ConfFiles } from "../conf/parser.ts";
@@ -158,10 +158,12 @@ export class ConfWatchSource implements Source {
       version,
       ...seen.map(({ body }) => (body.kind === "config.diagnostic" ? body : body.kind)),
     ]);
-    if (told === this.told) return;
+    const isTold = told === this.told;
+    const shown = this.shown(reading, now);
+    if (isTold && shown.length === 0) return;
     this.told = told;
-    this.reads += 1;
-    await this.context?.emit([...seen.map(withFileTimes), ...this.shown(reading, now)]);
+    if (!isTold) this.reads += 1;
+    await this.context?.emit([...(isTold ? [] : seen.map(withFileTimes)), ...shown]);
   }
 
   /** What people look at, when it is new: the text of the files, and how they come to be read. */
@@ -302,19 +304,23 @@ function observationOf({ code, severity, message, fix, at }: ChainDiagnostic, ts
   };
 }
 
-/** A configuration file handed in by itself: its includes are read from this machine when they are there. */
+/**
+ * A configuration file handed in by itself: its includes are read from this machine when they are there.
+ * @param withTexts  with the files as they may be shown
+ */
 export function configObservations(
   path: string,
   text: string,
   configId: string,
   ts: number,
-  release?: Release,
+  { release, withTexts = false }: { readonly release?: Release | undefined; readonly withTexts?: boolean } = {},
 ): Observation[] {
   const files: ConfFiles = {
     read: (asked) => (asked === path ? text : systemConfFiles.read(asked)),
     glob: systemConfFiles.glob,
   };
-  return observeConfig(path, files, { configId, ...(release === undefined ? {} : { release }) }, ts).observations;
+  const reading = readConfig(path, files, { configId, ...(release === undefined ? {} : { release }) });
+  return [...observationsOf(reading, ts), ...(withTexts ? textsOf(reading, ts) : [])];
 }
 
 function stampsOf(paths: readonly string[]): string {

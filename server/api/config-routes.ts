@@ -1,21 +1,22 @@
+import { createHash } from "node:crypto";
 import type { FastifyInstance } from "fastify";
 import type { Static } from "typebox";
 import { type Event, type EventKind, type EventOf, isKind } from "../../collector/events/event.ts";
-import { compareConfigs, type ConfigComparison, type MemberConfig } from "../detect/compare-configs.ts";
+import { compareConfigs, type MemberConfig } from "../detect/compare-configs.ts";
 import type { DetectionEngine } from "../detect/engine.ts";
 import type { Store } from "../store/store.ts";
 import { ProblemError } from "./problems.ts";
 import { Answers, ComparisonQuery, ConfigQuery } from "./schemas.ts";
-import type { NodeConfig } from "./types.ts";
+import type { ConfigComparison, NodeConfig } from "./types.ts";
 
 export interface ConfigDeps {
   readonly store: Store;
   readonly engine: Pick<DetectionEngine, "routers" | "nodes">;
 }
 
-/** Most texts looked through for those of the newest configuration. */
-const TEXTS_MAX = 256;
-const FINDINGS_MAX = 2_000;
+/** As many texts as a collector tells of one configuration. */
+const TEXTS_MAX = 64;
+const FINDINGS_MAX = 1_000;
 
 interface Whose {
   readonly cluster: string;
@@ -37,7 +38,7 @@ export function configRoutes(app: FastifyInstance, { store, engine }: ConfigDeps
         response: Answers.config,
       },
     },
-    async ({ query }): Promise<NodeConfig> => {
+    async ({ query, headers }, reply): Promise<NodeConfig | undefined> => {
       const whose = { cluster: query.cluster, node: query.node };
       if (!engine.nodes().some(({ cluster, node }) => cluster === whose.cluster && node === whose.node))
         throw new ProblemError(404, `no node of ${whose.cluster} is called ${whose.node}`);
@@ -45,12 +46,29 @@ export function configRoutes(app: FastifyInstance, { store, engine }: ConfigDeps
         newest(whose, "config.loaded", "config.unreadable"),
         newest(whose, "config.chain"),
       ]);
-      if (!look) return { ...whose, ts: null, unreadable: null, chain: null, files: [], findings: [] };
+      if (!look)
+        return { ...whose, ts: null, unreadable: null, chain: null, files: [], findings: [], areAllFindings: true };
+      const files = isKind(look, "config.loaded") ? look.files : [];
       const [texts, findings] = await Promise.all([
-        store.events({ ...whose, kinds: ["config.text"], to: look.ts, newestFirst: {}, limit: TEXTS_MAX }),
+        // The texts of one look are told together, so the newest ones are those of the newest files.
+        store.events({
+          ...whose,
+          kinds: ["config.text"],
+          to: look.ts,
+          newestFirst: {},
+          limit: Math.min(files.length, TEXTS_MAX) || 1,
+        }),
         // A look and what it found have one instant.
-        store.events({ ...whose, kinds: ["config.diagnostic"], from: look.ts, to: look.ts, limit: FINDINGS_MAX }),
+        store.events({ ...whose, kinds: ["config.diagnostic"], from: look.ts, to: look.ts, limit: FINDINGS_MAX + 1 }),
       ]);
+      const ids = [look, ...(chain ? [chain] : []), ...texts, ...findings].map(({ id }) => id);
+      const tag = `"${createHash("sha256").update(ids.join()).digest("hex")}"`;
+      // Asked again and again by an open page, and megabytes.
+      reply.header("cache-control", "private, no-cache").header("etag", tag);
+      if (headers["if-none-match"] === tag) {
+        await reply.code(304).send();
+        return undefined;
+      }
       return {
         ...whose,
         ts: look.ts,
@@ -59,10 +77,13 @@ export function configRoutes(app: FastifyInstance, { store, engine }: ConfigDeps
           chain && isKind(chain, "config.chain")
             ? { ts: chain.ts, steps: chain.steps, files: chain.files, release: chain.release }
             : null,
-        files: isKind(look, "config.loaded") ? look.files.map((file) => withText(file, texts)) : [],
-        findings: findings.flatMap((found) =>
-          isKind(found, "config.diagnostic") && found.source === "config" ? [findingOf(found)] : [],
-        ),
+        files: files.map((file) => withText(file, texts)),
+        areAllFindings: findings.length <= FINDINGS_MAX,
+        findings: findings
+          .slice(0, FINDINGS_MAX)
+          .flatMap((found) =>
+            isKind(found, "config.diagnostic") && found.source === "config" ? [findingOf(found)] : [],
+          ),
       };
     },
   );
@@ -78,15 +99,20 @@ export function configRoutes(app: FastifyInstance, { store, engine }: ConfigDeps
     async ({ query }): Promise<ConfigComparison> => {
       const router = engine.routers().find(({ id }) => id === query.router);
       if (!router) throw new ProblemError(404, `no virtual router is called ${query.router}`);
-      const members = new Map<string, MemberConfig>();
-      for (const { node, name } of [...router.instances].sort((a, b) => (a.node < b.node ? -1 : 1))) {
-        if (members.has(node)) continue;
-        const loaded = await newest({ cluster: router.cluster, node }, "config.loaded");
-        if (!loaded || !isKind(loaded, "config.loaded")) continue;
-        const instance = loaded.instances.find((one) => one.instance === name);
-        if (instance) members.set(node, { loaded, instance });
-      }
-      return compareConfigs([...members.values()]);
+      // Of a node with two of them the first: they are the same to the others.
+      const names = new Map([...router.instances].reverse().map(({ node, name }) => [node, name]));
+      const told = await Promise.all(
+        [...names.keys()].sort().map(async (node): Promise<MemberConfig | string> => {
+          const loaded = await newest({ cluster: router.cluster, node }, "config.loaded");
+          if (!loaded || !isKind(loaded, "config.loaded")) return node;
+          const instance = loaded.instances.find((one) => one.instance === names.get(node));
+          return instance ? { loaded, instance } : node;
+        }),
+      );
+      return {
+        ...compareConfigs(told.flatMap((one) => (typeof one === "string" ? [] : [one]))),
+        untold: told.filter((one) => typeof one === "string"),
+      };
     },
   );
 }

@@ -511,6 +511,7 @@ const ConfigT = Type.Object(
         closed,
       ),
     ),
+    areAllFindings: Type.Boolean({ description: "there are not more of them" }),
   },
   closed,
 );
@@ -528,6 +529,7 @@ const ComparisonT = Type.Object(
         closed,
       ),
     ),
+    untold: Type.Array(Type.String(), { description: "nodes whose configuration is not known" }),
     settings: Type.Array(
       Type.Object(
         {

@@ -1,5 +1,6 @@
 /** What the API answers; the web imports these types and nothing else of the server. All instants are epoch microseconds. */
 import type { DiagnosticSeverity, Event, EventOf, SourceStatus } from "../../collector/events/event.ts";
+import type { ComparedConfigs } from "../detect/compare-configs.ts";
 import type { NodeClock } from "../detect/collector-news.ts";
 import type { Incident } from "../detect/incident.ts";
 import type { RouterNow } from "../detect/summary.ts";
@@ -9,7 +10,7 @@ import type { Lane, ServiceLane, VirtualRouter } from "../detect/view.ts";
 
 export type { Event, EventKind, SourceStatus } from "../../collector/events/event.ts";
 export type { Certainty, Evidence, Incident, IncidentKind, Severity } from "../detect/incident.ts";
-export type { ComparedSetting, ConfigComparison, ElectionLine } from "../detect/compare-configs.ts";
+export type { ComparedSetting, ElectionLine } from "../detect/compare-configs.ts";
 export type { Redundancy, RouterMember } from "../detect/redundancy.ts";
 export type { ServiceSummary, ServiceWord } from "../detect/summary.ts";
 export type { ContextEvent, IncidentContext } from "../report/context.ts";
@@ -107,6 +108,14 @@ export interface NodeConfig {
   } | null;
   readonly files: readonly ConfigFile[];
   readonly findings: readonly ConfigFinding[];
+  /** There are not more of them. */
+  readonly areAllFindings: boolean;
+}
+
+/** GET /api/v1/configs/comparison?router */
+export interface ConfigComparison extends ComparedConfigs {
+  /** Nodes of the virtual router whose configuration is not known. */
+  readonly untold: readonly string[];
 }
 
 export type ChainLink = EventOf<"config.chain">["steps"][number];

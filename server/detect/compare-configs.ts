@@ -42,7 +42,7 @@ export interface ElectionLine {
   readonly priorities: readonly (number | null)[];
 }
 
-export interface ConfigComparison {
+export interface ComparedConfigs {
   readonly members: readonly ComparedMember[];
   readonly settings: readonly ComparedSetting[];
   readonly findings: readonly ComparisonFinding[];
@@ -98,7 +98,7 @@ const SETTINGS: readonly [string, Rule, (one: ConfiguredInstance) => string | un
 ];
 
 /** @param members  at most one a node */
-export function compareConfigs(members: readonly MemberConfig[]): ConfigComparison {
+export function compareConfigs(members: readonly MemberConfig[]): ComparedConfigs {
   const instances = members.map(({ instance }) => instance);
   const peers = members.flatMap(({ loaded, instance }) => peerOf(loaded.node, instance));
   const areTold = instances.every(({ trackers }) => trackers !== undefined);

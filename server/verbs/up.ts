@@ -67,7 +67,12 @@ async function demo(port: number | undefined): Promise<void> {
     const root = relative(process.cwd(), demoRecording()) || ".";
     const files = await recordedFiles(root);
     // The lab's nodes ran in UTC.
-    const { events, inputs } = await readInputs(files, { cluster: "demo", zone: "UTC", now: systemClock.epoch() });
+    const { events, inputs } = await readInputs(files, {
+      cluster: "demo",
+      zone: "UTC",
+      now: systemClock.epoch(),
+      withTexts: true,
+    });
     const broken = inputs.find((input) => input.error !== undefined);
     if (broken)
       throw new OperatorError("DEMO_RECORDING", `the bundled recording is damaged: ${broken.path}: ${broken.error}`);

@@ -26,7 +26,7 @@ describe.skipIf(isMissing)("the nodes and their configurations", () => {
 
   test("leads to a node's configuration: the links from the unit to the file that is read", async () => {
     await list();
-    await harness.page.getByRole("link", { name: "lb1", exact: true }).click();
+    await harness.page.getByRole("link", { name: "lb1", exact: true }).first().click();
     await harness.page.waitForURL("**/nodes?cluster=default&node=lb1");
     const steps = harness.page.locator(".chain > li");
     await steps.first().waitFor();

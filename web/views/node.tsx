@@ -1,3 +1,4 @@
+import { useMemo, useRef } from "preact/hooks";
 import type { ConfigComparison, ConfigFile, ConfigFinding, NodeConfig, NodeSummary } from "../../server/api/types.ts";
 import { api } from "../api.ts";
 import { words } from "../text/language.ts";
@@ -14,10 +15,11 @@ export function NodesPage() {
   return (
     <section class="card" aria-labelledby="nodes-title">
       <h2 id="nodes-title">{overview.nodes}</h2>
+      <NodeList />
       {nodes.length > 0 && (
         <div class="scroll" tabIndex={0} role="region" aria-label={text.collectors}>
           <table>
-            <caption class="out-of-sight">{text.collectors}</caption>
+            <caption>{text.collectors}</caption>
             <thead>
               <tr>
                 {text.columns.map((column) => (
@@ -44,7 +46,6 @@ export function NodesPage() {
           </table>
         </div>
       )}
-      <NodeList />
     </section>
   );
 }
@@ -53,7 +54,8 @@ export function NodesPage() {
 export function NodePage({ cluster, node, news }: { readonly news: number } & Pick<NodeSummary, "cluster" | "node">) {
   const { zone, routers } = useScene();
   const { shell, nodes: text } = words();
-  const { value: config, trouble } = useAsked(() => api.config(cluster, node), [cluster, node, news]);
+  const { value, trouble } = useAsked(() => api.config(cluster, node), [cluster, node, news]);
+  const config = useSettled(value);
   const own = (routers ?? []).filter(
     (router) => router.cluster === cluster && router.instances.some((instance) => instance.node === node),
   );
@@ -83,6 +85,15 @@ export function NodePage({ cluster, node, news }: { readonly news: number } & Pi
       ))}
     </div>
   );
+}
+
+/** The same one as long as it says the same: thousands of lines are not laid out anew with each piece of news. */
+function useSettled(value: NodeConfig | null): NodeConfig | null {
+  const kept = useRef({ text: "", value });
+  if (value === null || value === kept.current.value) return kept.current.value;
+  const text = JSON.stringify(value);
+  if (text !== kept.current.text) kept.current = { text, value };
+  return kept.current.value;
 }
 
 /** From what starts keepalived to where its log goes, top down; below the configuration each file that is read. */
@@ -120,43 +131,50 @@ function Chain({ config: { chain, files } }: { readonly config: NodeConfig }) {
 
 function Files({ config }: { readonly config: NodeConfig }) {
   const { nodes: text } = words();
-  const known = new Set(config.files.map(({ path }) => path));
-  const elsewhere = config.findings.filter(({ file }) => file === null || !known.has(file));
+  const order = config.files.map(({ path }) => path);
+  const elsewhere = config.findings.filter(({ file }) => file === null || !order.includes(file));
+  const within = config.findings.filter((finding) => !elsewhere.includes(finding));
   return (
     <section class="card" aria-labelledby="files-title">
       <h2 id="files-title">{text.files}</h2>
-      <p>{text.findings(config.findings.length)}</p>
+      <p>{text.findings(config.findings.length, config.areAllFindings)}</p>
       {elsewhere.map((finding, i) => (
         <Finding key={i} finding={finding} />
       ))}
+      {within.length > 0 && (
+        <ul class="found" aria-label={text.found}>
+          {within.map(({ code, severity, file, line }, i) => (
+            <li key={i}>
+              <Severity severity={severity} /> {code}{" "}
+              <a href={`#${lineId(order.indexOf(file ?? ""), line ?? 1)}`}>
+                {file}:{line ?? 1}
+              </a>
+            </li>
+          ))}
+        </ul>
+      )}
       {config.files.map((file, i) => (
-        <File key={file.path} file={file} id={`file-${i}`} findings={config.findings} />
+        <File key={file.path} file={file} index={i} findings={config.findings} />
       ))}
     </section>
   );
 }
 
-/** The lines of a file, each finding under the line it is about. */
-function File({
-  file,
-  id,
-  findings,
-}: {
+const lineId = (file: number, line: number): string => `file-${file}-line-${line}`;
+
+interface FileProps {
   readonly file: ConfigFile;
-  readonly id: string;
+  readonly index: number;
   readonly findings: readonly ConfigFinding[];
-}) {
+}
+
+function File({ file, index, findings }: FileProps) {
   const { zone } = useScene();
   const { nodes: text } = words();
   const own = findings.filter((finding) => finding.file === file.path);
-  const byLine = new Map<number, ConfigFinding[]>();
-  for (const finding of own) {
-    const line = finding.line ?? 1;
-    byLine.set(line, [...(byLine.get(line) ?? []), finding]);
-  }
   return (
-    <section aria-labelledby={id}>
-      <h3 id={id}>{file.path}</h3>
+    <section aria-labelledby={`file-${index}`}>
+      <h3 id={`file-${index}`}>{file.path}</h3>
       {file.changedTs !== null && <p class="muted">{text.written(formatDateTime(file.changedTs, zone))}</p>}
       {file.text === null ? (
         <>
@@ -166,35 +184,57 @@ function File({
           ))}
         </>
       ) : (
-        <div class="code" tabIndex={0} role="region" aria-label={file.path}>
-          {file.text
-            .replace(/\n$/, "")
-            .split("\n")
-            .map((line, i) => (
-              <div key={i} class="code-line">
-                <span class="line-number" aria-hidden="true">
-                  {i + 1}
-                </span>
-                <code>{line}</code>
-                {byLine.get(i + 1)?.map((finding, n) => (
-                  <Finding key={n} finding={finding} />
-                ))}
-              </div>
-            ))}
-        </div>
+        <Lines file={file} index={index} findings={findings} />
       )}
       {file.truncated && <p class="muted">{text.truncated}</p>}
     </section>
   );
 }
 
+/** The lines of a file, each finding under the line it is about. */
+function Lines({ file, index, findings }: FileProps) {
+  return useMemo(() => {
+    const byLine = new Map<number, ConfigFinding[]>();
+    for (const finding of findings) {
+      const line = finding.line ?? 1;
+      const known = byLine.get(line);
+      if (finding.file !== file.path) continue;
+      if (known) known.push(finding);
+      else byLine.set(line, [finding]);
+    }
+    const lines = (file.text ?? "").replace(/\n$/, "").split("\n");
+    return (
+      <div class="code" tabIndex={0} role="region" aria-label={file.path}>
+        <div class="code-lines">
+          {lines.map((line, i) => {
+            const found = byLine.get(i + 1);
+            return (
+              <div key={i} class="code-line" id={found && lineId(index, i + 1)}>
+                <span class="line-number" aria-hidden="true">
+                  {i + 1}
+                </span>
+                <code>{line}</code>
+                {found?.map((finding, n) => (
+                  <Finding key={n} finding={finding} />
+                ))}
+              </div>
+            );
+          })}
+        </div>
+      </div>
+    );
+  }, [file, index, findings]);
+}
+
+function Severity({ severity }: Pick<ConfigFinding, "severity">) {
+  const tone = severity === "hint" ? "unknown" : severity === "degraded" ? "suspected" : "bad";
+  return <span class={`state ${tone}`}>{severity}</span>;
+}
+
 function Finding({ finding: { code, severity, message, fix, line } }: { readonly finding: ConfigFinding }) {
   return (
     <div class="finding" data-code={code} data-line={line}>
-      <span class={`state ${severity === "hint" ? "unknown" : severity === "degraded" ? "suspected" : "bad"}`}>
-        {severity}
-      </span>{" "}
-      <strong>{code}</strong> {message}
+      <Severity severity={severity} /> <strong>{code}</strong> {message}
       {fix !== null && <div class="muted">{fix}</div>}
     </div>
   );
@@ -212,7 +252,7 @@ function Comparison({ router, name, news }: { readonly router: string; readonly 
           {trouble}
         </p>
       )}
-      {value && value.members.length === 0 && <p class="muted">{text.noConfig}</p>}
+      {value && value.untold.length > 0 && <p class="muted">{text.untold(value.untold.join(", "))}</p>}
       {value && value.members.length > 0 && (
         <>
           <Drift comparison={value} />
@@ -248,7 +288,13 @@ function Drift({ comparison: { members, settings, findings } }: { readonly compa
                 {values.map((value, i) => (
                   <td key={members[i]?.node}>{value ?? text.notTold}</td>
                 ))}
-                <td>{holds ? "" : <span class="state suspected">{text.rules[rule]}</span>}</td>
+                <td>
+                  {holds ? (
+                    rule !== "free" && members.length > 1 && <span class="muted">{text.fits}</span>
+                  ) : (
+                    <span class="state suspected">{text.rules[rule]}</span>
+                  )}
+                </td>
               </tr>
             ))}
           </tbody>
@@ -293,7 +339,9 @@ function Election({ comparison: { members, election } }: { readonly comparison: 
                   {undecided.length > 0 ? (
                     <span class="state suspected">{undecided.join(" / ")}</span>
                   ) : (
-                    (master ?? <span class="state bad">{text.nobody}</span>)
+                    (master ?? (
+                      <span class={failed.length < members.length ? "state bad" : "muted"}>{text.nobody}</span>
+                    ))
                   )}
                 </td>
                 {priorities.map((priority, i) => (

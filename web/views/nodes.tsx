@@ -2,7 +2,7 @@ import type { NodeSummary, SourceStatus } from "../../server/api/types.ts";
 import { words } from "../text/language.ts";
 import { formatDateTime, formatDuration } from "../time.ts";
 import { type NodeWatch, watchOf } from "../watch.ts";
-import { useScene } from "./shared.tsx";
+import { Link, useScene } from "./shared.tsx";
 
 /** A clock this near to the reference counts as right, as for the detectors; microseconds. */
 const CLOCK_RIGHT_US = 5_000;
@@ -36,7 +36,9 @@ function Node({ node }: { readonly node: NodeSummary }) {
   return (
     <li data-node={node.node} data-watch={watch}>
       <div class="node-line">
-        <strong>{node.node}</strong>{" "}
+        <Link to={{ page: "node", cluster: node.cluster, node: node.node }}>
+          <strong>{node.node}</strong>
+        </Link>{" "}
         {watch === "silent" ? (
           <span class="state unknown">
             {node.stoppedTs === null

@@ -147,7 +147,7 @@ describe("a file as it may be shown", () => {
     (secret) => `vrrp_instance V {\n auth_hmac {\n key 1 ${secret}\n }\n}`,
     (secret) => `SSL {\n password ${secret}\n}`,
   ];
-  const letter = fc.constantFrom(..."QXZ0123456789#!\"{}\\$@:=,.-~'%&?/");
+  const letter = fc.constantFrom(...Array.from("QXZ0123456789#!\"{}\\$@:=,.-~'%&?/"));
   test("shows no four letters of a password of any letters", () => {
     fc.assert(
       fc.property(
@@ -171,7 +171,7 @@ describe("a file as it may be shown", () => {
       fc.property(fc.string({ unit: "binary", maxLength: 400 }), (text) => {
         const rows = shown(text).split("\n");
         expect(rows.length).toBe(text.split("\n").length);
-        expect(rows.join("")).not.toMatch(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/u);
+        expect(rows.join("")).not.toMatch(/[^\P{Cc}\t]|[\u202a-\u202e\u2066-\u2069]/u);
       }),
     );
   });

@@ -68,6 +68,7 @@ export const config: NodeConfig = {
       ? [{ path: body.path, sha256: body.sha256, changedTs: at(5), text: body.text, truncated: false }]
       : [],
   ),
+  areAllFindings: true,
   findings: lb1.faults.map(({ code, severity, message, file, line, column, fix }) => ({
     code,
     severity,
@@ -95,7 +96,7 @@ function memberOf(node: string, text: string): MemberConfig[] {
   return body.instances.slice(0, 1).map((instance) => ({ loaded, instance }));
 }
 
-export const comparison: ConfigComparison = compareConfigs([
-  ...memberOf("lb1", conf(150, "advert_int 1")),
-  ...memberOf("lb2", conf(100, "advert_int 2")),
-]);
+export const comparison: ConfigComparison = {
+  ...compareConfigs([...memberOf("lb1", conf(150, "advert_int 1")), ...memberOf("lb2", conf(100, "advert_int 2"))]),
+  untold: [],
+};
