@@ -52,10 +52,12 @@ export function NodesPage() {
 
 /** What keepalived reads on a node, how it comes to read it, and how that fits the other nodes. */
 export function NodePage({ cluster, node, news }: { readonly news: number } & Pick<NodeSummary, "cluster" | "node">) {
-  const { zone, routers } = useScene();
+  const { zone, routers, now } = useScene();
   const { shell, nodes: text } = words();
   const { value, trouble } = useAsked(() => api.config(cluster, node), [cluster, node, news]);
   const config = useSettled(value);
+  // Of many nodes this is much to ask: not with each piece of news.
+  const minute = Math.floor(now / 60_000_000);
   const own = (routers ?? []).filter(
     (router) => router.cluster === cluster && router.instances.some((instance) => instance.node === node),
   );
@@ -81,7 +83,12 @@ export function NodePage({ cluster, node, news }: { readonly news: number } & Pi
       </section>
       {config && config.ts !== null && <Files config={config} />}
       {own.map(({ id, vips }) => (
-        <Comparison key={id} router={id} name={`${id}${vips.length > 0 ? ` (${vips.join(", ")})` : ""}`} news={news} />
+        <Comparison
+          key={id}
+          router={id}
+          name={`${id}${vips.length > 0 ? ` (${vips.join(", ")})` : ""}`}
+          news={minute}
+        />
       ))}
     </div>
   );
@@ -133,7 +140,10 @@ function Files({ config }: { readonly config: NodeConfig }) {
   const { nodes: text } = words();
   const order = config.files.map(({ path }) => path);
   const elsewhere = config.findings.filter(({ file }) => file === null || !order.includes(file));
-  const within = config.findings.filter((finding) => !elsewhere.includes(finding));
+  const placeOf = ({ file, line }: ConfigFinding): number => order.indexOf(file ?? "") * 1e9 + (line ?? 1);
+  const within = config.findings
+    .filter(({ file }) => file !== null && order.includes(file))
+    .sort((a, b) => placeOf(a) - placeOf(b));
   return (
     <section class="card" aria-labelledby="files-title">
       <h2 id="files-title">{text.files}</h2>
