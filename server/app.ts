@@ -310,6 +310,7 @@ const NOTHING_SENT = {
   waiting: 0,
   inhibited: 0,
   silenced: 0,
+  old: 0,
   planned: 0,
   digested: 0,
   resendFailures: 0,

@@ -29,6 +29,16 @@ Examples:
   keepwatch lint --explain auth_pass_truncated
 `;
 
+const REPLAY_HELP = `
+What is found is told to the server's receivers as anything else is; without --cluster it is of a cluster "replay", which
+[[alerts.routes]] of the server can tell apart.
+
+Examples:
+  keepwatch replay --to http://localhost:8080 lb1=messages lb2=messages.lb2 lb2=vrrp.pcap
+  keepwatch replay --to http://localhost:8080 --speed 60 lb1=messages          an hour in a minute
+  keepwatch replay --to http://localhost:8080 --as-recorded --cluster prod lb1=/mnt/lb1/var/log/messages*
+`;
+
 /** Everything is loaded when it is asked for: a router installs neither the database nor the web server. */
 async function main(): Promise<void> {
   const program = new Command("keepwatch").description("Flight recorder and watchman for Keepalived").version(VERSION);
@@ -73,6 +83,26 @@ async function main(): Promise<void> {
     .option("--adverts", "put every advert on the timeline")
     .option("--exit-code", "end with status 1 when an incident is found")
     .action(async (inputs: string[], options) => (await import("./verbs/analyze.ts")).analyzeVerb(inputs, options));
+  program
+    .command("replay")
+    .description("send recorded logs, captures and configurations to a server, as if they happened now or as they are")
+    .argument("<input...>", "files; NODE=FILE says which node a file is from")
+    .requiredOption("--to <url>", "the server: http://host:port, https://host:port, or unix:/path/to/socket")
+    .option(
+      "--token-file <file>",
+      "a token that ingest.tokens lists for each of the nodes, when the server asks for one",
+    )
+    .option("--cluster <name>", "cluster the nodes belong to", "replay")
+    .option("--tz <zone>", "zone of timestamps that name none: Europe/Berlin, UTC, +02:00 (default: this machine's)")
+    .option(
+      "--year <year>",
+      "year of the last classic syslog line (default: from the file's modification time)",
+      yearNumber,
+    )
+    .option("--speed <factor>", "recorded seconds in one second", speedNumber, 1)
+    .option("--as-recorded", "at once, with the times that were recorded: fills in the past; twice is once")
+    .addHelpText("after", REPLAY_HELP)
+    .action(async (inputs: string[], options) => (await import("./verbs/replay.ts")).replayVerb(inputs, options));
   program
     .command("lint")
     .description("what is wrong with a node's keepalived configuration, and what keepalived will do about it")
@@ -165,6 +195,15 @@ function workersNumber(text: string): number {
       remedy: "Give a number from 1 to 64; more than there are processors gains nothing",
     });
   return workers;
+}
+
+function speedNumber(text: string): number {
+  const speed = Number(text);
+  if (!Number.isFinite(speed) || speed < 0.01 || speed > 1_000_000)
+    throw new OperatorError("USAGE", `--speed ${text} is not a factor`, {
+      remedy: "Give a number from 0.01 to 1000000; 60 replays an hour in a minute",
+    });
+  return speed;
 }
 
 function yearNumber(text: string): number {

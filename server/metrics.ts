@@ -16,6 +16,7 @@ export interface MetricsView {
     readonly inhibited: number;
     readonly silenced: number;
     readonly planned: number;
+    readonly old: number;
     readonly digested: number;
     readonly resendFailures: number;
   };
@@ -138,13 +139,14 @@ export function createMetrics(view: MetricsView): Metrics {
     },
   );
   counter("keepwatch_deliveries_total", "Alert deliveries that ended, by outcome", ["outcome"], (add) => {
-    const { sent, failed, refused: unheard, inhibited, silenced, planned } = view.alerts();
+    const { sent, failed, refused: unheard, inhibited, silenced, planned, old } = view.alerts();
     add({ outcome: "sent" }, sent);
     add({ outcome: "failed" }, failed);
     add({ outcome: "refused" }, unheard);
     add({ outcome: "inhibited" }, inhibited);
     add({ outcome: "silenced" }, silenced);
     add({ outcome: "planned" }, planned);
+    add({ outcome: "old" }, old);
   });
   gauge("keepwatch_deliveries_waiting", "Alert deliveries that are still to be sent", [], (add) =>
     add({}, view.alerts().waiting),

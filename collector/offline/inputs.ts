@@ -53,8 +53,8 @@ interface Yield {
   readonly keepalivedLines: number;
   readonly unrecognised: number;
   readonly observations: readonly Observation[];
-  /** What a configuration is to the release that reads it. */
-  readonly readBy?: (release: Release) => readonly Observation[];
+  /** What a configuration is at an instant to the release that reads it. */
+  readonly readAt?: (ts: number, release?: Release) => readonly Observation[];
   readonly error?: string;
 }
 
@@ -96,12 +96,10 @@ export async function readInputs(specs: readonly string[], options: ReadOptions)
         error: got.error,
       };
     const nodeOf = named === undefined ? nodesIn(got.observations, fallback) : () => named;
-    const release = got.readBy && releases.of(fallback);
-    const made = (release && got.readBy ? got.readBy(release) : got.observations).map((seen) => {
-      // A configuration file has no time of its own: it is taken to have held since the first evidence.
-      const timed = got.kind === "config" ? { ...seen, ts: earliest } : seen;
-      return toEvent(timed, { cluster: options.cluster, node: nodeOf(seen) }, timed.ts);
-    });
+    // A configuration file has no time of its own: it is taken to have held since the first evidence.
+    const made = (got.readAt?.(earliest, releases.of(fallback)) ?? got.observations).map((seen) =>
+      toEvent(seen, { cluster: options.cluster, node: nodeOf(seen) }, seen.ts),
+    );
     for (const event of made) events.set(event.id, event);
     const times = made.map((event) => event.ts);
     return {
@@ -245,15 +243,12 @@ async function readConfig(
   const chunks: Uint8Array[] = [];
   for await (const chunk of all) chunks.push(chunk);
   const bytes = Buffer.concat(chunks);
-  const readBy = (release?: Release): Observation[] =>
-    configObservations(path, bytes.toString("utf8"), node, options.now, {
-      release,
-      withTexts: options.withTexts ?? false,
-    });
-  const observations = readBy();
+  const readAt = (ts: number, release?: Release): Observation[] =>
+    configObservations(path, bytes.toString("utf8"), node, ts, { release, withTexts: options.withTexts ?? false });
+  const observations = readAt(options.now);
   return {
     kind: "config",
-    readBy,
+    readAt,
     lines: bytes.toString("latin1").split("\n").length,
     keepalivedLines: 0,
     unrecognised: 0,

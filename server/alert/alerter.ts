@@ -23,6 +23,7 @@ import { type Item, type Log, Outbox, type OutboxCounts, type Timers, WAITING_MA
 
 /** Most deliveries read back of one incident: some events to each receiver. */
 const INCIDENT_DELIVERIES_MAX = 2000;
+const HOUR_US = 3600 * US_PER_SECOND;
 /** How often is looked for what is to be told again, milliseconds. */
 const REPEAT_LOOK_MS = 15_000;
 /** Most mail receivers, and most sentences about mail that cannot be sent, that are remembered. */
@@ -335,6 +336,14 @@ export function createAlerter(deps: AlerterDeps): Alerter {
         until: endsTs,
       };
     }
+    const age = incident.end === null ? 0 : clock.epoch() - incident.end;
+    if (age > config.maxAgeUs)
+      return {
+        status: "old",
+        by: incident.id,
+        why: `it was over ${Math.floor(age / HOUR_US)} h before it was known; alerts.max_age_hours is ${config.maxAgeUs / HOUR_US}`,
+        until: undefined,
+      };
     const planned = deps.planned.of(incident, clock.epoch());
     if (planned && !recipients("opened", lowerable(incident), []).some((one) => one.receiver === receiver)) {
       const until = formatEpochUs(planned.until as EpochUs);
@@ -435,7 +444,7 @@ export function createAlerter(deps: AlerterDeps): Alerter {
 
   /** What went, or was to go, in the hour before this start. */
   async function rememberMails(): Promise<void> {
-    const since = clock.epoch() - 3600 * US_PER_SECOND;
+    const since = clock.epoch() - HOUR_US;
     const rows = await store.deliveries({ newestFirst: true, limit: WAITING_MAX });
     const mails = new Map(
       rows

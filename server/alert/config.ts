@@ -122,6 +122,13 @@ export const AlertConfig = Type.Object(
       maximum: 10_080,
       description: "How long what follows from a planned stop of keepalived is lowered by one severity; 0: never",
     }),
+    max_age_hours: Type.Integer({
+      // A node that was cut off delivers hours later, and somebody may still want to know; nobody wants last month's.
+      default: 24,
+      minimum: 1,
+      maximum: 8760,
+      description: "What was over so long before it was known is recorded, and not told",
+    }),
     receivers: Type.Array(ReceiverTable, { default: [], maxItems: WEBHOOKS_MAX }),
     retry_schedule_seconds: Type.Array(Type.Integer({ minimum: 1, maximum: WEEK_SECONDS }), {
       // The example schedule of the Standard Webhooks specification: ten attempts over 75 hours.
@@ -161,6 +168,7 @@ export interface AlertSettings {
   readonly inhibitRules: readonly InhibitRule[];
   readonly inhibitWaitMs: number;
   readonly plannedStopUs: number;
+  readonly maxAgeUs: number;
   readonly mailsPerHour: number;
   readonly heartbeat: { readonly url: URL | undefined; readonly intervalMs: number };
   /** Delay before each attempt after the first, in milliseconds. */
@@ -199,6 +207,7 @@ export function parseAlertConfig(table: unknown = {}): AlertSettings {
           : httpUrl(filled.heartbeat_url, "alerts.heartbeat_url", "Its path may have a token"),
       intervalMs: filled.heartbeat_seconds * 1000,
     },
+    maxAgeUs: filled.max_age_hours * 3600 * US_PER_SECOND,
     mailsPerHour: filled.mails_per_hour,
     plannedStopUs: filled.planned_stop_minutes * 60 * US_PER_SECOND,
     retryScheduleMs: filled.retry_schedule_seconds.map((seconds) => seconds * 1000),

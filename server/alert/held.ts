@@ -9,7 +9,12 @@ export const HELD_MAX = 10_000;
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
 /** Recorded, and not sent for now. */
-export const HELD_STATUSES = ["inhibited", "silenced", "planned"] as const satisfies readonly Delivery["status"][];
+export const HELD_STATUSES = [
+  "inhibited",
+  "silenced",
+  "planned",
+  "old",
+] as const satisfies readonly Delivery["status"][];
 export type HeldStatus = (typeof HELD_STATUSES)[number];
 export const isHeldStatus = (status: Delivery["status"]): status is HeldStatus =>
   (HELD_STATUSES as readonly string[]).includes(status);
@@ -17,7 +22,7 @@ export const isHeldStatus = (status: Delivery["status"]): status is HeldStatus =
 /** Why a delivery is not sent now. */
 export interface Verdict {
   readonly status: HeldStatus;
-  /** Id of the incident or silence; the node that was stopped. */
+  /** Id of the incident or silence; the node that was stopped; of an old incident its own. */
   readonly by: string;
   readonly why: string;
   /** When to look again, if nothing changes before. */

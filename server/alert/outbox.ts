@@ -41,6 +41,7 @@ export interface OutboxCounts {
   readonly inhibited: number;
   readonly silenced: number;
   readonly planned: number;
+  readonly old: number;
   /** Outcomes that the store did not take: such a delivery may be sent again after a restart. */
   readonly unsaved: number;
 }
@@ -83,7 +84,7 @@ export class Outbox {
   readonly #sending = new Map<Item, Promise<void>>();
   readonly #stopping = new AbortController();
   #stopped = false;
-  readonly #counts = { sent: 0, failed: 0, retried: 0, unsaved: 0, inhibited: 0, silenced: 0, planned: 0 };
+  readonly #counts = { sent: 0, failed: 0, retried: 0, unsaved: 0, inhibited: 0, silenced: 0, planned: 0, old: 0 };
 
   constructor(deps: OutboxDeps) {
     this.#deps = deps;

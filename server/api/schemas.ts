@@ -131,7 +131,7 @@ export const IncidentFileParams = Type.Object(
   closed,
 );
 export const IncidentParams = Type.Object({ id: IncidentId }, closed);
-export const DELIVERY_STATUSES = ["pending", "sent", "failed", "inhibited", "silenced", "planned"] as const;
+export const DELIVERY_STATUSES = ["pending", "sent", "failed", "inhibited", "silenced", "planned", "old"] as const;
 export const DeliveriesQuery = Type.Object(
   {
     incidentId: Type.Optional(IncidentId),

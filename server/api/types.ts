@@ -169,8 +169,8 @@ export interface Delivery {
   readonly event: "opened" | "certainty-raised" | "resolved" | "reminder";
   readonly receiver: string;
   readonly target: string;
-  /** `inhibited`, `silenced` and `planned` are recorded and not sent, for as long as what holds them back is there. */
-  readonly status: "pending" | "sent" | "failed" | "inhibited" | "silenced" | "planned";
+  /** `inhibited`, `silenced` and `planned` are recorded and not sent, for as long as what holds them back is there; `old` for good. */
+  readonly status: "pending" | "sent" | "failed" | "inhibited" | "silenced" | "planned" | "old";
   readonly attempts: number;
   readonly createdTs: number;
   readonly nextAttemptTs: number;

@@ -1,10 +1,15 @@
 import { createHash } from "node:crypto";
-import { BATCH_EVENTS_MAX, type Batch } from "../../collector/events/batch.ts";
+import type { Batch } from "../../collector/events/batch.ts";
 import type { Event } from "../../collector/events/event.ts";
 import { eventId } from "../../collector/events/id.ts";
 
 /** How often a replayed node says that it is still watched, in microseconds of event time. */
 const HEARTBEAT_US = 1_000_000;
+/** Most heartbeats of a node: in a longer recording they are further apart. */
+const HEARTBEATS_MAX = 100_000;
+
+/** Most events in one batch: with the longest lines it stays below what a server takes. */
+const BATCH_EVENTS = 1_000;
 
 /** A batch and when it is due, in microseconds after the replay began; negative or zero is at once. */
 export interface DueBatch {
@@ -25,12 +30,19 @@ export function shiftEvents(events: readonly Event[], shiftUs: number): Event[] 
   });
 }
 
+/** How recorded events are cut into batches. */
+export interface ReplayPlan {
+  /** Event time at which the replay begins, epoch microseconds; what is older is due at once. */
+  readonly startUs: number;
+  /** Event time that one batch covers, microseconds. */
+  readonly everyUs: number;
+}
+
 /**
- * Cuts recorded events into the batches that live collectors would have sent: each node its own, `everyUs` of event time
- * at a time, with heartbeats in between, so that the server sees time pass as it does live.
- * @param startUs  event time at which the replay begins; what is older is due at once
+ * Cuts recorded events into the batches that live collectors would have sent: each node its own, with heartbeats in between, so
+ * that the server sees time pass as it does live.
  */
-export function planReplay(events: readonly Event[], options: { startUs: number; everyUs: number }): DueBatch[] {
+export function planReplay(events: readonly Event[], options: ReplayPlan): DueBatch[] {
   const byNode = groupByNode(events);
   const horizon = events.reduce((latest, event) => Math.max(latest, event.ts), 0);
   const plan: DueBatch[] = [];
@@ -40,6 +52,20 @@ export function planReplay(events: readonly Event[], options: { startUs: number;
       plan.push({ dueUs: slice.until - options.startUs, batch: batchOf(slice.events) });
   }
   return plan.sort((a, b) => a.dueUs - b.dueUs);
+}
+
+/** Cuts recorded events into batches that are due at once, each node its own, oldest first: when they were is left as it is. */
+export function planImport(events: readonly Event[]): DueBatch[] {
+  const startUs = Number.POSITIVE_INFINITY;
+  return [...groupByNode(events).values()]
+    .flatMap((recorded) =>
+      slicesOf(
+        recorded.toSorted((a, b) => a.ts - b.ts),
+        { startUs, everyUs: 0 },
+      ),
+    )
+    .map(({ events: slice }) => ({ dueUs: 0, batch: batchOf(slice) }))
+    .sort((a, b) => (a.batch.events[0]?.ts ?? 0) - (b.batch.events[0]?.ts ?? 0));
 }
 
 function groupByNode(events: readonly Event[]): Map<string, Event[]> {
@@ -57,7 +83,8 @@ function withHeartbeats(events: readonly Event[], horizon: number): Event[] {
   if (!first) return [];
   const from = events.reduce((earliest, event) => Math.min(earliest, event.ts), first.ts);
   const beats: Event[] = [];
-  for (let ts = from; ts <= horizon + HEARTBEAT_US; ts += HEARTBEAT_US) {
+  const every = Math.max(HEARTBEAT_US, Math.ceil((horizon - from) / HEARTBEATS_MAX));
+  for (let ts = from; ts <= horizon + every; ts += every) {
     const { cluster, node } = first;
     beats.push({
       id: eventId(node, "replay heartbeat", ts),
@@ -74,15 +101,12 @@ function withHeartbeats(events: readonly Event[], horizon: number): Event[] {
   return [...events, ...beats];
 }
 
-function slicesOf(
-  events: readonly Event[],
-  { startUs, everyUs }: { startUs: number; everyUs: number },
-): { until: number; events: Event[] }[] {
+function slicesOf(events: readonly Event[], { startUs, everyUs }: ReplayPlan): { until: number; events: Event[] }[] {
   const slices: { until: number; events: Event[] }[] = [];
   for (const event of events) {
     const until = event.ts <= startUs ? startUs : startUs + Math.ceil((event.ts - startUs) / everyUs) * everyUs;
     const last = slices.at(-1);
-    if (last && last.until === until && last.events.length < BATCH_EVENTS_MAX) last.events.push(event);
+    if (last && last.until === until && last.events.length < BATCH_EVENTS) last.events.push(event);
     else slices.push({ until, events: [event] });
   }
   return slices;

@@ -10,7 +10,7 @@ import { readInputs } from "../../collector/offline/inputs.ts";
 import { describeSources } from "../../collector/main.ts";
 import { startServer } from "../app.ts";
 import { loadServerConfig, type ServerConfig } from "../config.ts";
-import { pushReplay } from "../replay/push.ts";
+import { pushReplay, spanOf } from "../replay/push.ts";
 import { demoRecording, untilSignal, webRoot } from "./process.ts";
 
 const DEFAULT_PORT = 8080;
@@ -83,7 +83,15 @@ async function demo(port: number | undefined): Promise<void> {
       print(`  ${path.slice(root.length + 1)}: ${kind} of ${node}, ${lines} records`);
     print("\nReplaying as if live; the two nodes are both master after a few seconds. Ctrl-C ends it.\n");
     const abort = new AbortController();
-    const replay = pushReplay(events, { url: server.url, signal: abort.signal, onBatch: () => undefined });
+    const { from, to } = spanOf(events);
+    const replay = pushReplay(events, {
+      url: server.url,
+      signal: abort.signal,
+      speed: 1,
+      pastUs: (to - from) / 4,
+      onBatch: () => undefined,
+      onTrouble: (why) => process.stderr.write(`keepwatch: ${why}\n`),
+    });
     void replay.then(
       () => print("The recording is at its end; the timeline stays open. Ctrl-C ends it."),
       (error: unknown) => log(error),

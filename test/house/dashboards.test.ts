@@ -22,6 +22,7 @@ test.each(files)("%s names no metric that the server does not expose", async (fi
       inhibited: 0,
       silenced: 0,
       planned: 0,
+      old: 0,
       digested: 0,
       resendFailures: 0,
       refused: 0,

@@ -87,6 +87,8 @@ test("the split-brain and its end reach the notification_email of the nodes' own
     url,
     signal: new AbortController().signal,
     onBatch: () => undefined,
+    onTrouble: (why) => expect.fail(why),
+    speed: 1,
     pastUs: 3_600_000_000,
   });
 
