@@ -1,14 +1,17 @@
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import { readInputs } from "../../../collector/offline/inputs.ts";
 import { tmpdir } from "node:os";
+
+const dir = mkdtempSync(join(tmpdir(), "keepwatch-exports-"));
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 const entry = (MESSAGE: string, more: object = {}): string =>
   JSON.stringify({ __REALTIME_TIMESTAMP: "1795517601000000", SYSLOG_IDENTIFIER: "Keepalived_vrrp", MESSAGE, ...more });
 
 async function summaryOf(...lines: string[]): Promise<object | undefined> {
-  const path = join(mkdtempSync(join(tmpdir(), "kwt-")), "export.json");
+  const path = join(dir, "export.json");
   writeFileSync(path, lines.join("\n"));
   const { inputs } = await readInputs([path], { cluster: "c", zone: "UTC", now: 1_795_600_000_000_000 });
   return inputs[0];
