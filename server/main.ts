@@ -128,7 +128,7 @@ async function main(): Promise<void> {
   program
     .command("scan")
     .description("count what keepalived said in logs of any size")
-    .argument("<file...>", "log files, plain, .gz or .zst; - for standard input")
+    .argument("<file...>", "log files, plain, .gz, .xz, .bz2 or .zst; - for standard input")
     .option("--count-by <what>", "kind of event, state (host, instance and state), or row of the grammar", "kind")
     .option("--workers <number>", "how many threads share a plain file", workersNumber, 1)
     .option("--tz <zone>", "zone of classic syslog timestamps, for example Europe/Berlin (default: this machine's)")
@@ -142,7 +142,7 @@ async function main(): Promise<void> {
   program
     .command("pcap")
     .description("count the adverts in captures of any size, by sender, and say what is odd about them")
-    .argument("<file...>", "captures, pcap or pcapng, plain, .gz or .zst")
+    .argument("<file...>", "captures, pcap or pcapng, plain, .gz, .xz, .bz2 or .zst")
     .option("--detect", "also changes of master, two masters at once, and how regularly the adverts came")
     .option("--format <format>", "text or json", "text")
     .action(async (files: string[], options) => (await import("./verbs/pcap.ts")).pcapVerb(files, options));

@@ -1,24 +1,23 @@
-import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
-import type { Readable } from "node:stream";
 import { messageOf, OperatorError } from "../core/errors.ts";
-import { type Compression, compressionOf } from "./identify.ts";
+import { unpackedFrom } from "../sources/packed.ts";
+import { packingIn } from "./identify.ts";
 
 /** How much of a file decides what it is. */
 const HEAD_BYTES = 16 * 1024;
 
 /** The bytes of a file, decompressed as they come. @throws OperatorError that names the path when it cannot be read or is damaged. */
 export async function* bytesOf(path: string): AsyncGenerator<Uint8Array> {
-  const compression = compressionOf(await readHead(path));
+  const packing = packingIn(await readHead(path));
+  const file = await open(path, "r");
   try {
-    yield* (await decompressed(path, compression)) as AsyncIterable<Uint8Array>;
+    if (packing) yield* unpackedFrom(file, packing);
+    else yield* file.createReadStream({ autoClose: false }) as AsyncIterable<Uint8Array>;
   } catch (cause) {
-    if (cause instanceof OperatorError) throw cause;
-    throw new OperatorError(
-      "INPUT_DAMAGED",
-      `${path}: ${compression === "none" ? "cannot be read" : `its ${compression} data is damaged`}: ${messageOf(cause)}`,
-      { cause },
-    );
+    const why = packing ? `its ${packing} data cannot be read` : "cannot be read";
+    throw new OperatorError("INPUT_DAMAGED", `${path}: ${why}: ${messageOf(cause)}`, { cause });
+  } finally {
+    await file.close();
   }
 }
 
@@ -58,41 +57,6 @@ export async function peek(
     yield head;
     for (let next = await chunks.next(); !next.done; next = await chunks.next()) yield next.value;
   }
-}
-
-/** What decompresses is loaded when there is something compressed. */
-async function decompressed(path: string, compression: Compression): Promise<AsyncIterable<unknown>> {
-  if (compression === "gzip") {
-    const { createGunzip } = await import("node:zlib");
-    const gunzip = createGunzip();
-    const file = createReadStream(path);
-    file.on("error", (error) => gunzip.destroy(error));
-    return file.pipe(gunzip);
-  }
-  // Node 20's zlib has no zstd: Debian's own tool reads it.
-  return compression === "zstd" ? throughZstd(path) : createReadStream(path);
-}
-
-async function* throughZstd(path: string): AsyncGenerator<unknown> {
-  const { spawn } = await import("node:child_process");
-  const child = spawn("zstd", ["-dcq", "--", path], { stdio: ["ignore", "pipe", "pipe"] });
-  let said = "";
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (said += text.slice(0, 1000)));
-  const ended = new Promise<number>((resolve, reject) => {
-    child.once("error", (cause) =>
-      reject(
-        new OperatorError("INPUT_ZSTD", `${path} is compressed with zstd, and the zstd program cannot be run`, {
-          cause,
-          remedy: "apt-get install zstd",
-        }),
-      ),
-    );
-    child.once("close", (code) => resolve(code ?? 1));
-  });
-  ended.catch(() => undefined);
-  yield* child.stdout as Readable;
-  if ((await ended) !== 0)
-    throw new OperatorError("INPUT_DAMAGED", `${path}: its zstd data is damaged: ${said.trim()}`);
 }
 
 /** A line with its place, without its newline. `offset` is the byte at which it begins, after decompression. */

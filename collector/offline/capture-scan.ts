@@ -2,7 +2,7 @@ import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { OperatorError } from "../core/errors.ts";
 import type { AdvertScanner } from "../pcap/advert-scan.ts";
 import { bytesOf, readHead } from "./bytes.ts";
-import { compressionOf } from "./identify.ts";
+import { packingIn } from "./identify.ts";
 
 /**
  * Feeds a capture to a scanner; `.gz` and `.zst` too.
@@ -10,7 +10,7 @@ import { compressionOf } from "./identify.ts";
  * @throws OperatorError when it cannot be read at all
  */
 export async function scanCapture(path: string, scanner: AdvertScanner): Promise<string | undefined> {
-  const isPlain = compressionOf(await readHead(path)) === "none" && statSync(path).isFile();
+  const isPlain = packingIn(await readHead(path)) === undefined && statSync(path).isFile();
   if (isPlain) readWhole(path, scanner);
   else for await (const chunk of bytesOf(path)) scanner.push(chunk);
   return scanner.end();

@@ -1,19 +1,24 @@
 import { containerTextAt, takeContainer } from "../logs/container.ts";
 import { looksLikeConsole } from "../logs/syslog.ts";
+import type { Packing } from "../sources/packed.ts";
 
 /** What an input file holds, told by its first bytes and its name. */
 export type InputKind = "log" | "journal" | "pcap" | "config";
-export type Compression = "none" | "gzip" | "zstd";
 
+const PACKING_MAGICS: readonly (readonly [Packing, readonly number[]])[] = [
+  ["gz", [0x1f, 0x8b]],
+  ["xz", [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]],
+  ["bz2", [0x42, 0x5a, 0x68]],
+  ["zst", [0x28, 0xb5, 0x2f, 0xfd]],
+];
 const CAPTURE_MAGICS = [0xa1b2c3d4, 0xd4c3b2a1, 0xa1b23c4d, 0x4d3cb2a1, 0x0a0d0d0a];
 
 /** An entry as `journalctl -o json` writes it. */
 export const JOURNAL_ENTRY = /^\s*\{.*"(__REALTIME_TIMESTAMP|__CURSOR)"/;
 
-export function compressionOf(head: Uint8Array): Compression {
-  if (head[0] === 0x1f && head[1] === 0x8b) return "gzip";
-  if (head[0] === 0x28 && head[1] === 0xb5 && head[2] === 0x2f && head[3] === 0xfd) return "zstd";
-  return "none";
+/** How a file is compressed, by its first bytes. */
+export function packingIn(head: Uint8Array): Packing | undefined {
+  return PACKING_MAGICS.find(([, magic]) => magic.every((byte, i) => head[i] === byte))?.[0];
 }
 
 /**

@@ -163,7 +163,7 @@ function hostOf({ host }: Observation): string | undefined {
 async function readFile(path: string, node: string, options: ReadOptions): Promise<Yield> {
   const chunks = bytesOf(path);
   const { head, all } = await peek(chunks);
-  const kind = kindOf(path.replace(/\.(gz|zst)$/, ""), head);
+  const kind = kindOf(path.replace(/\.(gz|xz|bz2|zst)$/, ""), head);
   if (typeof kind === "object") throw new OperatorError("INPUT_KIND", `${path} was not read: ${kind.refused}`);
   if (kind === "pcap") return readCapture(path, all);
   if (kind === "config") return readConfig(path, node, all, options);

@@ -3,7 +3,7 @@ import { messageOf, OperatorError } from "../../collector/core/errors.ts";
 import { isZone, ZONE_WANTED } from "../../collector/logs/zone.ts";
 import { addTallies, type Tally } from "../../collector/logs/tally.ts";
 import { bytesOf, peek, readHead } from "../../collector/offline/bytes.ts";
-import { compressionOf, isWrapped } from "../../collector/offline/identify.ts";
+import { packingIn, isWrapped } from "../../collector/offline/identify.ts";
 import {
   LogScanner,
   machineParts,
@@ -58,7 +58,7 @@ async function scan(path: string, zone: string, { year, workers }: ScanVerbOptio
   const head = await readHead(path);
   const options = { path, zone, reference: referenceOf(statSync(path).mtimeMs * 1000, year) };
   // A pipe has no segments that could be shared out.
-  if (compressionOf(head) !== "none" || !statSync(path).isFile() || isWrapped(head))
+  if (packingIn(head) !== undefined || !statSync(path).isFile() || isWrapped(head))
     return await scanStream(bytesOf(path), options);
   const turns = newTurns();
   const parts = machineParts();
