@@ -16,7 +16,7 @@ export interface SenderOptions {
 }
 
 /**
- * What one connection, or one address by UDP, sends. A message has no number of its own, so its id is made of its bytes, and of how many of
+ * What one connection, or one address by UDP, sends. A message has no number of its own, so its id is made of its text without passwords, and of how many of
  * the same came before it on this connection: what a forwarder sends again on the next connection is the same event, and of a line that
  * keepalived wrote five times in one second there are five.
  */
@@ -38,7 +38,10 @@ export class Sender {
     this.sequence += 1;
     const seen = this.reader.read(message, { offset: this.sequence }, arrivedUs);
     if (!seen) return undefined;
-    const content = createHash("sha256").update(message).digest("hex").slice(0, 32);
+    const content = createHash("sha256")
+      .update(seen.raw ?? "")
+      .digest("hex")
+      .slice(0, 32);
     const isDated = seen.tsUncertaintyUs !== UNREADABLE_TIME_UNCERTAINTY_US;
     return toEvent(
       {
