@@ -790,7 +790,7 @@ export function isKind<K extends EventKind>(
 }
 
 /** The full schema of one kind, as OpenAPI and the validator use it. Unknown fields are refused, not dropped. */
-export function eventSchema(kind: EventKind): TSchema {
+export function eventSchema(kind: EventKind): TObject {
   return Type.Object({ ...Base, kind: Type.Literal(kind), ...EVENT_KINDS[kind] }, { additionalProperties: false });
 }
 

@@ -9,13 +9,15 @@ import {
   RESENT_HEADER,
   RESTORED,
 } from "../../collector/events/batch.ts";
-import { type Event, eventFault } from "../../collector/events/event.ts";
+import type { Event } from "../../collector/events/event.ts";
 import { messageOf } from "../../collector/core/errors.ts";
 import type { Clock } from "../../collector/core/time.ts";
 import { ProblemError } from "../api/problems.ts";
 import { Answers, BatchBody } from "../api/schemas.ts";
 import { isLoopback, type ServerConfig } from "../config.ts";
+import { contractFault } from "../intake/contract.ts";
 import { unpacked } from "../intake/gunzip.ts";
+import { jsonSizeFault } from "../intake/json-size.ts";
 import type { Metrics, RefusalReason } from "../metrics.ts";
 import type { ClientCertificate } from "../tls.ts";
 import { certificateOf, nodesOf } from "./door.ts";
@@ -209,6 +211,8 @@ async function orRefused<T>(batch: Batch, onFailure: Hear, work: () => Promise<T
 
 async function parseBody(body: Buffer, encoding: string | undefined): Promise<unknown> {
   const text = await decoded(body, encoding);
+  const size = jsonSizeFault(text);
+  if (size) throw new Refusal(size.reason, size.reason === "too-large" ? 413 : 400, size.message);
   try {
     return JSON.parse(text.toString("utf8"));
   } catch (error) {
@@ -253,7 +257,7 @@ function faultsOf(body: unknown): { at: string; message: string }[] {
       }));
   const faults: { at: string; message: string }[] = [];
   for (const [i, event] of body.events.entries()) {
-    const fault = eventFault(event) ?? foreignFault(event as Event, body);
+    const fault = contractFault(event) ?? foreignFault(event as Event, body);
     if (!fault) continue;
     faults.push({ at: `events[${i}]${fault.field === "" ? "" : `.${fault.field}`}`, message: fault.message });
     if (faults.length === FAULTS_MAX) break;

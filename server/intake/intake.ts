@@ -1,9 +1,10 @@
 import { BATCH_EVENTS_MAX, type Batch } from "../../collector/events/batch.ts";
-import { type Event, eventFault } from "../../collector/events/event.ts";
+import type { Event } from "../../collector/events/event.ts";
 import { eventId } from "../../collector/events/id.ts";
 import { messageOf } from "../../collector/core/errors.ts";
 import type { Log } from "../../collector/core/log.ts";
 import { type Store, StoreRefusal } from "../store/store.ts";
+import { contractFault } from "./contract.ts";
 
 /** Events that wait for the store before senders are held up. */
 const WAITING_HIGH = 10_000;
@@ -134,7 +135,7 @@ export function batchesOf(events: readonly Event[]): Batch[] {
 
 /** Why an event made of what others sent cannot be kept; undefined when it can. */
 export function faultOf(event: Event): string | undefined {
-  const fault = eventFault(event);
+  const fault = contractFault(event);
   return fault && `${fault.field} ${fault.message}`;
 }
 

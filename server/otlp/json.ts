@@ -1,4 +1,5 @@
 import { messageOf } from "../../collector/core/errors.ts";
+import { jsonSizeFault } from "../intake/json-size.ts";
 import {
   type Budget,
   DEPTH_MAX,
@@ -17,13 +18,10 @@ import {
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** Most objects and lists of one body, and how deep they may lie: counted first, as JSON.parse would make all of them at once. */
-const OPENED_MAX = 1_000_000;
-const NESTED_MAX = 200;
-
 /** @throws RequestFault */
 export function readJson(body: Buffer, budget: Budget, visit: Visit): void {
-  checkSize(body);
+  const tooLarge = jsonSizeFault(body);
+  if (tooLarge) throw new RequestFault(tooLarge.reason, tooLarge.message);
   let parsed: unknown;
   try {
     parsed = JSON.parse(body.toString("utf8"));
@@ -51,28 +49,6 @@ export function readJson(body: Buffer, budget: Budget, visit: Visit): void {
           fields,
         );
       }
-  }
-}
-
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-
-function checkSize(body: Buffer): void {
-  let opened = 0;
-  let depth = 0;
-  let isText = false;
-  for (let at = 0; at < body.length; at += 1) {
-    const byte = body[at];
-    if (byte === QUOTE) isText = !isText;
-    else if (isText && byte === BACKSLASH) at += 1;
-    else if (isText) continue;
-    else if (byte === 0x7b || byte === 0x5b) {
-      opened += 1;
-      depth += 1;
-      if (opened > OPENED_MAX)
-        throw new RequestFault("too-large", `the request has more than ${OPENED_MAX} objects: send smaller batches`);
-      if (depth > NESTED_MAX) throw new RequestFault("malformed", `the body is nested deeper than ${NESTED_MAX}`);
-    } else if (byte === 0x7d || byte === 0x5d) depth -= 1;
   }
 }
 

@@ -50,6 +50,9 @@ export function ratioOf(pairs: readonly Pair[], what: keyof Cost): { readonly me
   };
 }
 
+/** In which the kernel counts CPU time. */
+export const TICKS_PER_SECOND = 100;
+
 export const isInstalled = (program: string): boolean => spawnSync("sh", ["-c", `command -v ${program}`]).status === 0;
 
 /** `must 2.5 met, goal 1.6 missed by 1.12 times`. */
@@ -57,6 +60,13 @@ export function verdictOf(ratio: number, must: number | undefined, goal: number)
   const verdict = (limit: number): string =>
     `${limit} ${ratio <= limit ? "met" : `missed by ${(ratio / limit).toFixed(2)} times`}`;
   return `${must === undefined ? "" : `must ${verdict(must)}, `}goal ${verdict(goal)}`;
+}
+
+/** The same of what should be large. */
+export function atLeast(ratio: number, must: number, goal: number): string {
+  const told = (limit: number): string =>
+    `${limit} ${ratio >= limit ? "met" : `missed by ${(limit / ratio).toFixed(2)} times`}`;
+  return `${ratio.toFixed(2)}, must ${told(must)}, goal ${told(goal)}`;
 }
 
 /** How many instructions a command executes, as callgrind counts them. */

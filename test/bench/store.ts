@@ -11,15 +11,16 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import type { ClickHouseClient } from "@clickhouse/client";
 import { US_PER_SECOND } from "../../collector/core/time.ts";
-import { type Event, eventFault } from "../../collector/events/event.ts";
+import type { Event } from "../../collector/events/event.ts";
 import { eventId } from "../../collector/events/id.ts";
 import { readInputs } from "../../collector/offline/inputs.ts";
 import { parseServerConfig } from "../../server/config.ts";
 import { openStore } from "../../server/store/clickhouse-store.ts";
 import { openEngine } from "../../server/store/engine.ts";
+import { benchChecked } from "./checked.ts";
 import { batches } from "./detect.ts";
 import { messagesLog, seededRandom } from "./generate.ts";
-import { isInstalled, median, numberOf, print, verdictOf } from "./shared.ts";
+import { atLeast, isInstalled, median, numberOf, print, TICKS_PER_SECOND, verdictOf } from "./shared.ts";
 
 const T0 = 1_795_517_580 * US_PER_SECOND;
 const BLOCK = 100_000;
@@ -32,14 +33,13 @@ const DAY_S = 86_400;
 const QUERIES = 15;
 const REST_MS = 15_000;
 const RSS_MAX_MIB = 1024;
-const TICKS_PER_SECOND = 100;
 
 export async function benchStore(dir: string, args: readonly string[]): Promise<void> {
   const parts: Readonly<Record<string, () => Promise<void>>> = {
     insert: () => inserted(dir, numberOf(args, "--adverts", 500_000)),
     kept: () => kept(dir, numberOf(args, "--lines", 200_000)),
     asked: () => asked(dir, numberOf(args, "--days", 3)),
-    checked: async () => checked(),
+    checked: () => benchChecked([...adverts(1_000)]),
     resting: () => resting(dir, numberOf(args, "--events", 1_000_000)),
   };
   const wanted = Object.keys(parts).filter((part) => args.includes(part));
@@ -274,21 +274,6 @@ async function kept(dir: string, lines: number): Promise<void> {
   await store.close();
 }
 
-/** Goal 14, without HTTP: what the check of a batch adds to its parsing. */
-function checked(): void {
-  const events = [...adverts(50_000)];
-  const whole = JSON.stringify(events);
-  const lines = events.map((event) => JSON.stringify(event));
-  const [ours, peers] = [[] as number[], [] as number[]];
-  for (let round = 0; round < 7; round += 1) {
-    ours.push(cpu(() => (JSON.parse(whole) as unknown[]).filter((event) => eventFault(event) !== undefined).length));
-    peers.push(cpu(() => lines.map((line) => JSON.parse(line) as unknown).length));
-  }
-  print(
-    `14 a batch parsed and each event checked: ${round(events.length / median(ours))} events a CPU second; a line at a time, unchecked: ${round(events.length / median(peers))}; ours / theirs ${atLeast(median(peers) / median(ours), 0.9, 1.2)}`,
-  );
-}
-
 async function resting(dir: string, count: number): Promise<void> {
   const folder = join(dir, "server");
   await mkdir(folder);
@@ -390,18 +375,6 @@ async function timed(run: () => Promise<unknown>): Promise<number> {
   return performance.now() - before;
 }
 
-function cpu(run: () => unknown): number {
-  const before = process.cpuUsage();
-  run();
-  const { user, system } = process.cpuUsage(before);
-  return (user + system) / 1e6;
-}
-
 const round = (value: number): string => Math.round(value).toLocaleString("en");
 const verdict = (ratio: number, must: number, goal: number): string =>
   `${ratio.toFixed(3)}, ${verdictOf(ratio, Number(must.toFixed(3)), Number(goal.toFixed(3)))}`;
-const atLeast = (ratio: number, must: number, goal: number): string => {
-  const told = (limit: number): string =>
-    `${limit} ${ratio >= limit ? "met" : `missed by ${(limit / ratio).toFixed(2)} times`}`;
-  return `${ratio.toFixed(2)}, must ${told(must)}, goal ${told(goal)}`;
-};

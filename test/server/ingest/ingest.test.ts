@@ -199,6 +199,16 @@ describe("a batch that can never be taken", () => {
     expect(counted).toEqual(["too-large", "too-large"]);
   });
 
+  test("is refused before it is read when it has more in it than a batch can have", async () => {
+    const { post, counted } = benchOf();
+    const { status, body } = await post(`[${"{},".repeat(1_000_000)}{}]`);
+    expect([status, body.detail, counted]).toEqual([
+      413,
+      expect.stringMatching(/more than 1000000 objects/),
+      ["too-large"],
+    ]);
+  });
+
   test("is refused when its encoding is not what it says", async () => {
     const { post } = benchOf();
     expect((await post("{}", { "content-encoding": "gzip" })).status).toBe(400);
