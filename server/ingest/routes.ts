@@ -1,3 +1,4 @@
+import { isAscii } from "node:buffer";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { Compile } from "typebox/compile";
 import {
@@ -214,7 +215,8 @@ async function parseBody(body: Buffer, encoding: string | undefined): Promise<un
   const size = jsonSizeFault(text);
   if (size) throw new Refusal(size.reason, size.reason === "too-large" ? 413 : 400, size.message);
   try {
-    return JSON.parse(text.toString("utf8"));
+    // Nearly always: and then it need not be decoded, which is a tenth of the work.
+    return JSON.parse(isAscii(text) ? text.toString("latin1") : text.toString("utf8"));
   } catch (error) {
     throw new Refusal("malformed", 400, `the body is not JSON: ${messageOf(error)}`);
   }

@@ -14,6 +14,13 @@ const HOURS_WAITING_MAX = 500;
 /** How much earlier than the newest sum the oldest advert that is in none may have been stored, seconds: the interval, and a step of the clock. */
 const BEHIND_SECONDS = 600;
 
+/** Most routers of one question. */
+const LANES_MAX = 32;
+
+type BucketQuery = AdvertQuery & { readonly buckets: number };
+
+const laneOf = ({ family, vrid }: Pick<AdvertQuery, "family" | "vrid">): string => `${family} ${vrid}`;
+
 type Advert = Extract<Event, { kind: "wire.advert" }>;
 
 /** What of one hour of event time is to be summed up. */
@@ -38,6 +45,11 @@ export interface AdvertMinutesDeps {
 export class AdvertMinutes {
   private readonly deps: AdvertMinutesDeps;
   private waiting = new Map<number, Waiting>();
+  /** Questions that are about to be asked. */
+  private readonly asked = new Map<
+    string,
+    { readonly lanes: BucketQuery[]; readonly answer: Promise<ReadonlyMap<string, readonly AdvertBucket[]>> }
+  >();
   private summing: Promise<void> = Promise.resolve();
   private readonly timer: NodeJS.Timeout;
   /** Whether all that was stored before this start is summed up. */
@@ -58,30 +70,56 @@ export class AdvertMinutes {
   }
 
   /** @returns undefined when buckets are to be narrower than a minute, or not all is summed up yet: then the adverts themselves are to be asked */
-  async buckets({
-    buckets,
-    ...query
-  }: AdvertQuery & { readonly buckets: number }): Promise<readonly AdvertBucket[] | undefined> {
-    const step = Math.ceil((query.to - query.from) / buckets / MINUTE_US);
-    if ((query.to - query.from) / buckets < MINUTE_US) return undefined;
+  async buckets(query: BucketQuery): Promise<readonly AdvertBucket[] | undefined> {
+    if ((query.to - query.from) / query.buckets < MINUTE_US) return undefined;
     if (!this.caughtUp) return undefined;
-    await this.sumUp();
-    return this.deps.rows<AdvertBucket>(
-      `SELECT node, peer AS sender, toFloat64(bucket * {step:Int64} * ${MINUTE_US}) AS ts, toFloat64(sum(heard)) AS count,
+    const { cluster, from, to, buckets } = query;
+    const key = [cluster, from, to, buckets].join("\n");
+    let asked = this.asked.get(key);
+    if (!asked || asked.lanes.length >= LANES_MAX) {
+      const lanes: BucketQuery[] = [];
+      // Those who ask meanwhile ask with it.
+      const answer = this.sumUp().then(() => {
+        if (this.asked.get(key)?.lanes === lanes) this.asked.delete(key);
+        return this.bucketsOf(lanes);
+      });
+      asked = { lanes, answer };
+      this.asked.set(key, asked);
+      answer.catch(() => this.asked.get(key)?.lanes === lanes && this.asked.delete(key));
+    }
+    asked.lanes.push(query);
+    const byLane = await asked.answer;
+    return byLane.get(laneOf(query)) ?? [];
+  }
+
+  /** All routers of a cluster in one question: to ask is most of the work. */
+  private async bucketsOf(lanes: readonly BucketQuery[]): Promise<ReadonlyMap<string, readonly AdvertBucket[]>> {
+    const [query] = lanes;
+    const byLane = new Map<string, AdvertBucket[]>();
+    if (!query) return byLane;
+    const rows = await this.deps.rows<AdvertBucket & { readonly family: string; readonly vrid: number }>(
+      `SELECT family, vrid, node, peer AS sender, toFloat64(bucket * {step:Int64} * ${MINUTE_US}) AS ts, toFloat64(sum(heard)) AS count,
          toFloat64(nullIf(max(greatest(toInt64(gap), ifNull(firstTs - before, 0))), 0)) AS maxGapUs
-       FROM (SELECT node, peer, minute, adverts_1m.count AS heard, adverts_1m.maxGapUs AS gap, firstTs, lagInFrame(toNullable(lastTs)) OVER (PARTITION BY node, peer ORDER BY minute ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS before
+       FROM (SELECT family, vrid, node, peer, minute, adverts_1m.count AS heard, adverts_1m.maxGapUs AS gap, firstTs, lagInFrame(toNullable(lastTs)) OVER (PARTITION BY family, vrid, node, peer ORDER BY minute ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS before
              FROM ${this.deps.database}.adverts_1m FINAL
-             WHERE cluster = {cluster:String} AND family = {family:String} AND vrid = {vrid:UInt8} AND minute >= {first:UInt32} AND minute <= {last:UInt32})
-       GROUP BY node, peer, intDiv(minute, {step:Int64}) AS bucket ORDER BY node, sender, bucket`,
+             WHERE cluster = {cluster:String} AND family IN {families:Array(String)} AND vrid IN {vrids:Array(UInt8)} AND minute >= {first:UInt32} AND minute <= {last:UInt32})
+       GROUP BY family, vrid, node, peer, intDiv(minute, {step:Int64}) AS bucket ORDER BY family, vrid, node, sender, bucket`,
       {
         cluster: query.cluster,
-        family: query.family,
-        vrid: query.vrid,
-        step,
+        families: [...new Set(lanes.map(({ family }) => family))],
+        vrids: [...new Set(lanes.map(({ vrid }) => vrid))],
+        step: Math.ceil((query.to - query.from) / query.buckets / MINUTE_US),
         first: Math.max(0, Math.floor(query.from / MINUTE_US)),
         last: Math.max(0, Math.floor(query.to / MINUTE_US)),
       },
     );
+    for (const { family, vrid, ...bucket } of rows) {
+      const lane = laneOf({ family, vrid });
+      const known = byLane.get(lane);
+      if (known) known.push(bucket);
+      else byLane.set(lane, [bucket]);
+    }
+    return byLane;
   }
 
   /** Sums up what waits. @throws when the store cannot; then it waits still */

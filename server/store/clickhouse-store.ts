@@ -26,7 +26,7 @@ import { type Incarnation, incarnationOf } from "./incarnation.ts";
 import { backUp, infoOf } from "./backup.ts";
 import { layoutOf, migrate, retentionOf } from "./migrate.ts";
 import { distinctEvents, eventColumns, eventOf, type StoredEvent } from "./event-rows.ts";
-import { type Column, nativeBlock, Unstorable } from "./native-block.ts";
+import { type Column, columnsOf, nativeBlock, Unstorable } from "./native-block.ts";
 import { type CountEvents, pagesOf } from "./pages.ts";
 import { type Layout, onCluster } from "./schema.ts";
 import {
@@ -547,8 +547,9 @@ class ClickHouseStore implements Store {
     this.inserts.done = arrived;
   }
 
-  private async insertBlock<Row>(table: string, columns: readonly Column<Row>[], rows: readonly Row[]): Promise<void> {
+  private async insertBlock<Row>(table: string, all: readonly Column<Row>[], rows: readonly Row[]): Promise<void> {
     if (rows.length === 0) return;
+    const columns = columnsOf(all, rows);
     try {
       const { stream } = await this.client.exec({
         query: `INSERT INTO ${this.database}.${table} (${columns.map(({ name }) => name).join(", ")}) FORMAT Native`,

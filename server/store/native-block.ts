@@ -20,7 +20,13 @@ export interface Column<Row> {
   /** As ClickHouse writes it. */
   readonly type: string;
   write(rows: readonly Row[], out: Bytes): void;
+  /** Every one of these rows has the value that the engine fills in by itself: the column can be left out. */
+  isDefault?(rows: readonly Row[]): boolean;
 }
+
+/** Of a block the columns that say something. */
+export const columnsOf = <Row>(columns: readonly Column<Row>[], rows: readonly Row[]): readonly Column<Row>[] =>
+  columns.filter((column) => column.isDefault?.(rows) !== true);
 
 /** @throws {Unstorable} */
 export function nativeBlock<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): Buffer {
@@ -83,7 +89,7 @@ export function booleans<Row>(name: string, get: Get<Row, boolean>): Column<Row>
 export function texts<Row>(name: string, get: Get<Row, string>): Column<Row> {
   const write = (rows: readonly Row[], out: Bytes): void =>
     rows.forEach((row, at) => out.text(wellFormed(get(row), name, at)));
-  return { name, type: "String", write };
+  return { name, type: "String", write, isDefault: (rows) => rows.every((row) => get(row) === "") };
 }
 
 /** Of one byte a character. A shorter one is filled up with zero bytes. */
@@ -98,7 +104,7 @@ export function fixedTexts<Row>(name: string, size: number, get: Get<Row, string
     });
     out.raw(values);
   };
-  return { name, type: `FixedString(${size})`, write };
+  return { name, type: `FixedString(${size})`, write, isDefault: (rows) => rows.every((row) => get(row) === "") };
 }
 
 /** Texts of which few are different: LowCardinality(String). */

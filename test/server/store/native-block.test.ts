@@ -100,7 +100,8 @@ describe("a Native block, as the engine reads it", () => {
     const columns: Column<(typeof numbered)[number]>[] = [
       integers("at", "UInt32", ({ at }) => at),
       ...COLUMNS.map((column) => ({
-        ...column,
+        name: column.name,
+        type: column.type,
         write: (some: typeof numbered, out: Parameters<typeof column.write>[1]) =>
           column.write(
             some.map(({ row }) => row),

@@ -286,6 +286,32 @@ describe.each(ENGINES)("the store on the %s engine", (engine) => {
     );
   });
 
+  test("tells each router its own minutes when those of a cluster are asked for at once", async () => {
+    const MINUTE = 60_000_000;
+    const from = T0 - (T0 % MINUTE);
+    const range = { cluster: "lanes", from, to: from + 600 * MINUTE - 1, buckets: 300 };
+    const adverts = Array.from({ length: 300 }, (_, i) => ({
+      ...advertAt(from + i * 2 * MINUTE, "lb1", `10.99.0.${i % 3}`),
+      cluster: "lanes",
+      vrid: 60 + (i % 3),
+      ...(i % 4 === 0 ? { family: "ipv6" as const, peer: "fe80::1" } : {}),
+    }));
+    await store.insertBatch({ ...batch("lanes", adverts), cluster: "lanes" });
+    const lanes = [60, 61, 62, 63].flatMap((vrid) => ["ipv4", "ipv6"].map((family) => ({ ...range, vrid, family })));
+    const together = await Promise.all(lanes.map((lane) => store.advertBuckets(lane)));
+    const shorter = store.advertBuckets({ ...range, family: "ipv4", vrid: 60, to: from + 200 * MINUTE });
+    for (const [i, lane] of lanes.entries()) {
+      const own = adverts.filter(({ vrid, family }) => vrid === lane.vrid && family === lane.family);
+      expect(together[i]?.map(({ ts, sender, count }) => ({ ts, sender, count }))).toEqual(
+        own
+          .map(({ ts, peer }) => ({ ts: ts - (ts % (2 * MINUTE)), sender: peer, count: 1 }))
+          .sort((a, b) => `${a.sender}`.localeCompare(`${b.sender}`) || a.ts - b.ts),
+      );
+      expect(await store.advertBuckets(lane)).toEqual(together[i]);
+    }
+    expect((await shorter).length).toBeLessThan(together[0]?.length ?? 0);
+  });
+
   test("keeps the newest state of a delivery, written before it can be read", async () => {
     const delivery = DELIVERY;
     await store.saveDelivery(delivery);
