@@ -14,6 +14,8 @@ import { ClientTls } from "./sinks/tls-files.ts";
 import { Transport } from "./sinks/transport.ts";
 import { bootId, uptimeUs } from "./sources/processes.ts";
 import { buildSources } from "./build-sources.ts";
+import type { Exporter } from "./metrics/exporter.ts";
+import { EffectiveConfigs } from "./sources/effective-config.ts";
 import type { Position, Source } from "./sources/source.ts";
 import { ENDED_IN_ORDER, SelfWatch } from "./self-watch.ts";
 import { wait } from "./sources/wait.ts";
@@ -41,6 +43,8 @@ export interface CollectorDeps {
   readonly log: Log;
   /** Instead of those the configuration asks for. */
   readonly sources?: readonly Source[];
+  /** What keepalived would run, where it is not of our own sources. */
+  readonly configs?: EffectiveConfigs;
   /** Calls `tick` every `ms` milliseconds until the returned function is called. */
   readonly every?: (ms: number, tick: () => void) => () => void;
   /** Waits; resolves early when `signal` aborts. */
@@ -56,6 +60,8 @@ export interface CollectorDeps {
 export interface RunningCollector {
   status(): readonly SourceStatus[];
   pushState(): PushState;
+  /** Where the metrics are served; undefined while they are not. */
+  metricsPort(): number | undefined;
   spoolStats(): SpoolStats;
   /** Orderly: the sources hand over what they have read, and the server hears that this node is not watched any more. */
   stop(): Promise<void>;
@@ -76,10 +82,21 @@ export async function runCollector(config: CollectorConfig, deps: CollectorDeps)
     now: () => deps.clock.epoch() / 1_000,
     log: deps.log,
   });
-  const sources = deps.sources ?? (await buildSources(config, { clock: deps.clock }));
-  const collector = new Collector(config, { ...deps, sources }, { spool, tls });
+  const configs = deps.configs ?? new EffectiveConfigs();
+  const sources = deps.sources ?? (await buildSources(config, { clock: deps.clock, configs }));
+  const exporter = await exporterOf(config, { configs, log: deps.log });
+  const collector = new Collector(config, { ...deps, sources }, { spool, tls, exporter });
   await collector.start();
   return collector;
+}
+
+/** Its library is loaded only where somebody wants to scrape. */
+async function exporterOf(
+  { metrics }: CollectorConfig,
+  deps: { readonly configs: EffectiveConfigs; readonly log: Log },
+): Promise<Exporter | undefined> {
+  if (metrics.listen === undefined) return undefined;
+  return (await import("./metrics/exporter.ts")).createExporter(metrics.listen, deps);
 }
 
 class Collector implements RunningCollector {
@@ -89,6 +106,7 @@ class Collector implements RunningCollector {
   private readonly identity: Identity;
   private readonly sources: readonly Source[];
   private readonly spool: Spool;
+  private readonly exporter: Exporter | undefined;
   private readonly transport: Transport;
   private readonly push: HttpPush;
   private readonly resender: Resender;
@@ -108,11 +126,16 @@ class Collector implements RunningCollector {
   constructor(
     config: CollectorConfig,
     deps: CollectorDeps & { readonly sources: readonly Source[] },
-    { spool, tls }: { readonly spool: Spool; readonly tls: ClientTls | undefined },
+    {
+      spool,
+      tls,
+      exporter,
+    }: { readonly spool: Spool; readonly tls: ClientTls | undefined; readonly exporter: Exporter | undefined },
   ) {
     this.config = config;
     this.deps = deps;
     this.spool = spool;
+    this.exporter = exporter;
     this.wait = deps.wait ?? wait;
     this.identity = { cluster: config.cluster, node: config.node };
     this.sources = deps.sources;
@@ -151,6 +174,7 @@ class Collector implements RunningCollector {
   async start(): Promise<void> {
     this.push.start();
     this.resender.start();
+    await this.exporter?.listen(this);
     await this.within(SOURCE_START_MS, () => Promise.all(this.sources.map((source) => this.startSource(source))));
     await this.say({
       kind: "collector.started",
@@ -174,6 +198,10 @@ class Collector implements RunningCollector {
     return this.push.state();
   }
 
+  metricsPort(): number | undefined {
+    return this.exporter?.port();
+  }
+
   spoolStats(): SpoolStats {
     return this.spool.stats();
   }
@@ -185,6 +213,7 @@ class Collector implements RunningCollector {
 
   private async stopInOrder(): Promise<void> {
     this.stopHeartbeat();
+    await this.exporter?.close();
     await this.within(SOURCE_STOP_MS, () => Promise.all(this.sources.map((source) => this.stopSource(source))));
     void this.committer.commit([], this.clockMemory());
     void this.say({ kind: "collector.stopped" }, { key: ALIVE, value: ENDED_IN_ORDER });
@@ -235,6 +264,7 @@ class Collector implements RunningCollector {
   }
 
   private take(sourceName: string, observations: readonly Observation[], position?: Position): Promise<void> {
+    this.exporter?.hear(observations);
     const observedTs = this.readClock();
     const events = observations.map((seen) => this.fitting(seen, observedTs, sourceName));
     return this.committer.commit(events, position);

@@ -16,9 +16,11 @@ import type { Source } from "./sources/source.ts";
 import type { HeardAdvert } from "./vrrp/senders.ts";
 
 /** The sources a configuration asks for. The configuration of keepalived comes first: it names what the others talk of. */
-export async function buildSources(config: CollectorConfig, { clock }: { clock: Clock }): Promise<Source[]> {
+export async function buildSources(
+  config: CollectorConfig,
+  { clock, configs = new EffectiveConfigs() }: { clock: Clock; configs?: EffectiveConfigs },
+): Promise<Source[]> {
   const { keepalived, logs, capture, addresses, process, checks, shadow } = config;
-  const configs = new EffectiveConfigs();
   const processes = new Handover<ProcessNews>();
   const heard = new Handover<HeardAdvert>();
   const [logged, addressed, captured, processed, checked] = [

@@ -91,6 +91,8 @@ const CollectorConfigSchema = Type.Object(
       closed,
     ),
     keepalived: Type.Object({ config: Type.Optional(Path), watch: Switch }, closed),
+    /** Where Prometheus may scrape this node, `host:port`; without it nothing listens. */
+    metrics: Type.Object({ listen: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })) }, closed),
   },
   closed,
 );
@@ -123,6 +125,7 @@ function defaults(): CollectorConfig {
       tls_min: "TLSv1.2",
     },
     keepalived: { watch: "auto" },
+    metrics: {},
   };
 }
 
@@ -157,7 +160,7 @@ export function parseCollectorConfig(text: string, path: string, overrides: Coll
   });
 }
 
-function crossFaults({ server, logs, checks }: CollectorConfig): string[] {
+function crossFaults({ server, logs, checks, metrics }: CollectorConfig): string[] {
   const faults: string[] = [];
   const url = urlFault(server.url);
   if (url !== undefined) faults.push(url);
@@ -171,9 +174,18 @@ function crossFaults({ server, logs, checks }: CollectorConfig): string[] {
       faults.push(`server.${key} is for a server.url that begins with https://`);
   for (const script of checks.scripts)
     if (!script.startsWith("/")) faults.push(`checks.scripts: ${JSON.stringify(script)} is not a full path`);
+  if (metrics.listen !== undefined && !isListenAddress(metrics.listen))
+    faults.push(
+      `metrics.listen ${JSON.stringify(metrics.listen)} is no address: give host:port, such as "127.0.0.1:9165" or "[::1]:9165"`,
+    );
   if (logs.zone !== "local" && !isZone(logs.zone))
     faults.push(`logs.zone ${JSON.stringify(logs.zone)} is not a time zone: ${ZONE_WANTED}, or "local"`);
   return faults;
+}
+
+function isListenAddress(text: string): boolean {
+  const port = Number(/^(?:\[[0-9a-fA-F:.%\w]+\]|[\w.-]+):(\d{1,5})$/.exec(text)?.[1]);
+  return port >= 0 && port <= 65_535;
 }
 
 /** The address is not repeated where it may hold a password. */

@@ -1,5 +1,6 @@
-import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import { Counter, Gauge, Registry } from "prom-client";
 import { US_PER_SECOND } from "../collector/core/time.ts";
+import { addProcessMetrics } from "../collector/metrics/process-metrics.ts";
 import type { ListenerState, RouterSummary, ServiceSummary } from "./api/types.ts";
 import { CERTAINTIES, INCIDENT_KINDS, type Incident } from "./detect/incident.ts";
 
@@ -80,7 +81,7 @@ function* statesOf({ cluster, id, vrid, vips, instances, members }: RouterSummar
 /** A registry of its own: two servers in one process do not mix. */
 export function createMetrics(view: MetricsView): Metrics {
   const register = new Registry();
-  collectDefaultMetrics({ register });
+  addProcessMetrics(register);
   const registers = [register];
   const events = new Counter({ name: "keepwatch_ingest_events_total", help: "Events stored", registers });
   const batches = new Counter({
