@@ -1,5 +1,7 @@
 import { type FileHandle, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { messageOf } from "../core/errors.ts";
+import type { Log } from "../core/log.ts";
 
 /** Makes what was created, renamed or removed in a folder durable. */
 export async function syncDir(path: string): Promise<void> {
@@ -43,4 +45,22 @@ export async function keepNewest(dir: string, filesMax: number, bytesMax: number
     removed += 1;
   }
   return removed;
+}
+
+/** House-keeping that may fail: `what` says what could not be done. */
+export type OrSay = (what: string, work: () => Promise<void>) => Promise<void>;
+
+/** House-keeping that fails is said once, and tried again with the next occasion: the queue goes on. */
+export function sayingOnce(dir: string, log: Log): OrSay {
+  let trouble: string | undefined;
+  return async (what, work) => {
+    try {
+      await work();
+      trouble = undefined;
+    } catch (error) {
+      const why = messageOf(error);
+      if (trouble !== why) log("error", what, { dir, why });
+      trouble = why;
+    }
+  };
 }
