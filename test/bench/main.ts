@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- --lab | logs | wire | collector | detect | timeline | store]`: the first figures, each with what it was measured against in the same run.
+ * `npm run bench [-- --lab | logs | wire | collector | detect | timeline | people | store]`: the first figures, each with what it was measured against in the same run.
  * Machines are noisy: read the ratios. `--lab` (root) adds the time from a cut link to the webhook.
  */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -15,6 +15,7 @@ import { benchCollector } from "./collector.ts";
 import { benchDetect } from "./detect.ts";
 import { messagesLog, vrrpCapture } from "./generate.ts";
 import { benchLogs } from "./logs.ts";
+import { benchPeople } from "./people/people.ts";
 import { median, print } from "./shared.ts";
 import { benchStore } from "./store.ts";
 import { benchTimeline } from "./timeline.ts";
@@ -109,10 +110,13 @@ try {
   else if (process.argv.includes("wire")) await benchWire(dir, process.argv);
   else if (process.argv.includes("detect")) await benchDetect(process.argv);
   else if (process.argv.includes("store")) await benchStore(dir, process.argv);
+  else if (process.argv.includes("people")) await benchPeople(dir, process.argv);
   else if (process.argv.includes("timeline")) await benchTimeline(dir, process.argv);
   else await benchAnalyze(dir);
   if (process.argv.includes("--lab")) await benchLab();
-  else if (!["logs", "wire", "collector", "detect", "timeline", "store"].some((part) => process.argv.includes(part)))
+  else if (
+    !["logs", "wire", "collector", "detect", "timeline", "people", "store"].some((part) => process.argv.includes(part))
+  )
     print("link cut to webhook: not measured (npm run bench -- --lab, as root)");
 } finally {
   await rm(dir, { recursive: true, force: true });

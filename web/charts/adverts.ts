@@ -1,9 +1,18 @@
-import { Chart, Legend, LinearScale, LineController, LineElement, PointElement, Tooltip } from "chart.js";
+import {
+  Chart,
+  type ChartDataset,
+  Legend,
+  LinearScale,
+  LineController,
+  LineElement,
+  PointElement,
+  Tooltip,
+} from "chart.js";
 import type { AdvertBucket } from "../../server/api/types.ts";
 import type { Range } from "../range.ts";
 import { formatMicros, timeTicks, type Zone } from "../time.ts";
 import { fixSides, LEFT, TICK_ROOM, tellArea } from "./lanes.ts";
-import { readPalette } from "./palette.ts";
+import { type Palette, readPalette } from "./palette.ts";
 
 Chart.register(Legend, LinearScale, LineController, LineElement, PointElement, Tooltip);
 
@@ -23,9 +32,11 @@ export class AdvertsChart {
 
   constructor(canvas: HTMLCanvasElement, view: AdvertsView) {
     this.view = view;
+    const palette = readPalette();
+    const colours = { grid: { color: palette.grid }, border: { color: palette.grid } };
     this.chart = new Chart(canvas, {
       type: "line",
-      data: { datasets: [] },
+      data: { datasets: datasetsOf(view, palette) },
       options: {
         animation: false,
         responsive: true,
@@ -35,6 +46,9 @@ export class AdvertsChart {
         scales: {
           x: {
             type: "linear",
+            min: view.range.from,
+            max: view.range.to,
+            ...colours,
             afterBuildTicks: (axis) => {
               axis.ticks = timeTicks(
                 this.view.range.from,
@@ -47,16 +61,17 @@ export class AdvertsChart {
             ticks: { display: false },
           },
           y: {
+            ...colours,
             beginAtZero: true,
             suggestedMax: 2,
             afterFit: (axis) => {
               axis.width = LEFT;
             },
-            ticks: { callback: (value) => `${value} s`, maxTicksLimit: 4 },
+            ticks: { color: palette.muted, callback: (value) => `${value} s`, maxTicksLimit: 4 },
           },
         },
         plugins: {
-          legend: { position: "bottom", labels: { boxWidth: 18, boxHeight: 2 } },
+          legend: { position: "bottom", labels: { color: palette.muted, boxWidth: 18, boxHeight: 2 } },
           tooltip: {
             callbacks: {
               title: ([item]) => (item ? formatMicros(item.parsed.x ?? 0, this.view.zone) : ""),
@@ -67,34 +82,12 @@ export class AdvertsChart {
       },
       plugins: [tellArea()],
     });
-    this.show(view);
   }
 
   show(view: AdvertsView): void {
     this.view = view;
     const palette = readPalette();
-    const groups = new Map<string, { x: number; y: number }[]>();
-    for (const { node, sender, ts, maxGapUs } of view.buckets) {
-      const name = `${sender} heard by ${node}`;
-      const points = groups.get(name) ?? [];
-      groups.set(name, points);
-      if (maxGapUs !== null) points.push({ x: ts, y: maxGapUs / 1e6 });
-    }
-    this.chart.data.datasets = [...groups].map(([label, data], i) => {
-      const colour = palette.series[i % palette.series.length] ?? palette.text;
-      return {
-        label,
-        data,
-        borderColor: colour,
-        backgroundColor: colour,
-        borderWidth: 1.5,
-        // The wait that ended here lasted from the point before: a plateau, and no slope.
-        stepped: "after" as const,
-        pointRadius: data.length > POINTS_SEEN ? 0 : 2,
-        pointHitRadius: 4,
-        ...(i % 2 === 1 ? { borderDash: [5, 3] } : {}),
-      };
-    });
+    this.chart.data.datasets = datasetsOf(view, palette);
     for (const axis of [this.chart.options.scales?.["x"], this.chart.options.scales?.["y"]]) {
       Object.assign(axis ?? {}, { grid: { color: palette.grid }, border: { color: palette.grid } });
       Object.assign(axis?.ticks ?? {}, { color: palette.muted });
@@ -107,4 +100,29 @@ export class AdvertsChart {
   destroy(): void {
     this.chart.destroy();
   }
+}
+
+function datasetsOf({ buckets }: AdvertsView, palette: Palette): ChartDataset<"line", { x: number; y: number }[]>[] {
+  const groups = new Map<string, { x: number; y: number }[]>();
+  for (const { node, sender, ts, maxGapUs } of buckets) {
+    const name = `${sender} heard by ${node}`;
+    const points = groups.get(name) ?? [];
+    groups.set(name, points);
+    if (maxGapUs !== null) points.push({ x: ts, y: maxGapUs / 1e6 });
+  }
+  return [...groups].map(([label, data], i) => {
+    const colour = palette.series[i % palette.series.length] ?? palette.text;
+    return {
+      label,
+      data,
+      borderColor: colour,
+      backgroundColor: colour,
+      borderWidth: 1.5,
+      // The wait that ended here lasted from the point before: a plateau, and no slope.
+      stepped: "after" as const,
+      pointRadius: data.length > POINTS_SEEN ? 0 : 2,
+      pointHitRadius: 4,
+      ...(i % 2 === 1 ? { borderDash: [5, 3] } : {}),
+    };
+  });
 }

@@ -1,5 +1,5 @@
 import { Chart, type ChartType, LinearScale, type Plugin, ScatterController } from "chart.js";
-import type { AdvertTick, Bar, Incident, Marker } from "../../server/api/types.ts";
+import type { AdvertTick, Bar, BarState, Incident, Marker } from "../../server/api/types.ts";
 import type { Range } from "../range.ts";
 import { formatTick, timeTicks, type Zone } from "../time.ts";
 import { mergeSpans, type Span } from "./merge.ts";
@@ -62,6 +62,11 @@ export function lanesHeight(strips: readonly Strip[]): number {
   return TOP + LABEL + stripsHeight(strips) + 6;
 }
 
+/** A bar narrower than this, pixels, has no outline, hatching or begin that fades in. */
+const NARROW = 3;
+/** No state's name has room in less. */
+const LABEL_LEAST = 20;
+
 /** Side of a marker's sign, pixels. */
 const SIGN = 15;
 /** What a marker stands for. */
@@ -81,14 +86,30 @@ interface Hit {
   readonly target: Target;
 }
 
+/** What of a row is on the canvas: what a pointer hits there is looked for only where it points. */
+interface DrawnRow {
+  readonly row: Row;
+  readonly service: string | null;
+  readonly shown: readonly Span[];
+  readonly y0: number;
+  readonly y1: number;
+}
+
+function barOf({ row, service }: DrawnRow, { index }: Span): BarTarget | undefined {
+  const bar = row.bars[index];
+  return bar && { kind: "bar", node: row.node, service, bar };
+}
+
 /** The lanes of a virtual router on a canvas: chart.js for the axis and the frame, the bars by hand and merged by pixel. */
 export class LanesChart {
   private view: LanesView;
   private hits: Hit[] = [];
+  private rows: DrawnRow[] = [];
   private readonly chart: Chart<"scatter">;
 
   constructor(canvas: HTMLCanvasElement, view: LanesView) {
     this.view = view;
+    const palette = readPalette();
     this.chart = new Chart(canvas, {
       type: "scatter",
       data: { datasets: [] },
@@ -102,6 +123,7 @@ export class LanesChart {
           x: {
             type: "linear",
             position: "top",
+            ...axisOf(view, palette),
             afterBuildTicks: (axis) => {
               const { range, zone } = this.view;
               const values = timeTicks(range.from, range.to, Math.floor(axis.width / TICK_ROOM), zone);
@@ -114,6 +136,7 @@ export class LanesChart {
             },
             afterFit: fixSides,
             ticks: {
+              color: palette.muted,
               callback: (_value, index, ticks) => ticks[index]?.label ?? "",
               maxRotation: 0,
               autoSkip: false,
@@ -125,7 +148,6 @@ export class LanesChart {
       },
       plugins: [this.plugin(), tellArea()],
     });
-    this.show(view);
   }
 
   show(view: LanesView): void {
@@ -133,12 +155,7 @@ export class LanesChart {
     const x = this.chart.options.scales?.["x"];
     if (x) {
       const palette = readPalette();
-      Object.assign(x, {
-        min: view.range.from,
-        max: view.range.to,
-        grid: { color: palette.grid },
-        border: { color: palette.grid },
-      });
+      Object.assign(x, axisOf(view, palette));
       Object.assign(x.ticks ?? {}, { color: palette.muted });
     }
     this.chart.update("none");
@@ -149,7 +166,15 @@ export class LanesChart {
    * two the narrower wins, so that a fault a pixel wide can be hit between two long bars.
    */
   targetAt(x: number, y: number): Target | null {
-    const near = this.hits
+    const bars = this.rows.flatMap((drawn) =>
+      y < drawn.y0 || y > drawn.y1
+        ? []
+        : drawn.shown.flatMap((span) => {
+            const target = x < span.x0 - SLACK || x > span.x1 + SLACK ? undefined : barOf(drawn, span);
+            return target ? [{ x0: span.x0, x1: span.x1, y0: drawn.y0, y1: drawn.y1, target }] : [];
+          }),
+    );
+    const near = [...bars, ...this.hits]
       .filter((hit) => x >= hit.x0 - SLACK && x <= hit.x1 + SLACK && y >= hit.y0 && y <= hit.y1)
       .sort((a, b) => a.x1 - a.x0 - (b.x1 - b.x0));
     return (near.find(({ target }) => target.kind !== "incident") ?? near[0])?.target ?? null;
@@ -170,6 +195,7 @@ export class LanesChart {
       id: "lanes",
       afterDraw: (chart) => {
         this.hits = [];
+        this.rows = [];
         const { ctx } = chart;
         const palette = readPalette();
         ctx.save();
@@ -335,23 +361,30 @@ export class LanesChart {
   }
 
   private drawRow(chart: Chart, palette: Palette, { service }: Strip, row: Row, y: number): void {
-    const { bars, node, watchedTo } = row;
-    const spans = bars.map(
-      (bar, index): Span => ({
-        x0: this.x(chart, bar.from),
-        x1: this.x(chart, bar.to ?? watchedTo),
-        state: bar.state,
-        index,
-      }),
-    );
+    const { bars, watchedTo } = row;
     const { left, right } = chart.chartArea;
-    for (const span of mergeSpans(spans.filter(({ x0, x1 }) => x1 > left && x0 < right))) {
-      const bar = bars[span.index];
+    const { from, to } = this.view.range;
+    const pixelsAUs = (right - left) / (to - from);
+    const spans: Span[] = [];
+    for (let index = 0; index < bars.length; index += 1) {
+      const bar = bars[index];
       if (!bar) continue;
-      const target: BarTarget = { kind: "bar", node, service, bar };
-      this.drawBar(chart, palette, target, span, y);
-      this.hits.push({ x0: span.x0, x1: span.x1, y0: y - GAP / 2, y1: y + ROW + GAP / 2, target });
+      const x0 = left + (bar.from - from) * pixelsAUs;
+      const x1 = left + ((bar.to ?? watchedTo) - from) * pixelsAUs;
+      if (x1 > left && x0 < right)
+        spans.push({ x0: Math.max(left, x0), x1: Math.min(right, x1), state: bar.state, index });
     }
+    const shown = mergeSpans(spans);
+    const isStreak = ({ x0, x1, index }: Span): boolean =>
+      x1 - x0 < NARROW && (bars[index]?.toUncertaintyUs ?? 0) * pixelsAUs < 1;
+    drawStreaks(chart.ctx, palette, shown.filter(isStreak), y);
+    const drawn: DrawnRow = { row, service, shown, y0: y - GAP / 2, y1: y + ROW + GAP / 2 };
+    for (const span of shown) {
+      if (isStreak(span) && this.view.selected?.kind !== "bar") continue;
+      const target = barOf(drawn, span);
+      if (target && (!isStreak(span) || this.isSelected(target))) this.drawBar(chart, palette, target, span, y);
+    }
+    this.rows.push(drawn);
     if (row.source === "wire" && service === null) this.drawTicks(chart, palette, row, y);
   }
 
@@ -360,9 +393,9 @@ export class LanesChart {
     const { ctx } = chart;
     const { bar } = target;
     const colour = palette.state[state];
-    const isThin = state === "BACKUP" || state === "INIT" || state === "UP";
+    const isThin = isThinly(state);
     const isIll = state === "FAULT" || state === "DOWN";
-    const box = { y: isThin ? y + ROW / 4 : y, height: isThin ? ROW / 2 : ROW };
+    const box = boxOf(state, y);
     const width = x1 - x0;
     const isExpected = bar.source === "shadow";
     const isOutlined = (isExpected || state === "STOPPED" || state === "INIT") && width > 4;
@@ -382,7 +415,7 @@ export class LanesChart {
       ctx.lineWidth = 2;
       ctx.strokeRect(x0, y - 1, width, ROW + 2);
     }
-    if (isThin) return;
+    if (isThin || width < LABEL_LEAST) return;
     ctx.font = "600 10px system-ui, sans-serif";
     ctx.textBaseline = "middle";
     const labelWidth = ctx.measureText(state).width;
@@ -473,6 +506,26 @@ export class LanesChart {
     ctx.setLineDash([]);
   }
 }
+
+const isThinly = (state: BarState): boolean => state === "BACKUP" || state === "INIT" || state === "UP";
+const boxOf = (state: BarState, y: number): { readonly y: number; readonly height: number } =>
+  isThinly(state) ? { y: y + ROW / 4, height: ROW / 2 } : { y, height: ROW };
+
+/** Streaks of colour, one colour after the other: to change it for each costs more than to draw. */
+function drawStreaks(ctx: CanvasRenderingContext2D, palette: Palette, streaks: readonly Span[], y: number): void {
+  for (const state of new Set(streaks.map((span) => span.state))) {
+    const box = boxOf(state, y);
+    ctx.fillStyle = palette.state[state];
+    for (const span of streaks) if (span.state === state) ctx.fillRect(span.x0, box.y, span.x1 - span.x0, box.height);
+  }
+}
+
+const axisOf = ({ range }: LanesView, { grid }: Palette) => ({
+  min: range.from,
+  max: range.to,
+  grid: { color: grid },
+  border: { color: grid },
+});
 
 /** Labels of the axis must not move its ends: the charts stand under each other and share the time. */
 export function fixSides(axis: { paddingLeft: number; paddingRight: number }): void {

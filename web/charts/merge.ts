@@ -33,8 +33,16 @@ export function mergeSpans(spans: readonly Span[]): Span[] {
   if (left >= right) return [];
   /** Which span a column shows; -1 for none. */
   const shown = new Int32Array(right - left).fill(-1);
-  for (const [i, span] of spans.entries()) {
-    const [first, end] = columnsOf(span);
+  for (let i = 0; i < spans.length; i += 1) {
+    const span = spans[i];
+    if (!span) continue;
+    // A boundary between two bars is rounded the same for both, so that they neither overlap nor leave a gap.
+    let first = Math.round(span.x0);
+    let end = Math.round(span.x1);
+    if (end <= first) {
+      first = Math.floor(span.x0);
+      end = first + 1;
+    }
     for (let column = first - left; column < end - left; column += 1) {
       const other = spans[shown[column] ?? -1];
       if (!other || WORSE[span.state] > WORSE[other.state]) shown[column] = i;
@@ -43,20 +51,13 @@ export function mergeSpans(spans: readonly Span[]): Span[] {
   return runs(shown, left, spans);
 }
 
-/** A boundary between two bars is rounded the same for both, so that they neither overlap nor leave a gap. */
-function columnsOf({ x0, x1 }: Span): readonly [first: number, end: number] {
-  const first = Math.round(x0);
-  const end = Math.round(x1);
-  return end > first ? [first, end] : [Math.floor(x0), Math.floor(x0) + 1];
-}
-
 function runs(shown: Int32Array, left: number, spans: readonly Span[]): Span[] {
   const merged: Span[] = [];
   let begin = 0;
   for (let column = 1; column <= shown.length; column += 1) {
     if (column < shown.length && shown[column] === shown[begin]) continue;
     const span = spans[shown[begin] ?? -1];
-    if (span) merged.push({ ...span, x0: left + begin, x1: left + column });
+    if (span) merged.push({ x0: left + begin, x1: left + column, state: span.state, index: span.index });
     begin = column;
   }
   return merged;
