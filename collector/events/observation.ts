@@ -61,7 +61,16 @@ export function toEventJson(seen: Observation, identity: Identity, observedTs: n
   if (bodyJson === undefined || at !== undefined)
     return { kind: body.kind, json: JSON.stringify(toEvent(seen, identity, observedTs)) };
   const id = eventId(identity.node, source, ...idParts);
-  const whose = `"cluster":${JSON.stringify(identity.cluster)},"node":${JSON.stringify(identity.node)},"source":"${source}"`;
-  const when = `"ts":${ts},"tsUncertaintyUs":${tsUncertaintyUs},"observedTs":${observedTs}`;
-  return { kind: body.kind, json: `{"id":"${id}",${whose},${when},${bodyJson.slice(1)}` };
+  const when = `"source":"${source}","ts":${ts},"tsUncertaintyUs":${tsUncertaintyUs},"observedTs":${observedTs}`;
+  return { kind: body.kind, json: `{"id":"${id}",${whoseOf(identity)},${when},${bodyJson.slice(1)}` };
+}
+
+const whose = new WeakMap<Identity, string>();
+
+function whoseOf(identity: Identity): string {
+  const known = whose.get(identity);
+  if (known !== undefined) return known;
+  const json = `"cluster":${JSON.stringify(identity.cluster)},"node":${JSON.stringify(identity.node)}`;
+  whose.set(identity, json);
+  return json;
 }

@@ -2,7 +2,15 @@ import type { Decoded, MalformedReason } from "../vrrp/advert.ts";
 import { decodeAdvert } from "../vrrp/decode.ts";
 import { AdvertColumns, AUTH_TYPES, BATCH_ROWS, CHECKSUMS } from "./advert-columns.ts";
 import { type Captured, type Frame, unpackFrame } from "./frame.ts";
-import { createPcapParser, cutFault, damageFault, PACKET_BYTES_MAX, type Packet, type PcapParser } from "./reader.ts";
+import {
+  createPcapParser,
+  cutFault,
+  damageFault,
+  dataOf,
+  PACKET_BYTES_MAX,
+  type Packet,
+  type PcapParser,
+} from "./reader.ts";
 import { NO_PLACE, packed, StreamTable } from "./streams.ts";
 
 /** How much of a capture is in memory at a time, bytes, besides an unfinished record. */
@@ -116,7 +124,8 @@ export class AdvertScanner {
   private parse(parser: PcapParser): void {
     for (const packet of parser.push(this.bytes.subarray(0, this.have))) {
       this.packets += 1;
-      this.decode(packet);
+      const { linkType, interfaceName, tsUs } = packet;
+      this.decode({ data: dataOf(packet), linkType, interfaceName, tsUs });
     }
     this.have = 0;
   }
@@ -259,13 +268,13 @@ export class AdvertScanner {
     const fraction = this.view.getUint32(record + 4, true);
     const us = this.view.getUint32(record, true) * 1e6 + (nanos ? Math.floor(fraction / 1000) : fraction);
     const data = this.bytes.subarray(record + RECORD_HEADER_BYTES, end);
-    this.decode({ data, linkType, interfaceName: undefined, tsNs: BigInt(us) * 1000n });
+    this.decode({ data, linkType, interfaceName: undefined, tsUs: us });
   }
 
-  private decode(packet: Captured & Pick<Packet, "interfaceName" | "tsNs">): void {
+  private decode(packet: Captured & Pick<Packet, "interfaceName" | "tsUs">): void {
     const frame = unpackFrame(packet);
     const decoded = frame && decodeAdvert(frame.ip);
-    const us = packet.tsNs === undefined ? Number.NaN : Number(packet.tsNs / 1000n);
+    const us = packet.tsUs ?? Number.NaN;
     if (!frame || !decoded) this.other += 1;
     else if (!Number.isSafeInteger(us)) this.untimed += 1;
     else if ("reason" in decoded) this.reasons.set(decoded.reason, (this.reasons.get(decoded.reason) ?? 0) + 1);

@@ -7,8 +7,8 @@ import { createSenderTracker, type HeardAdvert, type SenderEdge, type SenderKey,
 import { createAnnouncements } from "./announcements.ts";
 import { ETHERTYPE_ARP, type Frame, type LinkFrame, unpackLink, withIp } from "./frame.ts";
 import { type Announcement, formatMac, readGratuitousArp, readUnsolicitedAdvert } from "./neighbour.ts";
-import { createPcapParser, type Packet } from "./reader.ts";
-import { Repeats, repeatKey } from "./repeats.ts";
+import { createPcapParser, dataOf, type Packet } from "./reader.ts";
+import { IPV4_CHECKSUM, IPV4_IDENTIFICATION, ipOfRepeating, Repeats } from "./repeats.ts";
 
 export interface CaptureReaderOptions {
   /** How the capture is called in what people see; absent for a live one. */
@@ -61,16 +61,88 @@ interface Advertised {
   readonly outgoing: boolean;
   readonly sender: SenderKey;
   readonly body: EventBody<"wire.advert">;
-  /** Undefined until it is told a second time. */
+  /** Undefined until it is asked for. */
   bodyJson: string | undefined;
-  /** Where in the captured frame the fields stand that tell it from another of the same nanosecond. */
-  readonly identity: readonly [from: number, to: number];
+  /** Hex of what tells it from others of the same nanosecond. */
+  readonly identity: string;
 }
 
 /** What all observations of the wire have. */
 const WIRE = { source: "wire", tsUncertaintyUs: 0 } as const;
+
+/** An advert that was captured. Most repeat one that is known: of these no more is made than what tells them apart. */
+class Sighting implements Observation, HeardAdvert {
+  readonly ts: number;
+  readonly at?: string;
+  private readonly known: Advertised;
+  private readonly subUs: number;
+  private readonly ipId: number;
+  private readonly ipChecksum: number;
+
+  /** @param ip  where the IP packet begins in the capture's bytes */
+  constructor(known: Advertised, ts: number, packet: Packet, ip: number, path: string | undefined) {
+    const { bytes } = packet;
+    this.ts = ts;
+    this.known = known;
+    this.subUs = packet.subUs;
+    this.ipId = bytes.readUInt16BE(ip + IPV4_IDENTIFICATION);
+    this.ipChecksum = bytes.readUInt16BE(ip + IPV4_CHECKSUM);
+    if (path !== undefined) this.at = `${path}#${packet.frame}`;
+  }
+
+  get source(): "wire" {
+    return WIRE.source;
+  }
+
+  get tsUncertaintyUs(): 0 {
+    return WIRE.tsUncertaintyUs;
+  }
+
+  get idParts(): readonly string[] {
+    const { identity, interface: nic, advert } = this.known;
+    const own =
+      advert.family === "ipv4"
+        ? `${identity.slice(0, 8)}${hex16(this.ipId)}${identity.slice(12, 20)}${hex16(this.ipChecksum)}${identity.slice(24)}`
+        : identity;
+    return [nanosOf(this.ts, this.subUs), nic, own];
+  }
+
+  get body(): EventBody<"wire.advert"> {
+    const { body, advert } = this.known;
+    // Of a recording, which may be laid beside another node's; live it would make of each advert one of its own.
+    return this.at !== undefined && advert.family === "ipv4" ? { ...body, ipId: this.ipId } : body;
+  }
+
+  get bodyJson(): string {
+    const { at, known } = this;
+    return at === undefined ? (known.bodyJson ??= JSON.stringify(known.body)) : JSON.stringify(this.body);
+  }
+
+  get advert(): Decoded {
+    return this.known.advert;
+  }
+
+  get interface(): string {
+    return this.known.interface;
+  }
+
+  get outgoing(): boolean {
+    return this.known.outgoing;
+  }
+
+  get sender(): SenderKey {
+    return this.known.sender;
+  }
+}
+
+const hex16 = (value: number): string => value.toString(16).padStart(4, "0");
+/** As one number. */
+const nanosOf = (us: number, subUs: number): string =>
+  us === 0 ? String(subUs) : `${us}${String(subUs).padStart(3, "0")}`;
+
 type Changeable<T> = { -readonly [K in keyof T]: T[K] };
 type Place = Pick<HeardAdvert, "ts" | "idParts" | "at">;
+const NOTHING: readonly Observation[] = [];
 /** When nothing tells on which interface it was captured. */
 const UNKNOWN_INTERFACE = "?";
 
@@ -97,17 +169,19 @@ export function createCaptureReader({
     return vlans.length === 0 ? name : [name, ...vlans].join(".");
   }
 
-  function read(packet: Packet): Observation[] {
+  function read(packet: Packet): readonly Observation[] {
     counts.packets += 1;
-    const key = repeatKey(packet);
-    const known = key === undefined ? undefined : repeats.get(key);
+    const known = repeats.get(packet);
     // An interface may have been given another name since.
-    if (known && nameOf(known.frame, packet) === known.interface) return readAgain(packet, known);
-    return readAnew(packet, key);
+    if (known === undefined || nameOf(known.frame, packet) !== known.interface) return readAnew(packet);
+    const ts = timeOf(packet);
+    return ts === undefined ? untimed() : tell(new Sighting(known, ts, packet, ipOfRepeating(packet), path));
   }
 
-  function readAnew(packet: Packet, key: string | undefined): Observation[] {
-    const link = unpackLink(packet);
+  function readAnew(packet: Packet): readonly Observation[] {
+    const { linkType } = packet;
+    const data = dataOf(packet);
+    const link = unpackLink({ linkType, data });
     if (link?.etherType === ETHERTYPE_ARP)
       return announced(packet, link, readGratuitousArp(link.payload), link.payload);
     const frame = link && withIp(link);
@@ -115,41 +189,25 @@ export function createCaptureReader({
     const decoded = decodeAdvert(frame.ip, fingerprintKey);
     if (!decoded) return announced(packet, link, readUnsolicitedAdvert(frame.ip), frame.ip.payload);
     const ts = timeOf(packet);
-    if (ts === undefined) {
-      counts.untimed += 1;
-      return [];
-    }
+    if (ts === undefined) return untimed();
     const nic = nameOf(frame, packet);
-    const place = placeOf(packet, ts, nic, openBytes(frame.ip));
-    if ("reason" in decoded) return [malformed(place, nic, frame, decoded)];
+    if ("reason" in decoded) return [malformed(placeOf(packet, ts, nic, openBytes(frame.ip)), nic, frame, decoded)];
     announcements.know(decoded.vips);
-    const advertised = advertisedOf(packet, nic, frame, decoded);
+    const advertised = advertisedOf(nic, frame, decoded);
     // The trailer of auth_hmac counts up.
-    if (key !== undefined && !decoded.hmac) repeats.set(key, advertised);
-    return tell(place, advertised, ipIdOf(decoded, openBytes(frame.ip)));
+    if (!decoded.hmac) repeats.set(packet, advertised);
+    const ip = packet.from + frame.ip.header.byteOffset - data.byteOffset;
+    return tell(new Sighting(advertised, ts, packet, ip, path));
   }
 
-  function readAgain(packet: Packet, advertised: Advertised): Observation[] {
-    const ts = timeOf(packet);
-    if (ts === undefined) {
-      counts.untimed += 1;
-      return [];
-    }
-    advertised.bodyJson ??= JSON.stringify(advertised.body);
-    const [from, to] = advertised.identity;
-    const identity = packet.data.subarray(from, to);
-    return tell(placeOf(packet, ts, advertised.interface, identity), advertised, ipIdOf(advertised.advert, identity));
+  function untimed(): readonly Observation[] {
+    counts.untimed += 1;
+    return NOTHING;
   }
 
-  /** Of a recording, which may be laid beside another node's; live it would make of each advert one of its own. */
-  function ipIdOf({ family }: Decoded, identity: Uint8Array): number | undefined {
-    if (path === undefined || family !== "ipv4") return undefined;
-    return ((identity[4] ?? 0) << 8) | (identity[5] ?? 0);
-  }
-
-  function other(): Observation[] {
+  function other(): readonly Observation[] {
     counts.other += 1;
-    return [];
+    return NOTHING;
   }
 
   function announced(
@@ -157,21 +215,21 @@ export function createCaptureReader({
     link: LinkFrame,
     seen: Announcement | undefined,
     bytes: Uint8Array,
-  ): Observation[] {
+  ): readonly Observation[] {
     if (!seen) return other();
     counts.announcements += 1;
     const ts = timeOf(packet);
-    if (ts === undefined) return [];
+    if (ts === undefined) return NOTHING;
     const nic = nameOf(link, packet);
     const outgoing = link.outgoing ?? false;
-    if (!announcements.isNews(seen, `${nic} ${outgoing}`, ts)) return [];
+    if (!announcements.isNews(seen, `${nic} ${outgoing}`, ts)) return NOTHING;
     const body = { kind: "wire.garp", interface: nic, outgoing, ...seen } as const;
     return [{ ...WIRE, ...placeOf(packet, ts, nic, bytes), body }];
   }
 
   /** When and where it was captured. @param identity  what tells it from others of the same nanosecond */
   function placeOf(packet: Packet, ts: number, nic: string, identity: Uint8Array): Place {
-    const idParts = [String(packet.tsNs), nic, hexOf(identity)];
+    const idParts = [nanosOf(ts, packet.subUs), nic, hexOf(identity)];
     return path === undefined ? { ts, idParts } : { ts, idParts, at: `${path}#${packet.frame}` };
   }
 
@@ -181,10 +239,8 @@ export function createCaptureReader({
     return { ...WIRE, ...place, body: { kind: "wire.malformed", reason, length: ip.payloadLength, ...where } };
   }
 
-  function advertisedOf(packet: Packet, nic: string, frame: Frame, advert: Decoded): Advertised {
+  function advertisedOf(nic: string, frame: Frame, advert: Decoded): Advertised {
     const { interfaceIndex, vlans, outgoing = false } = frame;
-    const open = openBytes(frame.ip);
-    const from = open.byteOffset - packet.data.byteOffset;
     return {
       advert,
       frame: { interfaceIndex, vlans },
@@ -193,22 +249,14 @@ export function createCaptureReader({
       sender: senderKey({ advert, interface: nic, outgoing }),
       body: advertBody(advert, frame, nic, outgoing),
       bodyJson: undefined,
-      identity: [from, from + open.length],
+      identity: hexOf(openBytes(frame.ip)),
     };
   }
 
-  function tell(place: Place, known: Advertised, ipId: number | undefined): Observation[] {
-    const { advert, interface: nic, outgoing, sender, bodyJson } = known;
-    const body = ipId === undefined ? known.body : { ...known.body, ipId };
+  function tell(seen: Sighting): readonly Observation[] {
     counts.adverts += 1;
-    const { ts, idParts, at } = place;
-    // Field by field: for every advert, what a spread costs is most of the work.
-    const told: Changeable<HeardAdvert> = { ts, idParts, advert, interface: nic, outgoing, sender };
-    const seen: Changeable<Observation> = { source: WIRE.source, tsUncertaintyUs: 0, ts, idParts, body };
-    if (at !== undefined) told.at = seen.at = at;
-    if (bodyJson !== undefined && ipId === undefined) seen.bodyJson = bodyJson;
-    heard?.(told);
-    const edges = tracker.advert(told);
+    heard?.(seen);
+    const edges = tracker.advert(seen);
     return edges.length === 0 ? [seen] : [...edges.map(edgeObservation), seen];
   }
 
@@ -235,10 +283,8 @@ const hexOf = ({ buffer, byteOffset, length }: Uint8Array): string =>
   Buffer.from(buffer, byteOffset, length).toString("hex");
 
 /** Epoch microseconds. A damaged clock field can say anything; beyond the year 2255 they are not exact. */
-function timeOf({ tsNs }: Packet): number | undefined {
-  const us = tsNs === undefined ? undefined : Number(tsNs / 1000n);
-  return us !== undefined && us <= Number.MAX_SAFE_INTEGER ? us : undefined;
-}
+const timeOf = ({ tsUs }: Packet): number | undefined =>
+  tsUs !== undefined && tsUs <= Number.MAX_SAFE_INTEGER ? tsUs : undefined;
 
 function advertBody(advert: Decoded, frame: Frame, nic: string, outgoing: boolean): EventBody<"wire.advert"> {
   const { checksumVariant, ah, hmac } = advert;

@@ -1,11 +1,15 @@
-/** One captured frame. */
+/** One captured frame. Of most of them little is looked at: nothing is made of them before somebody asks. */
 export interface Packet {
-  /** Nanoseconds since the epoch; undefined when the capture does not say (a pcapng simple packet block). */
-  readonly tsNs: bigint | undefined;
+  /** Whole microseconds since the epoch; undefined when the capture does not say (a pcapng simple packet block). */
+  readonly tsUs: number | undefined;
+  /** Nanoseconds beyond `tsUs`, 0 to 999. */
+  readonly subUs: number;
   /** LINKTYPE_ value: 1 Ethernet, 113 LINUX_SLL, 276 LINUX_SLL2, 12/14/101 raw IP, 0/108 BSD loopback. */
   readonly linkType: number;
-  /** As far as it was captured. A view into what was pushed. */
-  readonly data: Buffer;
+  /** What was pushed: the frame, as far as it was captured, stands in it from `from` to before `to`. */
+  readonly bytes: Buffer;
+  readonly from: number;
+  readonly to: number;
   /** Bytes it had on the wire. */
   readonly originalLength: number;
   /** Interface name, when the file tells (pcapng). */
@@ -13,6 +17,9 @@ export interface Packet {
   /** From 1, as Wireshark counts. */
   readonly frame: number;
 }
+
+/** The frame alone. A view into what was pushed. */
+export const dataOf = ({ bytes, from, to }: Pick<Packet, "bytes" | "from" | "to">): Buffer => bytes.subarray(from, to);
 
 export interface PcapParser {
   /** The packets that are complete with this chunk. After damage nothing more is read. */
@@ -51,14 +58,14 @@ interface PcapngInterface {
 }
 
 type Format = PcapFormat | PcapngFormat;
-/** A packet without its number. */
-type Capture = Omit<Packet, "frame">;
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** What one header, record or block gave. `used` may be more than there is: the rest is passed over as it comes. */
 interface Step {
   readonly used: number;
   readonly format?: Format;
-  readonly packet?: Capture;
+  /** Its number is given to it by who reads on. */
+  readonly packet?: Mutable<Packet>;
 }
 interface Fault {
   readonly fault: string;
@@ -101,8 +108,8 @@ export function createPcapParser(): PcapParser {
       if (step.format) format = step.format;
       if (step.packet) {
         frames += 1;
-        const { tsNs, linkType, data, originalLength, interfaceName } = step.packet;
-        packets.push({ tsNs, linkType, data, originalLength, interfaceName, frame: frames });
+        step.packet.frame = frames;
+        packets.push(step.packet);
       }
       const inHand = Math.min(step.used, rest.length - at);
       skipping = step.used - inHand;
@@ -170,11 +177,15 @@ function pcapRecord({ little, nanos, linkType }: PcapFormat, bytes: Buffer, at: 
   return {
     used: RECORD_HEADER_BYTES + captured,
     packet: {
-      tsNs: BigInt(seconds) * NS_PER_SECOND + BigInt(nanos ? fraction : fraction * 1000),
+      tsUs: seconds * 1_000_000 + (nanos ? Math.floor(fraction / 1_000) : fraction),
+      subUs: nanos ? fraction % 1_000 : 0,
       linkType,
-      data: bytes.subarray(data, data + captured),
+      bytes,
+      from: data,
+      to: data + captured,
       originalLength,
       interfaceName: undefined,
+      frame: 0,
     },
   };
 }
@@ -278,13 +289,18 @@ function packetBlock(
   const captured = u32(12);
   if (header + captured > body.length) return { fault: `a pcapng packet block claims ${captured} captured bytes` };
   const units = (BigInt(u32(4)) << 32n) | BigInt(u32(8));
+  const tsNs = atLeastZero((units * NS_PER_SECOND) / nic.unitsPerSecond + nic.offsetNs);
   return {
     packet: {
-      tsNs: atLeastZero((units * NS_PER_SECOND) / nic.unitsPerSecond + nic.offsetNs),
+      tsUs: Number(tsNs / 1_000n),
+      subUs: Number(tsNs % 1_000n),
       linkType: nic.linkType,
-      data: body.subarray(header, header + captured),
+      bytes: body,
+      from: header,
+      to: header + captured,
       originalLength: u32(16),
       interfaceName: nic.name,
+      frame: 0,
     },
   };
 }
@@ -299,11 +315,15 @@ function simplePacket(format: PcapngFormat, body: Buffer): Omit<Step, "used"> | 
   if (4 + captured > body.length) return { fault: `a pcapng packet block claims ${captured} captured bytes` };
   return {
     packet: {
-      tsNs: undefined,
+      tsUs: undefined,
+      subUs: 0,
       linkType: nic.linkType,
-      data: body.subarray(4, 4 + captured),
+      bytes: body,
+      from: 4,
+      to: 4 + captured,
       originalLength,
       interfaceName: nic.name,
+      frame: 0,
     },
   };
 }

@@ -49,10 +49,16 @@ interface Entry extends KnownProcess {
 /** Follows keepalived's processes from look to look. */
 export class ProcessTable {
   private entries = new Map<number, Entry>();
+  private isSettled = false;
 
   /** Oldest first. */
   known(): readonly KnownProcess[] {
     return [...this.entries.values()].sort((a, b) => a.startTicks - b.startTicks || a.pid - b.pid);
+  }
+
+  /** As long as all looks the same, another look tells nothing: each is known for what it is, and none waits. */
+  isSteady(): boolean {
+    return this.isSettled;
   }
 
   /** @param seen  all of keepalived's processes there are at `nowUs`, epoch microseconds */
@@ -73,6 +79,9 @@ export class ProcessTable {
       });
     }
     this.entries = after;
+    this.isSettled =
+      after.size === seen.length &&
+      [...after.values()].every(({ daemon, waitingSince }) => daemon !== undefined && waitingSince === undefined);
     const gone = [...before.values()].filter((one) => !sameProcess(after.get(one.pid), one));
     const changes = [...after.values()].flatMap((now) => changesOf(sameProcess(before.get(now.pid), now), now, nowUs));
     return [

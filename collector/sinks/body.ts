@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 
 const EVENTS = ',"events":';
+const CLOSE = Buffer.from("}");
 const BATCH_ID = /"batchId":"[0-9a-f]{32}",/;
 
 /**
@@ -9,11 +10,10 @@ const BATCH_ID = /"batchId":"[0-9a-f]{32}",/;
  * @param events    as a JSON array
  */
 export function bodyOf(envelope: string, events: string | Buffer): Buffer {
+  const bytes = typeof events === "string" ? Buffer.from(events) : events;
   // Of the events alone: read again after a crash and gathered the same way, they are the same batch.
-  const batchId = hash("sha256", events, "hex").slice(0, 32);
-  const head = `{"batchId":"${batchId}",${envelope.slice(1, -1)}${EVENTS}`;
-  if (typeof events === "string") return Buffer.from(`${head}${events}}`);
-  return Buffer.concat([Buffer.from(head), events, Buffer.from("}")]);
+  const batchId = hash("sha256", bytes, "hex").slice(0, 32);
+  return Buffer.concat([Buffer.from(`{"batchId":"${batchId}",${envelope.slice(1, -1)}${EVENTS}`), bytes, CLOSE]);
 }
 
 /** What a batch was made of, its events without the brackets; undefined when it is no such batch. */

@@ -91,6 +91,8 @@ class ProcessWatchSource implements Source {
   /** Raised when a pid file has changed. */
   private woken = new AbortController();
   private lookedAt: number | undefined;
+  /** When the table was last told what there is, on the clock that never steps. */
+  private thoughtAt = Number.NEGATIVE_INFINITY;
   /** Of the VRRP process with this pid and start. */
   private sockets: { readonly whose: string; readonly unread: UnreadSockets } | undefined;
   private socketsAt = Number.NEGATIVE_INFINITY;
@@ -157,16 +159,37 @@ class ProcessWatchSource implements Source {
         this.woken = new AbortController();
         this.search.due();
         this.named = undefined;
+        this.thoughtAt = Number.NEGATIVE_INFINITY;
       }
       if (!this.stopping.signal.aborted) this.look();
     }
   }
 
   private look(): void {
+    const mono = this.options.clock.mono();
+    // Nearly always nothing has changed, and there is nothing to think about.
+    if (mono - this.thoughtAt < SEARCH_US && this.table.isSteady() && this.search.isAsBefore()) {
+      this.lookedAt = this.options.clock.epoch();
+      this.looks += 1;
+    } else {
+      this.lookThrough(mono);
+    }
+    if (mono - this.socketsAt >= SOCKETS_LOOK_US) {
+      this.socketsAt = mono;
+      this.lookAtSockets(this.options.clock.epoch());
+    }
+    if (mono - this.unitAt >= UNIT_US) {
+      this.unitAt = mono;
+      this.unitAsked = this.unitAsked.then(() => this.askUnit());
+    }
+  }
+
+  private lookThrough(mono: number): void {
     const uptime = uptimeUs(this.proc);
     if (uptime === undefined) return;
     const { clock } = this.options;
     const now = clock.epoch();
+    this.thoughtAt = mono;
     if (this.named === undefined || Math.abs(uptime - this.named.at) >= SEARCH_US)
       this.named = { pids: this.pidsOfFiles(), at: uptime };
     const named = this.named.pids;
@@ -192,16 +215,7 @@ class ProcessWatchSource implements Source {
         changes: isFirst ? [] : changes,
         uptimeUs: uptime,
       });
-    const mono = clock.mono();
-    if (mono - this.socketsAt >= SOCKETS_LOOK_US) {
-      this.socketsAt = mono;
-      this.lookAtSockets(now);
-    }
     if (changes.length > 0) this.unitAt = Number.NEGATIVE_INFINITY;
-    if (mono - this.unitAt >= UNIT_US) {
-      this.unitAt = mono;
-      this.unitAsked = this.unitAsked.then(() => this.askUnit());
-    }
   }
 
   private snapshot(ts: number): Observation {
@@ -337,6 +351,8 @@ class Search {
   private others = new Map<number, number>();
   private searchedAt = Number.NEGATIVE_INFINITY;
   private searches = 0;
+  /** What a parent had forked at the last look, by its pid. */
+  private children = new Map<number, readonly number[]>();
 
   constructor(proc: string, wantedNamespace: () => string | undefined) {
     this.proc = proc;
@@ -368,10 +384,25 @@ class Search {
       for (const pid of named.values()) this.consider(pid, uptime);
     }
     const parents = [...this.keepalived.values()].filter(({ parent }) => !this.keepalived.has(parent));
-    for (const { pid } of parents) for (const child of childrenOf(pid, this.proc)) this.consider(child, uptime);
+    this.children = new Map(parents.map(({ pid }) => [pid, childrenOf(pid, this.proc)]));
+    for (const forked of this.children.values()) for (const child of forked) this.consider(child, uptime);
     // What a child forks is a script on its way.
     const first = new Set(parents.map(({ pid }) => pid));
     return [...this.keepalived.values()].filter(({ pid, parent }) => first.has(pid) || first.has(parent));
+  }
+
+  /** Whether all that were found are still there as they were, and have forked nothing. */
+  isAsBefore(): boolean {
+    for (const before of this.keepalived.values()) {
+      const now = readStat(before.pid, this.proc);
+      if (now?.startTicks !== before.startTicks || now.letter !== before.letter || now.parent !== before.parent)
+        return false;
+    }
+    for (const [pid, before] of this.children) {
+      const now = childrenOf(pid, this.proc);
+      if (now.length !== before.length || now.some((child, at) => child !== before[at])) return false;
+    }
+    return true;
   }
 
   private consider(pid: number, uptime: number): void {

@@ -6,6 +6,10 @@ import { parseRawSockets, type RawSocket } from "../process/sockets.ts";
 /** Clock ticks a second in /proc: USER_HZ, 100 on every architecture Linux runs on but Alpha and IA-64. */
 const TICKS_PER_SECOND = 100;
 
+/** Places of the fields of /proc/PID/stat, counted from 1 as proc(5) does. */
+const PARENT_FIELD = 4;
+const START_FIELD = 22;
+
 /** What /proc/PID/stat says of a process (proc(5)). */
 export interface ProcessStat {
   readonly pid: number;
@@ -38,13 +42,20 @@ export function readStat(pid: number, proc = "/proc"): ProcessStat | undefined {
   const open = stat?.indexOf("(") ?? -1;
   const close = stat?.lastIndexOf(")") ?? -1;
   if (stat === undefined || open < 0 || close < open) return undefined;
-  const fields = stat.slice(close + 2).split(" ");
+  // Only as far as what is wanted: it has fifty fields, and is read all the time.
+  const letter = close + 2;
+  const parent = letter + 2;
+  const afterParent = stat.indexOf(" ", parent);
+  let start = afterParent;
+  for (let field = PARENT_FIELD + 1; field < START_FIELD; field += 1) start = stat.indexOf(" ", start + 1);
+  if (afterParent < 0 || start < 0) return undefined;
+  const end = stat.indexOf(" ", start + 1);
   return {
     pid,
     name: stat.slice(open + 1, close),
-    letter: fields[0] ?? "",
-    parent: Number(fields[1]),
-    startTicks: Number(fields[19]),
+    letter: stat.slice(letter, letter + 1),
+    parent: Number(stat.slice(parent, afterParent)),
+    startTicks: Number(stat.slice(start + 1, end < 0 ? undefined : end)),
   };
 }
 

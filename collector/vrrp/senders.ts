@@ -25,6 +25,8 @@ export interface HeardAdvert {
 export interface SenderKey {
   readonly source: string;
   readonly list: string;
+  /** How long after an advert it has fallen silent, microseconds. */
+  readonly silentAfterUs: number;
 }
 
 /** An edge: what was concluded, when it happened, and the advert it stands on. */
@@ -124,7 +126,8 @@ export function createSenderTracker(sendersMax = SENDERS_MAX): SenderTracker {
       return [];
     }
     lists.set(list, heard);
-    dueAt = Math.min(dueAt, silentAt(heard));
+    const silent = silentAt(heard);
+    if (silent < dueAt) dueAt = silent;
     if (last) return NO_EDGES;
     sources.set(source, lists);
     following += 1;
@@ -136,7 +139,7 @@ export function createSenderTracker(sendersMax = SENDERS_MAX): SenderTracker {
   return {
     advert(heard) {
       const edges = heard.ts < newest - DISORDER_MAX_US ? end() : tick(heard.ts);
-      newest = Math.max(newest, heard.ts);
+      if (heard.ts > newest) newest = heard.ts;
       const own = heard.advert.priority === 0 ? resign(heard) : follow(heard);
       return edges.length === 0 ? own : [...edges, ...own];
     },
@@ -150,17 +153,19 @@ export function createSenderTracker(sendersMax = SENDERS_MAX): SenderTracker {
 const NO_EDGES: readonly SenderEdge[] = [];
 
 export function senderKey({
-  advert: { family, vrid, source, vips },
+  advert: { version, family, vrid, priority, advertIntervalUs, source, vips },
   interface: nic,
   outgoing,
 }: Pick<HeardAdvert, "advert" | "interface" | "outgoing">): SenderKey {
-  return { source: `${nic}\0${outgoing}\0${family}\0${vrid}\0${source}`, list: vips.join(" ") };
+  return {
+    source: `${nic}\0${outgoing}\0${family}\0${vrid}\0${source}`,
+    list: vips.join(" "),
+    // A backup of the same priority would have taken over, and half an interval more: late is not gone.
+    silentAfterUs: masterDownUs(version, priority, advertIntervalUs) + Math.ceil(advertIntervalUs / 2),
+  };
 }
 
-/** A backup of the same priority would have taken over, and half an interval more: late is not gone. */
-function silentAt({ advert: { version, priority, advertIntervalUs }, ts }: HeardAdvert): number {
-  return ts + masterDownUs(version, priority, advertIntervalUs) + Math.ceil(advertIntervalUs / 2);
-}
+const silentAt = (heard: HeardAdvert): number => heard.ts + (heard.sender ?? senderKey(heard)).silentAfterUs;
 
 function senderFields({ advert, interface: nic, outgoing }: HeardAdvert) {
   return {

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { AUTH_TYPES, CHECKSUMS } from "../../collector/pcap/advert-columns.ts";
 import { AdvertScanner } from "../../collector/pcap/advert-scan.ts";
 import { type Frame, unpackFrame } from "../../collector/pcap/frame.ts";
-import { createPcapParser } from "../../collector/pcap/reader.ts";
+import { createPcapParser, dataOf } from "../../collector/pcap/reader.ts";
 import { decodeAdvert } from "../../collector/vrrp/decode.ts";
 import { pcap } from "../collector/pcap/files.ts";
 import { frameOf, ipPacketOf, LINKS, linkTypeOf } from "../collector/pcap/generated.ts";
@@ -54,14 +54,14 @@ function throughDecoder(file: Uint8Array): Reading {
   let other = 0;
   let untimed = 0;
   for (const packet of parser.push(file)) {
-    const frame = unpackFrame(packet);
+    const frame = unpackFrame({ linkType: packet.linkType, data: dataOf(packet) });
     const decoded = frame && decodeAdvert(frame.ip);
     if (!frame || !decoded) other += 1;
-    else if (packet.tsNs === undefined) untimed += 1;
+    else if (packet.tsUs === undefined) untimed += 1;
     else if ("reason" in decoded) reasons[decoded.reason] = (reasons[decoded.reason] ?? 0) + 1;
     else
       adverts.push({
-        ts: Number(packet.tsNs / 1000n),
+        ts: packet.tsUs,
         interface: interfaceOf(frame, packet.interfaceName),
         outgoing: frame.outgoing ?? false,
         family: decoded.family,

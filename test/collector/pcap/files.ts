@@ -1,4 +1,13 @@
-/** Capture files made by hand, in either byte order. */
+import { dataOf, type Packet } from "../../../collector/pcap/reader.ts";
+
+/** Capture files made by hand, in either byte order, and what was read of them. */
+
+/** A packet as a value: with its own bytes, and its time as one number, nanoseconds. */
+export function plain(packet: Packet) {
+  const { tsUs, subUs, linkType, originalLength, interfaceName, frame } = packet;
+  const tsNs = tsUs === undefined ? undefined : BigInt(tsUs) * 1000n + BigInt(subUs);
+  return { tsNs, linkType, data: Buffer.from(dataOf(packet)), originalLength, interfaceName, frame };
+}
 
 export interface Order {
   readonly little: boolean;

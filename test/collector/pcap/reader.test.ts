@@ -1,7 +1,17 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { createPcapParser, type Packet } from "../../../collector/pcap/reader.ts";
-import { block, enhancedPacket, interfaceBlock, obsoletePacket, option, pcap, section, simplePacket } from "./files.ts";
+import { createPcapParser, dataOf } from "../../../collector/pcap/reader.ts";
+import {
+  block,
+  enhancedPacket,
+  interfaceBlock,
+  obsoletePacket,
+  option,
+  pcap,
+  plain,
+  section,
+  simplePacket,
+} from "./files.ts";
 
 const NS = 1_795_522_272_174_959_302n;
 const frame = Buffer.from("0123456789abcdef01", "hex");
@@ -9,7 +19,7 @@ const orders = [{ little: true }, { little: false }] as const;
 
 function readWhole(bytes: Uint8Array) {
   const parser = createPcapParser();
-  const packets = parser.push(bytes);
+  const packets = parser.push(bytes).map(plain);
   return { packets, fault: parser.end() };
 }
 
@@ -191,7 +201,7 @@ test("what was pushed may be overwritten once its packets are read", () => {
   const chunk = Buffer.from(file.subarray(0, 60));
   expect(parser.push(chunk)).toHaveLength(1);
   chunk.fill(0xee);
-  expect(parser.push(file.subarray(60)).map(({ data }) => Buffer.from(data))).toEqual([frame]);
+  expect(parser.push(file.subarray(60)).map(dataOf)).toEqual([frame]);
 });
 
 const anyBytes = fc.uint8Array({ maxLength: 400 });
@@ -236,10 +246,10 @@ test("any bytes in any pieces never throw, and the pieces do not change what is 
     fc.property(anyFile, fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 1, maxLength: 30 }), (file, sizes) => {
       const whole = readWhole(file);
       const parser = createPcapParser();
-      const packets: Packet[] = [];
+      const packets: ReturnType<typeof plain>[] = [];
       for (let at = 0, turn = 0; at < file.length; turn += 1) {
         const size = sizes[turn % sizes.length] ?? 1;
-        packets.push(...parser.push(file.subarray(at, at + size)).map((p) => ({ ...p, data: Buffer.from(p.data) })));
+        packets.push(...parser.push(file.subarray(at, at + size)).map(plain));
         at += size;
       }
       expect(packets).toEqual(whole.packets);

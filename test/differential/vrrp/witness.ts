@@ -2,7 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { createPcapParser } from "../../../collector/pcap/reader.ts";
+import { createPcapParser, dataOf } from "../../../collector/pcap/reader.ts";
 import { CAPTURE_FILTER } from "../../../collector/sources/capture.ts";
 import { parseMonitorLine, parseSnapshot } from "../../../collector/sources/addresses.ts";
 import type { LabHost } from "../../../server/lab/host.ts";
@@ -53,11 +53,10 @@ export class Witness {
     let listens = false;
     child.stdout.on("data", (chunk: Buffer) => {
       listens = true;
-      for (const { tsNs = 0n, data } of parser.push(chunk))
-        this.see(
-          { kind: "frame", interface: this.nameOf(data), hex: Buffer.from(data).toString("hex") },
-          Number(tsNs / 1_000n),
-        );
+      for (const packet of parser.push(chunk)) {
+        const data = dataOf(packet);
+        this.see({ kind: "frame", interface: this.nameOf(data), hex: data.toString("hex") }, packet.tsUs ?? 0);
+      }
     });
     await until(() => listens, "tcpdump listens");
   }
