@@ -50,10 +50,16 @@ interface Entry extends KnownProcess {
 export class ProcessTable {
   private entries = new Map<number, Entry>();
   private isSettled = false;
+  private named = false;
 
   /** Oldest first. */
   known(): readonly KnownProcess[] {
     return [...this.entries.values()].sort((a, b) => a.startTicks - b.startTicks || a.pid - b.pid);
+  }
+
+  /** Whether the last look told of one that was known before what it does: its pid file was written late, or found late. */
+  hasLearnt(): boolean {
+    return this.named;
   }
 
   /** As long as all looks the same, another look tells nothing: each is known for what it is, and none waits. */
@@ -79,6 +85,10 @@ export class ProcessTable {
       });
     }
     this.entries = after;
+    this.named = [...after.values()].some((now) => {
+      const known = sameProcess(before.get(now.pid), now);
+      return known !== undefined && known.daemon === undefined && now.daemon !== undefined;
+    });
     this.isSettled =
       after.size === seen.length &&
       [...after.values()].every(({ daemon, waitingSince }) => daemon !== undefined && waitingSince === undefined);

@@ -45,14 +45,16 @@ export function toleranceOf({ advertIntervalUs, uncertaintyUs }: Subject): numbe
 }
 
 /** How one instance differs from what it should be. Mostly not at all; of several explanations the one that says most. */
-export function differencesOf(scene: Scene): Difference[] {
+export function differencesOf(scene: Scene): readonly Difference[] {
   const { vrrp, sight } = scene;
-  if (!sight.process) return [];
+  if (!sight.process) return NONE;
   if (vrrp === undefined || vrrp.state.value === "gone" || vrrp.state.value === "zombie") return ofAbsent(scene);
   // A process that does not run does nothing else: that is told of the process.
-  if (vrrp.state.value !== "running") return [];
+  if (vrrp.state.value !== "running") return NONE;
   return ofLiving(scene);
 }
+
+const NONE: readonly Difference[] = [];
 
 // --- no VRRP process ---------------------------------------------------------------------------------------------------
 
@@ -99,10 +101,10 @@ function ofAbsent(scene: Scene): Difference[] {
 
 // --- a VRRP process that runs --------------------------------------------------------------------------------------------
 
-function ofLiving(scene: Scene): Difference[] {
+function ofLiving(scene: Scene): readonly Difference[] {
   const { observed } = scene;
   const { expected, logged } = observed;
-  if (!expected || expected.value === "INIT") return [];
+  if (!expected || expected.value === "INIT") return NONE;
   if (expected.value === "MASTER") return shouldBeMaster(scene, expected);
   const acts = actsAsMaster(scene);
   if (acts) return isMaster(scene, expected, acts);
@@ -113,7 +115,7 @@ function ofLiving(scene: Scene): Difference[] {
     logged.value !== "INIT"
   )
     return [stateDifference(scene, expected, logged, "fault")];
-  return [];
+  return NONE;
 }
 
 interface Acting {

@@ -61,7 +61,7 @@ export interface ProcessWatchOptions {
 
 export interface ProcessNews {
   readonly known: readonly KnownProcess[];
-  /** Empty the first time: `known` is then what there was before anybody looked. */
+  /** Empty for what there was before anybody looked, or before it was known what it does: that is `known` then. */
   readonly changes: readonly ProcessChange[];
   /** By the kernel's clock that start ticks are counted on: microseconds since the boot, at this look. */
   readonly uptimeUs: number;
@@ -207,14 +207,16 @@ class ProcessWatchSource implements Source {
     const since = this.lookedAt ?? now;
     this.lookedAt = now;
     this.looks += 1;
-    if (isFirst) this.outbox?.add([this.snapshot(now)]);
-    else this.outbox?.add(changes.map((change) => observationOf(change, Math.min(since, now))));
-    if (isFirst || changes.length > 0)
-      this.options.processes?.publish({
-        known: this.table.known(),
-        changes: isFirst ? [] : changes,
-        uptimeUs: uptime,
-      });
+    // What was found without a name, and has one now, was there before: it does not start.
+    const isFound = isFirst || this.table.hasLearnt();
+    const told = isFirst ? [] : changes;
+    this.outbox?.add([
+      ...(isFound ? [this.snapshot(now)] : []),
+      ...told.map((change) => observationOf(change, Math.min(since, now))),
+    ]);
+    const known = this.table.known();
+    if (isFound) this.options.processes?.publish({ known, changes: [], uptimeUs: uptime });
+    if (told.length > 0) this.options.processes?.publish({ known, changes: told, uptimeUs: uptime });
     if (changes.length > 0) this.unitAt = Number.NEGATIVE_INFINITY;
   }
 

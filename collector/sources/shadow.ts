@@ -217,7 +217,7 @@ class ShadowSource implements Source {
     if (changes.length === 0) {
       for (const { daemon, pid, state, startedUs } of known) {
         if (daemon === undefined) continue;
-        if (daemon === "vrrp" && state !== "zombie") {
+        if (daemon === "vrrp" && state !== "zombie" && (this.vrrp?.pid !== pid || this.vrrp.startedUs !== startedUs)) {
           this.vrrp = { pid, startedUs };
           this.follower.foundRunning(pid, startedUs, now);
         }

@@ -73,17 +73,18 @@ export function createSenderTracker(sendersMax = SENDERS_MAX): SenderTracker {
   /** Forgets the senders for which there is a verdict, and tells of them oldest first. */
   function removeWhere(verdict: (last: HeardAdvert) => GoneReason | undefined): SenderEdge[] {
     const edges: SenderEdge[] = [];
-    for (const [source, lists] of sources) {
-      for (const [list, last] of lists) {
+    // Without a pair for each of them: there may be thousands, and all are looked at.
+    sources.forEach((lists, source) => {
+      lists.forEach((last, list) => {
         const reason = verdict(last);
-        if (reason === undefined) continue;
+        if (reason === undefined) return;
         lists.delete(list);
         following -= 1;
         // It may have stopped at any time until its next advert was due.
         edges.push(goneEdge(last, reason, { ts: last.ts, tsUncertaintyUs: last.advert.advertIntervalUs, cause: last }));
-      }
+      });
       if (lists.size === 0) sources.delete(source);
-    }
+    });
     return edges.sort((a, b) => a.ts - b.ts);
   }
 

@@ -4,7 +4,7 @@
  * long after the kernel saw an advert there is an event, beside `tshark -l` on the same interface in the same run.
  */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { systemClock } from "../../collector/core/system-clock.ts";
@@ -42,6 +42,7 @@ export async function benchCollector(dir: string, args: readonly string[]): Prom
       });
   } finally {
     for (const name of [node, peer]) spawnSync("ip", ["netns", "del", name]);
+    rmSync(join("/etc/netns", node), { recursive: true, force: true });
   }
 }
 
@@ -121,11 +122,15 @@ async function load(
   const inNode = (...command: readonly string[]): ChildProcess =>
     spawn("ip", ["netns", "exec", node, ...command], { stdio: "ignore" });
   const sending = start();
-  const pidFiles = ["-p", join(dir, "keepalived.pid"), "-r", join(dir, "vrrp.pid")];
+  const options = `-P -l -f ${keepalivedConf} -p ${join(dir, "keepalived.pid")} -r ${join(dir, "vrrp.pid")}`;
+  // As its unit would start it: a daemon that runs with other options is looked at again and again, as that may pass.
+  const etc = join("/etc/netns", node, "default");
+  mkdirSync(etc, { recursive: true });
+  writeFileSync(join(etc, "keepalived"), `DAEMON_ARGS="${options}"\n`);
   // Without a master to hear it would become one itself, and send.
   const keepalived =
     sending && isInstalled("keepalived")
-      ? inNode("keepalived", "-n", "-P", "-l", "-f", keepalivedConf, ...pidFiles)
+      ? inNode("/usr/sbin/keepalived", "--dont-fork", ...options.split(" "))
       : undefined;
   const collector = inNode(process.execPath, MAIN, "collector", "--config", config);
   try {

@@ -49,6 +49,29 @@ function play(looks: Readonly<Record<number, readonly string[]>>, hints: RoleHin
 
 const DAEMON = ["10 1 S 100", "11 10 S 101", "12 10 S 102"];
 
+test("one that is told late what it does has learnt it once, and did not start again", () => {
+  const table = new ProcessTable();
+  const nobody: RoleHints = { pidFiles: new Map(), log: new Map(), expected: [] };
+  const look = (hints: RoleHints, second: number): unknown => [
+    table.look(seen("10 1 S 100", "11 10 S 101"), hints, at(second)).length,
+    table.hasLearnt(),
+    table.isSteady(),
+  ];
+  expect(look(nobody, 5)).toEqual([2, false, false]);
+  expect(look({ ...nobody, pidFiles: new Map([[11, "vrrp"]]) }, 6)).toEqual([0, true, true]);
+  expect(table.known().map(({ daemon }) => daemon)).toEqual(["parent", "vrrp"]);
+  expect(look({ ...nobody, pidFiles: new Map([[11, "vrrp"]]) }, 7)).toEqual([0, false, true]);
+});
+
+test("a look is not over while one waits for a disk", () => {
+  const table = new ProcessTable();
+  const waiting = ["10 1 S 100", "11 10 D 101", "12 10 S 102"];
+  table.look(seen(...waiting), HINTS, at(2));
+  expect(table.isSteady()).toBe(false);
+  table.look(seen(...DAEMON), HINTS, at(3));
+  expect(table.isSteady()).toBe(true);
+});
+
 describe("what changed between two looks", () => {
   test("a start is told at the instant the kernel gives, oldest first", () => {
     expect(play({ 2: DAEMON })).toEqual(["1 started 10 parent", "1.01 started 11 vrrp", "1.02 started 12 checker"]);

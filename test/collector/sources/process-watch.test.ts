@@ -139,6 +139,32 @@ describe.skipIf(why !== "")(`a real keepalived's processes${why}`, () => {
     expect(spooled.of("process.started")).toEqual([]);
   }, 60_000);
 
+  test("a daemon that was found before its configuration is told of when it is known which process is which", async () => {
+    keepalived = new RealKeepalived(namespace, instanceConf(100));
+    keepalived.start();
+    const configs = new EffectiveConfigs();
+    const processes = new Handover<ProcessNews>();
+    const chain = { namespace: namespace.name, subsystems: [], launcher: { kind: "none" } };
+    const nowhere = { parent: "/nowhere/a", vrrp: "/nowhere/b", checkers: "/nowhere/c", bfd: "/nowhere/d" };
+    configs.publish({ chain: { ...chain, pidFiles: nowhere } as unknown as StartChain } as EffectiveConfig);
+    await expect.poll(() => keepalived.vrrpPid, { timeout: 10_000 }).toBeGreaterThan(0);
+    const source = createProcessWatchSource({ clock: systemClock, configs, processes, hasSystemd: () => false });
+    const spooled = new Spooled();
+    await source.start(spooled);
+    sources.push(source);
+    const vrrp = keepalived.vrrpPid;
+    await expect.poll(() => processes.current()?.known.some(({ pid }) => pid === vrrp), { timeout: 10_000 }).toBe(true);
+    configs.publish({ chain: { ...chain, pidFiles: keepalived.pidFiles } as unknown as StartChain } as EffectiveConfig);
+    await spooled.until("the snapshot that names it", (all) =>
+      all
+        .of("process.snapshot")
+        .find(({ body }) => body.processes.some(({ pid, daemon }) => pid === vrrp && daemon === "vrrp")),
+    );
+    const { changes, known } = processes.current() ?? {};
+    expect(changes).toEqual([]);
+    expect(known?.find(({ pid }) => pid === vrrp)?.daemon).toBe("vrrp");
+  }, 60_000);
+
   test("the dump tells what keepalived itself holds for true, and no password", async () => {
     keepalived = new RealKeepalived(namespace, instanceConf(100));
     keepalived.start();
