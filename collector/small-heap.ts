@@ -10,6 +10,6 @@ export function keepHeapSmall(): void {
   setFlagsFromString("--optimize-for-size");
   // So little garbage is gathered faster than helpers are woken.
   setFlagsFromString("--no-parallel-scavenge");
-  // Only what runs again and again is worth the compiler, which is large itself: seven times the usual.
-  setFlagsFromString("--interrupt-budget=1000000");
+  // Only what runs again and again is worth the compiler, which is large itself: twice the usual.
+  setFlagsFromString("--interrupt-budget=300000");
 }

@@ -63,8 +63,8 @@ interface Advertised {
   readonly body: EventBody<"wire.advert">;
   /** Undefined until it is asked for. */
   bodyJson: string | undefined;
-  /** Hex of what tells it from others of the same nanosecond. */
-  readonly identity: string;
+  /** Hex of what tells it from others of the same nanosecond: around the identification and the checksum of an IPv4 header. */
+  readonly identity: readonly [before: string, between: string, after: string];
 }
 
 /** What all observations of the wire have. */
@@ -99,11 +99,8 @@ class Sighting implements Observation, HeardAdvert {
   }
 
   get idParts(): readonly string[] {
-    const { identity, interface: nic, advert } = this.known;
-    const own =
-      advert.family === "ipv4"
-        ? `${identity.slice(0, 8)}${hex16(this.ipId)}${identity.slice(12, 20)}${hex16(this.ipChecksum)}${identity.slice(24)}`
-        : identity;
+    const { identity, interface: nic } = this.known;
+    const own = `${identity[0]}${hex16(this.ipId)}${identity[1]}${hex16(this.ipChecksum)}${identity[2]}`;
     return [nanosOf(this.ts, this.subUs), nic, own];
   }
 
@@ -135,7 +132,13 @@ class Sighting implements Observation, HeardAdvert {
   }
 }
 
-const hex16 = (value: number): string => value.toString(16).padStart(4, "0");
+/** Two digits a byte. Of IPv6 nothing varies, and what stands there is the same each time. */
+const aroundWhatVaries = (hex: string): readonly [string, string, string] => [
+  hex.slice(0, 2 * IPV4_IDENTIFICATION),
+  hex.slice(2 * (IPV4_IDENTIFICATION + 2), 2 * IPV4_CHECKSUM),
+  hex.slice(2 * (IPV4_CHECKSUM + 2)),
+];
+const hex16 = (value: number): string => (value + 0x1_0000).toString(16).slice(1);
 /** As one number. */
 const nanosOf = (us: number, subUs: number): string =>
   us === 0 ? String(subUs) : `${us}${String(subUs).padStart(3, "0")}`;
@@ -249,7 +252,7 @@ export function createCaptureReader({
       sender: senderKey({ advert, interface: nic, outgoing }),
       body: advertBody(advert, frame, nic, outgoing),
       bodyJson: undefined,
-      identity: hexOf(openBytes(frame.ip)),
+      identity: aroundWhatVaries(hexOf(openBytes(frame.ip))),
     };
   }
 
