@@ -76,6 +76,9 @@ const COUNTERS: readonly (readonly [name: string, of: keyof Counters, by: "wire"
   ],
 ];
 
+/** Of log files there are several; what else a source says of itself changes as it goes on. */
+const sourceLabels = (name: string, detail: string): Labels => ({ source: name, path: name === "log" ? detail : "" });
+
 /** A registry of its own: two collectors in one process do not mix. */
 export function createFamilies(tally: KeepalivedTally, view: CollectorView): Registry {
   const register = new Registry();
@@ -130,23 +133,23 @@ export function createFamilies(tally: KeepalivedTally, view: CollectorView): Reg
   );
 
   gauge("keepwatch_build_info", "1, with keepwatch's version", ["version"], (add) => add({ version: VERSION }, 1));
-  gauge("keepwatch_collector_source_up", "Whether a source of the collector reads", ["source", "detail"], (add) => {
-    for (const { name, detail, state: is } of view.status()) add({ source: name, detail }, Number(is === "running"));
+  gauge("keepwatch_collector_source_up", "Whether a source of the collector reads", ["source", "path"], (add) => {
+    for (const { name, detail, state: is } of view.status()) add(sourceLabels(name, detail), Number(is === "running"));
   });
   counter(
     "keepwatch_collector_read_total",
     "What a source has read: lines, adverts, files, …",
-    ["source", "detail"],
+    ["source", "path"],
     (add) => {
-      for (const { name, detail, read } of view.status()) add({ source: name, detail }, read);
+      for (const { name, detail, read } of view.status()) add(sourceLabels(name, detail), read);
     },
   );
   counter(
     "keepwatch_collector_unrecognised_total",
     "What a source read and could make no sense of",
-    ["source", "detail"],
+    ["source", "path"],
     (add) => {
-      for (const { name, detail, unrecognised } of view.status()) add({ source: name, detail }, unrecognised);
+      for (const { name, detail, unrecognised } of view.status()) add(sourceLabels(name, detail), unrecognised);
     },
   );
   counter("keepwatch_collector_foreign_adverts_total", "Adverts captured of no configured instance", [], (add) => {

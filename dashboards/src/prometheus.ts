@@ -45,7 +45,7 @@ const choice = (name: string, query: string): QueryVariableBuilder =>
     .refresh(VariableRefresh.OnTimeRangeChanged)
     .multi(true)
     .includeAll(true)
-    .allValue(".*");
+    .allValue(".+");
 
 const fleet = (): Dashboard =>
   board("fleet", "keepwatch / fleet (Prometheus)")
