@@ -201,6 +201,8 @@ const ServerConfigSchema = Type.Object(
         silent_after_seconds: Type.Number({ minimum: 1, maximum: 3600 }),
         /** A daemon that ends within this long after its start or reload failed to start. */
         start_deadline_seconds: Type.Number({ minimum: 1, maximum: 3600 }),
+        /** What is kept in memory of each cluster, to conclude again from when late evidence comes. */
+        events_at_hand: Type.Integer({ minimum: 10_000, maximum: 10_000_000 }),
         /** What goes to and fro: each change costs `penalty`, the sum halves in each of `half_life_seconds`. */
         flapping: Type.Object(
           {
@@ -253,6 +255,7 @@ function defaults(): Settings {
     detection: {
       silent_after_seconds: DETECTION_DEFAULTS.silentAfterUs / US_PER_SECOND,
       start_deadline_seconds: DETECTION_DEFAULTS.startDeadlineUs / US_PER_SECOND,
+      events_at_hand: DETECTION_DEFAULTS.eventsAtHand,
       flapping: {
         penalty: DETECTION_DEFAULTS.flapping.penalty,
         open_at: DETECTION_DEFAULTS.flapping.openAt,
@@ -302,6 +305,7 @@ export function parseServerConfig(text: string, path: string, overrides: Part<Se
     detection: {
       silentAfterUs: Math.round(settings.detection.silent_after_seconds * US_PER_SECOND),
       startDeadlineUs: Math.round(settings.detection.start_deadline_seconds * US_PER_SECOND),
+      eventsAtHand: settings.detection.events_at_hand,
       flapping: {
         penalty: settings.detection.flapping.penalty,
         openAt: settings.detection.flapping.open_at,

@@ -7,7 +7,7 @@ import {
   DETECTION_DEFAULTS,
   type DetectionLimits,
   type DetectionOptions,
-  LIVE_LIMITS,
+  liveLimits,
   RESTART_GRACE_US,
 } from "./options.ts";
 import { IncidentBook, settledAt, told } from "./reconcile.ts";
@@ -95,8 +95,8 @@ export function createDetectionEngine(
   previous: readonly Incident[] = [],
   limits: Partial<DetectionLimits> = {},
 ): DetectionEngine {
-  const open = (known: readonly Incident[]): Clusters =>
-    new Clusters({ ...DETECTION_DEFAULTS, ...options }, { ...LIVE_LIMITS, ...limits }, known);
+  const all = { ...DETECTION_DEFAULTS, ...options };
+  const open = (known: readonly Incident[]): Clusters => new Clusters(all, { ...liveLimits(all), ...limits }, known);
   let clusters = open(previous);
   let successor: Clusters | undefined;
   let fromBefore = new Set(previous.map(({ id }) => id));

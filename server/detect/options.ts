@@ -108,7 +108,7 @@ export interface DetectionLimits {
 }
 
 /** About 300 MiB when all of it is used: months of a cluster that fails over now and then. */
-export const EVENTS_AT_HAND = 200_000;
+const EVENTS_AT_HAND = 200_000;
 
 export interface DetectionOptions {
   /** Microseconds; default SILENT_AFTER_US. */
@@ -116,12 +116,18 @@ export interface DetectionOptions {
   /** Microseconds; default START_DEADLINE_US. */
   readonly startDeadlineUs: number;
   readonly flapping: FlapOptions;
+  /** Of each cluster; default EVENTS_AT_HAND. */
+  readonly eventsAtHand: number;
 }
 
 export const DETECTION_DEFAULTS: DetectionOptions = {
   silentAfterUs: SILENT_AFTER_US,
   startDeadlineUs: START_DEADLINE_US,
   flapping: FLAPPING_DEFAULTS,
+  eventsAtHand: EVENTS_AT_HAND,
 };
 
-export const LIVE_LIMITS: DetectionLimits = { events: EVENTS_AT_HAND, sizes: STRETCH_SIZES };
+export const liveLimits = ({ eventsAtHand }: DetectionOptions): DetectionLimits => ({
+  events: eventsAtHand,
+  sizes: STRETCH_SIZES,
+});

@@ -45,8 +45,9 @@ export const distinctAdverts = (adverts: readonly Advert[], twins: ReadonlySet<E
         [keyOf(advert), advert.node, advert.cluster, twins.has(advert) ? advert.id : ""].join("\n"),
       );
 
-/** Nearly always, and soon found out: then no two have their key in common. */
+/** Nearly always, and soon found out, as they are captured in order: then no two have their key in common. */
 const areAllOfTheirTime = (adverts: readonly Advert[]): boolean =>
+  adverts.every(({ ts }, at) => at === 0 || ts > (adverts[at - 1]?.ts ?? ts)) ||
   new Set(adverts.map(({ ts }) => ts)).size === adverts.length;
 
 /** What few adverts have: in one column, as JSON. */

@@ -76,9 +76,14 @@ describe("a configuration", () => {
       listen: { host: "127.0.0.1", port: 8080 },
       storage: { path: "keepwatch-data/store", memory_mib: 700, adverts_days: 7, events_days: 400 },
       ingest: { tokens: [] },
-      detection: { silentAfterUs: 10_000_000, startDeadlineUs: 30_000_000 },
+      detection: { silentAfterUs: 10_000_000, startDeadlineUs: 30_000_000, eventsAtHand: 200_000 },
       alerts: { mailFromKeepalivedConf: true, webhooks: [] },
     });
+  });
+
+  test("bounds what the detectors keep at hand", () => {
+    expect(parseServerConfig("[detection]\nevents_at_hand = 20_000", "x.toml").detection.eventsAtHand).toBe(20_000);
+    expect(() => parseServerConfig("[detection]\nevents_at_hand = 10", "x.toml")).toThrow(/detection\.events_at_hand/);
   });
 
   test("is overridden by the command line", () => {
