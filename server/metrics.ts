@@ -53,6 +53,7 @@ export interface Metrics {
   /** In Prometheus' text format. */
   print(): Promise<string>;
   readonly contentType: string;
+  readonly register: Registry;
 }
 
 type Labels = Record<string, string>;
@@ -248,5 +249,6 @@ export function createMetrics(view: MetricsView): Metrics {
     detectionFailed: () => detectionErrors.inc(),
     print: () => register.metrics(),
     contentType: register.contentType,
+    register,
   };
 }

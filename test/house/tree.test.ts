@@ -36,6 +36,7 @@ test("the packages a router installs are few and need no install script", () => 
     "commander",
     "dns-packet",
     "ipaddr.js",
+    "prom-client",
     "smol-toml",
     "tail",
     "typebox",
