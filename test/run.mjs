@@ -29,6 +29,7 @@ const PROGRAMS = {
   ping: "iputils-ping",
   pcre2test: "pcre2-utils",
   "prometheus-alertmanager": "prometheus-alertmanager",
+  exim4: "exim4-daemon-light",
   promtool: "prometheus",
 };
 
