@@ -57,10 +57,10 @@ export interface EventJson {
 
 /** The JSON of `toEvent`, put together around a body that is at hand in JSON. */
 export function toEventJson(seen: Observation, identity: Identity, observedTs: number): EventJson {
-  const { source, ts, tsUncertaintyUs, idParts, body, bodyJson, at } = seen;
-  if (bodyJson === undefined || at !== undefined)
-    return { kind: body.kind, json: JSON.stringify(toEvent(seen, identity, observedTs)) };
-  const id = eventId(identity.node, source, ...idParts);
+  const { source, ts, tsUncertaintyUs, body, at } = seen;
+  const bodyJson = at === undefined ? seen.bodyJson : undefined;
+  if (bodyJson === undefined) return { kind: body.kind, json: JSON.stringify(toEvent(seen, identity, observedTs)) };
+  const id = eventId(identity.node, source, ...seen.idParts);
   const when = `"source":"${source}","ts":${ts},"tsUncertaintyUs":${tsUncertaintyUs},"observedTs":${observedTs}`;
   return { kind: body.kind, json: `{"id":"${id}",${whoseOf(identity)},${when},${bodyJson.slice(1)}` };
 }

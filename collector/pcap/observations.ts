@@ -74,6 +74,7 @@ const WIRE = { source: "wire", tsUncertaintyUs: 0 } as const;
 class Sighting implements Observation, HeardAdvert {
   readonly ts: number;
   readonly at?: string;
+  readonly body: EventBody<"wire.advert">;
   private readonly known: Advertised;
   private readonly subUs: number;
   private readonly ipId: number;
@@ -87,7 +88,11 @@ class Sighting implements Observation, HeardAdvert {
     this.subUs = packet.subUs;
     this.ipId = bytes.readUInt16BE(ip + IPV4_IDENTIFICATION);
     this.ipChecksum = bytes.readUInt16BE(ip + IPV4_CHECKSUM);
-    if (path !== undefined) this.at = `${path}#${packet.frame}`;
+    this.body = known.body;
+    if (path === undefined) return;
+    this.at = `${path}#${packet.frame}`;
+    // Of a recording, which may be laid beside another node's; live it would make of each advert one of its own.
+    if (known.advert.family === "ipv4") this.body = { ...known.body, ipId: this.ipId };
   }
 
   get source(): "wire" {
@@ -104,15 +109,9 @@ class Sighting implements Observation, HeardAdvert {
     return [nanosOf(this.ts, this.subUs), nic, own];
   }
 
-  get body(): EventBody<"wire.advert"> {
-    const { body, advert } = this.known;
-    // Of a recording, which may be laid beside another node's; live it would make of each advert one of its own.
-    return this.at !== undefined && advert.family === "ipv4" ? { ...body, ipId: this.ipId } : body;
-  }
-
+  /** Of a recording each has its own. */
   get bodyJson(): string {
-    const { at, known } = this;
-    return at === undefined ? (known.bodyJson ??= JSON.stringify(known.body)) : JSON.stringify(this.body);
+    return this.at === undefined ? (this.known.bodyJson ??= JSON.stringify(this.body)) : JSON.stringify(this.body);
   }
 
   get advert(): Decoded {
@@ -274,7 +273,12 @@ export function createCaptureReader({
     interrupt: () => tracker.end().map(edgeObservation),
     end: () => ({ fault: parser.end(), observations: tracker.end().map(edgeObservation) }),
     counts: () => ({
-      ...counts,
+      packets: counts.packets,
+      adverts: counts.adverts,
+      malformed: counts.malformed,
+      announcements: counts.announcements,
+      other: counts.other,
+      untimed: counts.untimed,
       sendersRefused: tracker.refused(),
       announcementsRefused: announcements.refused(),
     }),

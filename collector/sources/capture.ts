@@ -40,6 +40,8 @@ const TICK_MS = 100;
 const TICK_MAX_MS = 500;
 /** How often tcpdump is asked for what the kernel dropped, milliseconds. */
 const STATS_MS = 10_000;
+/** How often it is looked whether there was more than is followed, milliseconds. */
+const COUNTS_MS = 1_000;
 /** A wall clock that moves this much against the one that never steps was set, or the machine slept. Microseconds. */
 const CLOCK_STEP_US = 1_000_000;
 /** A tcpdump that says nothing for so long does not hold up the start of the collector. */
@@ -195,6 +197,7 @@ class CaptureSource implements Source {
     capture: { reader: CaptureReader; child: ChildHandle; ended: AbortSignal },
   ): Promise<void> {
     const { reader, child, ended } = capture;
+    let countsAt = 0;
     let refused = 0;
     let announcements = { refused: 0, at: this.clock.epoch() };
     let offset = this.clock.epoch() - this.clock.mono();
@@ -224,6 +227,8 @@ class CaptureSource implements Source {
         statsAt = mono + STATS_MS * 1_000;
         child.kill("SIGUSR1");
       }
+      if (mono < countsAt) continue;
+      countsAt = mono + COUNTS_MS * 1_000;
       const { sendersRefused, announcementsRefused } = reader.counts();
       if (refused === 0 && sendersRefused > 0)
         context.log(
