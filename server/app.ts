@@ -184,6 +184,7 @@ async function serve(
     onStored(batch);
     void writeWatch.stored(batch);
   };
+  const onStoreFailure = (batch: Batch, error: unknown): void => writeWatch.failed(batch, error);
   const intake = new Intake({
     store,
     log,
@@ -192,6 +193,7 @@ async function serve(
       metrics.accepted(batch.events.length, false);
       onReceived(batch);
     },
+    onStoreFailure,
   });
   const silencesChanged = async (id: string): Promise<void> => {
     live.tell({ type: "silences" });
@@ -221,7 +223,7 @@ async function serve(
     metrics,
     namesakes,
     onStored: onReceived,
-    onStoreFailure: (batch, error) => writeWatch.failed(batch, error),
+    onStoreFailure,
     silencing,
     listeners,
     hear: (route) => (otlp = route),

@@ -21,6 +21,8 @@ export interface IntakeOptions {
   readonly log: Log;
   /** Called once a batch is durable. */
   readonly onStored: (batch: Batch) => void;
+  /** Hears of a batch that the store did not take, and may take later. */
+  readonly onStoreFailure: (batch: Batch, error: unknown) => void;
   /** Resolves early when `signal` aborts. */
   readonly wait: (ms: number, signal: AbortSignal) => Promise<void>;
 }
@@ -33,14 +35,21 @@ export class Intake {
   private readonly hurry = new AbortController();
   private readonly held = new Set<() => void>();
   private lost = 0;
+  /** The store took nothing at the last try. */
+  private failing = false;
 
   constructor(options: IntakeOptions) {
     this.options = options;
   }
 
-  /** Who can wait should. */
+  /** There is no room for what cannot wait. */
   get isFull(): boolean {
     return this.waiting.length >= WAITING_HIGH;
+  }
+
+  /** Who can wait should: what is taken while the store takes nothing would be lost with this process. */
+  get holdsUp(): boolean {
+    return this.failing || this.isFull;
   }
 
   counts(): { readonly waiting: number; readonly lost: number } {
@@ -54,7 +63,7 @@ export class Intake {
 
   /** Calls back once, when there is room again. */
   whenRoom(then: () => void): void {
-    if (this.isFull) this.held.add(then);
+    if (this.holdsUp) this.held.add(then);
     else then();
   }
 
@@ -80,10 +89,16 @@ export class Intake {
       if (await this.store(events)) {
         this.waiting.splice(0, events.length);
         failures = 0;
+        this.recovered();
         if (this.waiting.length <= WAITING_LOW) this.release();
       } else if (this.hurry.signal.aborted) return;
       else failures += 1;
     }
+  }
+
+  private recovered(): void {
+    if (this.failing) this.options.log("info", "forwarded events are stored again");
+    this.failing = false;
   }
 
   private release(): void {
@@ -101,7 +116,10 @@ export class Intake {
       } catch (error) {
         const why = messageOf(error).split("\n")[0];
         if (!(error instanceof StoreRefusal)) {
-          this.options.log("error", "forwarded events are not stored at present; they are tried again", { why });
+          if (!this.failing)
+            this.options.log("error", "forwarded events are not stored at present; they are tried again", { why });
+          this.failing = true;
+          this.options.onStoreFailure(batch, error);
           return false;
         }
         this.lost += batch.events.length;

@@ -388,7 +388,7 @@ class StreamListener implements Listener {
       for (const frame of frames) this.keep(readFrame(frame, sender, this.tally, this.common));
       if (!splitter.isWithin) connection.withinSince = undefined;
       else if (frames.length > 0 || connection.withinSince === undefined) connection.withinSince = this.now();
-      if (!intake.isFull) return;
+      if (!intake.holdsUp) return;
       // What the kernel does not get rid of, the sender keeps.
       connection.isHeld = true;
       socket.pause();

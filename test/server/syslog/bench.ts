@@ -13,6 +13,8 @@ export interface Bench {
   /** Each event once, however often it came. */
   readonly stored: Map<string, Event>;
   readonly logged: string[];
+  /** Nodes of the batches that the store did not take. */
+  readonly inVain: string[];
   store: (batch: Batch) => Promise<{ readonly duplicate: boolean }>;
   state(name: string): ListenerState;
   port(name: string): number;
@@ -24,12 +26,14 @@ export async function benchOf(toml: string): Promise<Bench> {
   const { syslog, nodes } = parseServerConfig(toml, "test.toml");
   const stored = new Map<string, Event>();
   const logged: string[] = [];
+  const inVain: string[] = [];
   const log = (level: string, message: string, fields?: object): void =>
     void logged.push(`${level}: ${message} ${JSON.stringify(fields ?? {})}`);
   const intake: Intake = new Intake({
     store: { insertBatch: (batch) => bench.store(batch) },
     log,
     onStored: () => undefined,
+    onStoreFailure: ({ node }) => void inVain.push(node),
     wait: (ms, signal) => sleep(ms, undefined, { signal }).catch(() => undefined),
   });
   const listeners = await SyslogListeners.open(syslog, nodes, { clock: systemClock, log, intake });
@@ -38,6 +42,7 @@ export async function benchOf(toml: string): Promise<Bench> {
     intake,
     stored,
     logged,
+    inVain,
     store: async ({ events }) => {
       for (const event of events) stored.set(event.id, event);
       return { duplicate: false };
