@@ -243,7 +243,7 @@ export class FileTail implements Source {
       const siblings = await this.rotated.since(from.fingerprint);
       if (!siblings) return from !== place;
       const sibling = siblings[done ? 1 : 0];
-      if (!sibling || sibling.inode === live.inode) return true;
+      if (!sibling || (await isSameFile(sibling, live))) return true;
       if (done) from = { fingerprint: sibling.fingerprint ?? "", offset: 0, lineNumber: 1 };
       const read = await this.readSibling(sibling, from);
       if (read && this.placeInode === live.inode) this.seam = this.seamAt(sibling, read.firstTs ?? live.beganUs);
@@ -504,6 +504,12 @@ export class FileTail implements Source {
   private async close(handle: FileHandle | undefined): Promise<void> {
     await handle?.close().catch(() => undefined);
   }
+}
+
+/** Also when it was rotated and compressed since it was opened: then it is read by its handle, and not once more under its new name. */
+async function isSameFile({ inode, fingerprint }: Sibling, live: LiveFile): Promise<boolean> {
+  if (inode === live.inode) return true;
+  return fingerprint !== undefined && fingerprint === (await fingerprintOfHandle(live.handle));
 }
 
 /** The end of the last whole line, with the line's true number. */

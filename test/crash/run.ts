@@ -53,9 +53,9 @@ export interface CrashReport extends Counted {
 
 /** Pauses between two kills of one process, milliseconds: short enough to meet it at its start, long enough for work to be under way. */
 const PAUSES_MS: Readonly<Record<string, readonly [number, number]>> = {
-  collector: [200, 5_000],
-  server: [1_000, 12_000],
-  store: [1_000, 14_000],
+  collector: [200, 2_500],
+  server: [500, 5_000],
+  store: [500, 6_000],
 };
 /** Between two rotations, milliseconds. */
 const ROTATION_MS = [300, 2_500] as const;

@@ -263,6 +263,30 @@ describe("a tailer", () => {
     await tailer.stop();
   });
 
+  test("a file that is rotated again and compressed while what came before it is caught up with is read once", async () => {
+    writeFileSync(path, "a1\n");
+    const before = await tail();
+    await before.stop();
+    appendFileSync(path, "a2\n");
+    renameSync(path, `${path}.1`);
+    writeFileSync(path, "b1\n");
+    const emit = sink.context.emit;
+    sink.context.emit = async (observations, position) => {
+      sink.context.emit = emit;
+      await emit(observations, position);
+      renameSync(`${path}.1`, `${path}.3`);
+      writeFileSync(`${path}.2.gz`, gzipSync(readFileSync(path)));
+      rmSync(path);
+      writeFileSync(`${path}.1`, "c1\n");
+      writeFileSync(path, "d1\n");
+    };
+    const tailer = await tail();
+    await tailer.poll();
+    await tailer.stop();
+    expect(sink.lines).toEqual(["a1", "a2", "b1", "c1", "d1"]);
+    expect(sink.gaps).toEqual([]);
+  });
+
   test("does not take what stands in a truncated file for the rest of what it was reading", async () => {
     // Long enough that it is read in parts; between two of them the log is copied, truncated and written anew beyond the place.
     const lines = (name: string, count: number): string =>
