@@ -96,7 +96,7 @@ export class WriteWatch {
       tsUncertaintyUs: 0,
       observedTs: toUs,
       sourceName: "store",
-      reason: `the server's store could not be written; what was seen meanwhile was kept by the collector and came late: ${why}`,
+      reason: `the server's store could not be written; what was seen meanwhile was kept by who saw it and came late: ${why}`,
       from: fromUs,
       to: toUs,
     };

@@ -91,7 +91,7 @@ describe.runIf(mounted)("a disk that is full", () => {
     expect(ofStore).toMatchObject({
       node: "lb1",
       source: "collector",
-      reason: expect.stringMatching(/kept by the collector.*space/i) as string,
+      reason: expect.stringMatching(/kept by who saw it.*space/i) as string,
     });
     expect((ofStore.to ?? 0) - (ofStore.from ?? 0)).toBeGreaterThan(5_000_000);
 
