@@ -1,6 +1,36 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { mergeSpans, type Span } from "../../web/charts/merge.ts";
+import type { Bar } from "../../server/api/types.ts";
+import { columnsOf, eachRun, mergeBars } from "../../web/charts/merge.ts";
+
+interface Span {
+  readonly x0: number;
+  readonly x1: number;
+  readonly state: Bar["state"];
+  readonly index: number;
+}
+
+const bar = ({ x0, x1, state }: Omit<Span, "index">): Bar => ({
+  source: "log",
+  state,
+  from: x0,
+  to: x1,
+  fromUncertaintyUs: 0,
+  toUncertaintyUs: 0,
+  eventIds: [],
+});
+/** A pixel a microsecond. */
+const WHOLE = { from: 0, to: 3000, left: 0, right: 3000 };
+
+function runsOf(bars: readonly Bar[], scale = WHOLE, watchedTo = 3000): Span[] {
+  const found: Span[] = [];
+  eachRun(mergeBars(columnsOf(bars), scale, watchedTo), (x0, x1, index) => {
+    const state = bars[index]?.state;
+    if (state) found.push({ x0, x1, state, index });
+  });
+  return found;
+}
+const mergeSpans = (spans: readonly Span[]): Span[] => runsOf(spans.map(bar));
 
 const STATES = ["MASTER", "BACKUP", "FAULT", "INIT", "STOPPED"] as const;
 const spans = (...rows: readonly (readonly [number, number, Span["state"]])[]): Span[] =>
@@ -75,5 +105,28 @@ describe("bars merged by pixel column", () => {
       (_, i): Span => ({ x0: i / 50, x1: (i + 1) / 50, state: i % 2 ? "MASTER" : "BACKUP", index: i }),
     );
     expect(mergeSpans(many).length).toBeLessThanOrEqual(1001);
+  });
+
+  test("a bar that has not ended reaches to where it is watched, and no further than the canvas", () => {
+    const open = { ...bar({ x0: 10, x1: 0, state: "MASTER" }), to: null };
+    expect(runsOf([open], WHOLE, 400).map(({ x0, x1 }) => [x0, x1])).toEqual([[10, 400]]);
+    expect(runsOf([open], WHOLE, 9000).map(({ x0, x1 }) => [x0, x1])).toEqual([[10, 3000]]);
+  });
+
+  test("a stretch of the time shows what the whole shows of it, in order or not", () => {
+    fc.assert(
+      fc.property(row, fc.double({ min: 0, max: 500, noNaN: true }), fc.boolean(), (spans, from, isOrdered) => {
+        const bars = (isOrdered ? spans : spans.toReversed()).map(bar);
+        const scale = { from, to: from + 200, left: 64, right: 264 };
+        const all = bars.filter((one) => (one.to ?? 0) > scale.from && one.from < scale.to);
+        const plain = runsOf(
+          all.map((one) => ({ ...one, from: Math.max(one.from, from) })),
+          scale,
+        );
+        expect(runsOf(bars, scale).map(({ x0, x1, state }) => ({ x0, x1, state }))).toEqual(
+          plain.map(({ x0, x1, state }) => ({ x0, x1, state })),
+        );
+      }),
+    );
   });
 });

@@ -58,7 +58,8 @@ export class AdvertsChart {
               ).map((value) => ({ value }));
             },
             afterFit: fixSides,
-            ticks: { display: false },
+            // Without labels; to format them would load the browser's tables of numbers.
+            ticks: { display: false, callback: () => "" },
           },
           y: {
             ...colours,

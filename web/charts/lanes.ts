@@ -1,8 +1,9 @@
 import { Chart, type ChartType, LinearScale, type Plugin, ScatterController } from "chart.js";
-import type { AdvertTick, Bar, BarState, Incident, Marker } from "../../server/api/types.ts";
+import type { AdvertTick, Bar, Incident, Marker } from "../../server/api/types.ts";
 import type { Range } from "../range.ts";
 import { formatTick, timeTicks, type Zone } from "../time.ts";
-import { mergeSpans, type Span } from "./merge.ts";
+import { Bars, type DrawnRow, hatch, ROW, xOf } from "./bars.ts";
+import { eachRun, type Scale } from "./merge.ts";
 import { type Palette, readPalette } from "./palette.ts";
 import type { Row, Strip } from "./strips.ts";
 
@@ -14,8 +15,6 @@ export type Target =
   | { readonly kind: "bar"; readonly node: string; readonly service: string | null; readonly bar: Bar }
   | { readonly kind: "marker"; readonly marker: Marker }
   | { readonly kind: "advert"; readonly tick: AdvertTick };
-
-type BarTarget = Extract<Target, { kind: "bar" }>;
 
 export interface LanesView {
   readonly strips: readonly Strip[];
@@ -37,7 +36,6 @@ const LABEL_HALF = 40;
 export const LEFT = 64;
 const RIGHT = 12;
 const TOP = 46;
-const ROW = 15;
 const GAP = 3;
 const LANE_PAD = 6;
 /** A node's name stands above its bars, where there is room for all of it: names often differ only at their end. */
@@ -62,11 +60,6 @@ export function lanesHeight(strips: readonly Strip[]): number {
   return TOP + LABEL + stripsHeight(strips) + 6;
 }
 
-/** A bar narrower than this, pixels, has no outline, hatching or begin that fades in. */
-const NARROW = 3;
-/** No state's name has room in less. */
-const LABEL_LEAST = 20;
-
 /** Side of a marker's sign, pixels. */
 const SIGN = 15;
 /** What a marker stands for. */
@@ -86,25 +79,11 @@ interface Hit {
   readonly target: Target;
 }
 
-/** What of a row is on the canvas: what a pointer hits there is looked for only where it points. */
-interface DrawnRow {
-  readonly row: Row;
-  readonly service: string | null;
-  readonly shown: readonly Span[];
-  readonly y0: number;
-  readonly y1: number;
-}
-
-function barOf({ row, service }: DrawnRow, { index }: Span): BarTarget | undefined {
-  const bar = row.bars[index];
-  return bar && { kind: "bar", node: row.node, service, bar };
-}
-
 /** The lanes of a virtual router on a canvas: chart.js for the axis and the frame, the bars by hand and merged by pixel. */
 export class LanesChart {
   private view: LanesView;
   private hits: Hit[] = [];
-  private rows: DrawnRow[] = [];
+  private readonly bars = new Bars();
   private readonly chart: Chart<"scatter">;
 
   constructor(canvas: HTMLCanvasElement, view: LanesView) {
@@ -143,7 +122,15 @@ export class LanesChart {
               font: { size: 12 },
             },
           },
-          y: { display: false, min: 0, max: 1 },
+          y: {
+            display: false,
+            min: 0,
+            max: 1,
+            // Nobody sees them, and the first number that is formatted loads the browser's tables for it.
+            afterBuildTicks: (axis) => {
+              axis.ticks = [];
+            },
+          },
         },
       },
       plugins: [this.plugin(), tellArea()],
@@ -166,14 +153,15 @@ export class LanesChart {
    * two the narrower wins, so that a fault a pixel wide can be hit between two long bars.
    */
   targetAt(x: number, y: number): Target | null {
-    const bars = this.rows.flatMap((drawn) =>
-      y < drawn.y0 || y > drawn.y1
-        ? []
-        : drawn.shown.flatMap((span) => {
-            const target = x < span.x0 - SLACK || x > span.x1 + SLACK ? undefined : barOf(drawn, span);
-            return target ? [{ x0: span.x0, x1: span.x1, y0: drawn.y0, y1: drawn.y1, target }] : [];
-          }),
-    );
+    const bars: Hit[] = [];
+    for (const { row, service, shown, y: top } of this.bars.rows) {
+      const [y0, y1] = [top - GAP / 2, top + ROW + GAP / 2];
+      if (y < y0 || y > y1) continue;
+      eachRun(shown, (x0, x1, index) => {
+        const bar = x < x0 - SLACK || x > x1 + SLACK ? undefined : row.bars[index];
+        if (bar) bars.push({ x0, x1, y0, y1, target: { kind: "bar", node: row.node, service, bar } });
+      });
+    }
     const near = [...bars, ...this.hits]
       .filter((hit) => x >= hit.x0 - SLACK && x <= hit.x1 + SLACK && y >= hit.y0 && y <= hit.y1)
       .sort((a, b) => a.x1 - a.x0 - (b.x1 - b.x0));
@@ -195,16 +183,20 @@ export class LanesChart {
       id: "lanes",
       afterDraw: (chart) => {
         this.hits = [];
-        this.rows = [];
         const { ctx } = chart;
         const palette = readPalette();
+        const { selected, strips } = this.view;
         ctx.save();
         this.drawBands(chart, palette);
+        this.bars.prepare(rowsOf(strips, chart.chartArea.top + LABEL), palette, this.scale(chart));
         let top = chart.chartArea.top + LABEL;
-        for (const strip of this.view.strips) {
-          this.drawStrip(chart, palette, strip, top);
+        let row = 0;
+        for (const strip of strips) {
+          this.drawStrip(chart, palette, strip, top, row);
           top += stripHeight(strip);
+          row += strip.rows.length;
         }
+        if (selected?.kind === "bar") this.bars.drawChosen(ctx, palette, selected);
         this.drawNow(chart, palette);
         this.drawBrush(chart, palette);
         ctx.restore();
@@ -212,10 +204,12 @@ export class LanesChart {
     };
   }
 
+  private scale({ chartArea: { left, right } }: Chart): Scale {
+    return { from: this.view.range.from, to: this.view.range.to, left, right };
+  }
+
   private x(chart: Chart, us: number): number {
-    const { left, right } = chart.chartArea;
-    const { from, to } = this.view.range;
-    return Math.min(right, Math.max(left, left + ((us - from) / (to - from)) * (right - left)));
+    return xOf(this.scale(chart), us);
   }
 
   private bottom(chart: Chart): number {
@@ -261,7 +255,7 @@ export class LanesChart {
     }
   }
 
-  private drawStrip(chart: Chart, palette: Palette, strip: Strip, top: number): void {
+  private drawStrip(chart: Chart, palette: Palette, strip: Strip, top: number, first: number): void {
     const { ctx } = chart;
     const { left, right } = chart.chartArea;
     ctx.strokeStyle = palette.grid;
@@ -281,14 +275,15 @@ export class LanesChart {
     ctx.font = "12px system-ui, sans-serif";
     if (strip.detail) ctx.fillText(fit(ctx, strip.detail, right - nameWidth - 20), nameWidth + 10, nameAt);
     for (const [i, row] of strip.rows.entries()) {
-      const y = top + LANE_PAD + NAME + i * (ROW + GAP);
+      const y = rowTop(top, i);
       ctx.fillStyle = palette.muted;
       ctx.font = "11px system-ui, sans-serif";
       ctx.textAlign = "right";
       ctx.textBaseline = "middle";
       ctx.fillText(fit(ctx, row.label, left - 10), left - 8, y + ROW / 2);
       ctx.textAlign = "left";
-      this.drawRow(chart, palette, strip, row, y);
+      this.bars.draw(ctx, palette, this.scale(chart), first + i);
+      if (row.source === "wire" && strip.service === null) this.drawTicks(chart, palette, row, y);
     }
     this.drawUnwatched(chart, palette, strip, top);
     if (strip.service === null) this.drawMarkers(chart, palette, strip, top);
@@ -360,120 +355,6 @@ export class LanesChart {
     ctx.globalAlpha = 1;
   }
 
-  private drawRow(chart: Chart, palette: Palette, { service }: Strip, row: Row, y: number): void {
-    const { bars, watchedTo } = row;
-    const { left, right } = chart.chartArea;
-    const { from, to } = this.view.range;
-    const pixelsAUs = (right - left) / (to - from);
-    const spans: Span[] = [];
-    for (let index = 0; index < bars.length; index += 1) {
-      const bar = bars[index];
-      if (!bar) continue;
-      const x0 = left + (bar.from - from) * pixelsAUs;
-      const x1 = left + ((bar.to ?? watchedTo) - from) * pixelsAUs;
-      if (x1 > left && x0 < right)
-        spans.push({ x0: Math.max(left, x0), x1: Math.min(right, x1), state: bar.state, index });
-    }
-    const shown = mergeSpans(spans);
-    const isStreak = ({ x0, x1, index }: Span): boolean =>
-      x1 - x0 < NARROW && (bars[index]?.toUncertaintyUs ?? 0) * pixelsAUs < 1;
-    drawStreaks(chart.ctx, palette, shown.filter(isStreak), y);
-    const drawn: DrawnRow = { row, service, shown, y0: y - GAP / 2, y1: y + ROW + GAP / 2 };
-    for (const span of shown) {
-      if (isStreak(span) && this.view.selected?.kind !== "bar") continue;
-      const target = barOf(drawn, span);
-      if (target && (!isStreak(span) || this.isSelected(target))) this.drawBar(chart, palette, target, span, y);
-    }
-    this.rows.push(drawn);
-    if (row.source === "wire" && service === null) this.drawTicks(chart, palette, row, y);
-  }
-
-  /** What is only expected is an outline. Colour tells the state, and so do height, hatching and outline, for those who do not see the colours. */
-  private drawBar(chart: Chart, palette: Palette, target: BarTarget, { x0, x1, state }: Span, y: number): void {
-    const { ctx } = chart;
-    const { bar } = target;
-    const colour = palette.state[state];
-    const isThin = isThinly(state);
-    const isIll = state === "FAULT" || state === "DOWN";
-    const box = boxOf(state, y);
-    const width = x1 - x0;
-    const isExpected = bar.source === "shadow";
-    const isOutlined = (isExpected || state === "STOPPED" || state === "INIT") && width > 4;
-    ctx.fillStyle = this.softBegin(chart, bar, x0, x1, colour);
-    ctx.globalAlpha = isOutlined ? 0.25 : 1;
-    ctx.fillRect(x0, box.y, width, box.height);
-    ctx.globalAlpha = 1;
-    if (isOutlined) {
-      ctx.strokeStyle = colour;
-      ctx.lineWidth = 1;
-      ctx.strokeRect(x0 + 0.5, box.y + 0.5, width - 1, box.height - 1);
-    }
-    if (isIll && width > 4) hatch(ctx, x0, box.y, width, box.height, palette.surface);
-    this.drawSoftEnd(chart, bar, x1, box, colour);
-    if (this.isSelected(target)) {
-      ctx.strokeStyle = palette.text;
-      ctx.lineWidth = 2;
-      ctx.strokeRect(x0, y - 1, width, ROW + 2);
-    }
-    if (isThin || width < LABEL_LEAST) return;
-    ctx.font = "600 10px system-ui, sans-serif";
-    ctx.textBaseline = "middle";
-    const labelWidth = ctx.measureText(state).width;
-    // Beyond the part that fades in, on which it could not be read.
-    const labelAt = Math.max(x0, Math.min(x1, this.x(chart, bar.from + bar.fromUncertaintyUs)));
-    if (x1 - labelAt < labelWidth + 10) return;
-    if (isIll) {
-      // Letters over hatching are hard to read.
-      ctx.fillStyle = colour;
-      ctx.fillRect(labelAt, box.y, labelWidth + 10, box.height);
-    }
-    ctx.fillStyle = isExpected || state === "STOPPED" ? palette.text : palette.surface;
-    ctx.fillText(state, labelAt + 5, y + ROW / 2 + 0.5);
-  }
-
-  private isSelected({ node, service, bar }: BarTarget): boolean {
-    const { selected } = this.view;
-    return (
-      selected?.kind === "bar" &&
-      selected.node === node &&
-      selected.service === service &&
-      selected.bar.source === bar.source &&
-      selected.bar.state === bar.state &&
-      selected.bar.from === bar.from
-    );
-  }
-
-  /** It began somewhere in [from, from + uncertainty]: it fades in over that time. */
-  private softBegin(chart: Chart, bar: Bar, x0: number, x1: number, colour: string): CanvasGradient | string {
-    const begin = this.x(chart, bar.from);
-    const sure = this.x(chart, bar.from + bar.fromUncertaintyUs);
-    // A piece of the bar beyond its begin, or a begin too sharp to see.
-    if (x1 - x0 < 3 || sure - begin < 1 || x0 > sure) return colour;
-    const gradient = chart.ctx.createLinearGradient(begin, 0, sure, 0);
-    gradient.addColorStop(0, `color-mix(in srgb, ${colour} 25%, transparent)`);
-    gradient.addColorStop(1, colour);
-    return gradient;
-  }
-
-  /** It ended somewhere in [to, to + uncertainty]: it lasted to `to` for sure, and fades out after it. */
-  private drawSoftEnd(
-    chart: Chart,
-    bar: Bar,
-    x1: number,
-    { y, height }: { readonly y: number; readonly height: number },
-    colour: string,
-  ): void {
-    if (bar.to === null) return;
-    const sure = this.x(chart, bar.to);
-    const gone = this.x(chart, bar.to + bar.toUncertaintyUs);
-    if (gone - sure < 1 || Math.abs(x1 - sure) > 1.5) return;
-    const gradient = chart.ctx.createLinearGradient(sure, 0, gone, 0);
-    gradient.addColorStop(0, `color-mix(in srgb, ${colour} 75%, transparent)`);
-    gradient.addColorStop(1, `color-mix(in srgb, ${colour} 0%, transparent)`);
-    chart.ctx.fillStyle = gradient;
-    chart.ctx.fillRect(x1, y, gone - x1, height);
-  }
-
   /** Beyond its newest evidence nothing is known of a node: said, not guessed. */
   private drawUnwatched(chart: Chart, palette: Palette, strip: Strip, top: number): void {
     const x0 = this.x(chart, Math.max(...strip.rows.map(({ watchedTo }) => watchedTo)));
@@ -483,7 +364,7 @@ export class LanesChart {
     ctx.globalAlpha = 0.5;
     const y = top + LANE_PAD + NAME;
     const height = stripHeight(strip) - 2 * LANE_PAD - NAME;
-    hatch(ctx, x0, y, x1 - x0, height, palette.muted);
+    hatch(ctx, [{ x: x0, y, width: x1 - x0, height }], palette.muted);
     ctx.globalAlpha = 1;
     if (x1 - x0 > 90) {
       ctx.fillStyle = palette.muted;
@@ -498,6 +379,7 @@ export class LanesChart {
     if (now < range.from || now > range.to) return;
     const { ctx } = chart;
     ctx.strokeStyle = palette.muted;
+    ctx.lineWidth = 1;
     ctx.setLineDash([3, 3]);
     ctx.beginPath();
     ctx.moveTo(this.x(chart, now), chart.chartArea.top);
@@ -507,17 +389,16 @@ export class LanesChart {
   }
 }
 
-const isThinly = (state: BarState): boolean => state === "BACKUP" || state === "INIT" || state === "UP";
-const boxOf = (state: BarState, y: number): { readonly y: number; readonly height: number } =>
-  isThinly(state) ? { y: y + ROW / 4, height: ROW / 2 } : { y, height: ROW };
+/** Where a strip's row of bars stands. */
+const rowTop = (stripTop: number, i: number): number => stripTop + LANE_PAD + NAME + i * (ROW + GAP);
 
-/** Streaks of colour, one colour after the other: to change it for each costs more than to draw. */
-function drawStreaks(ctx: CanvasRenderingContext2D, palette: Palette, streaks: readonly Span[], y: number): void {
-  for (const state of new Set(streaks.map((span) => span.state))) {
-    const box = boxOf(state, y);
-    ctx.fillStyle = palette.state[state];
-    for (const span of streaks) if (span.state === state) ctx.fillRect(span.x0, box.y, span.x1 - span.x0, box.height);
-  }
+function rowsOf(strips: readonly Strip[], first: number): Omit<DrawnRow, "shown">[] {
+  let top = first;
+  return strips.flatMap((strip) => {
+    const at = top;
+    top += stripHeight(strip);
+    return strip.rows.map((row, i) => ({ row, service: strip.service, y: rowTop(at, i) }));
+  });
 }
 
 const axisOf = ({ range }: LanesView, { grid }: Palette) => ({
@@ -542,32 +423,21 @@ export const tellArea = <T extends ChartType>(): Plugin<T> => ({
   },
 });
 
-function fit(ctx: CanvasRenderingContext2D, text: string, width: number): string {
-  if (ctx.measureText(text).width <= width) return text;
-  let short = text;
-  while (short.length > 1 && ctx.measureText(`${short}…`).width > width) short = short.slice(0, -1);
-  return `${short}…`;
-}
+const fitted = new Map<string, string>();
+/** So many names are remembered. */
+const FITTED_MAX = 2_000;
 
-function hatch(
-  ctx: CanvasRenderingContext2D,
-  x: number,
-  y: number,
-  width: number,
-  height: number,
-  colour: string,
-): void {
-  ctx.save();
-  ctx.beginPath();
-  ctx.rect(x, y, width, height);
-  ctx.clip();
-  ctx.strokeStyle = colour;
-  ctx.lineWidth = 1.5;
-  ctx.beginPath();
-  for (let at = x - height; at < x + width; at += 7) {
-    ctx.moveTo(at, y + height);
-    ctx.lineTo(at + height, y);
+/** The text, shortened to a width: measured once, and not for each frame. */
+function fit(ctx: CanvasRenderingContext2D, text: string, width: number): string {
+  const key = `${ctx.font} ${width} ${text}`;
+  const known = fitted.get(key);
+  if (known !== undefined) return known;
+  let short = text;
+  if (ctx.measureText(text).width > width) {
+    while (short.length > 1 && ctx.measureText(`${short}…`).width > width) short = short.slice(0, -1);
+    short = `${short}…`;
   }
-  ctx.stroke();
-  ctx.restore();
+  if (fitted.size >= FITTED_MAX) fitted.clear();
+  fitted.set(key, short);
+  return short;
 }

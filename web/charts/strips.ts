@@ -32,9 +32,26 @@ const SOURCE_NAMES: Readonly<Record<string, string>> = {
 /** Rows of a router of which no source says anything. */
 const UNSPOKEN = SOURCES.slice(0, 3);
 
+const split = new WeakMap<readonly Bar[], ReadonlyMap<string, readonly Bar[]>>();
+const SILENT: readonly Bar[] = [];
+
+/** The bars of a lane by their source. Once for each answer, and not for each frame that shows it. */
+function bySource(bars: readonly Bar[]): ReadonlyMap<string, readonly Bar[]> {
+  const known = split.get(bars);
+  if (known) return known;
+  const sources = new Map<string, Bar[]>();
+  for (const bar of bars) {
+    const own = sources.get(bar.source);
+    if (own) own.push(bar);
+    else sources.set(bar.source, [bar]);
+  }
+  split.set(bars, sources);
+  return sources;
+}
+
 /** Nodes first, then the services behind them. A source that says nothing of any node takes no room. */
 export function stripsOf(lanes: readonly Lane[], services: readonly ServiceLane[]): Strip[] {
-  const spoken = SOURCES.filter((source) => lanes.some(({ bars }) => bars.some((bar) => bar.source === source)));
+  const spoken = SOURCES.filter((source) => lanes.some(({ bars }) => bySource(bars).has(source)));
   const sources = spoken.length > 0 ? spoken : UNSPOKEN;
   const nodes = lanes.map(
     ({ node, instance, bars, watchedTo }): Strip => ({
@@ -45,7 +62,7 @@ export function stripsOf(lanes: readonly Lane[], services: readonly ServiceLane[
         label: SOURCE_NAMES[source] ?? source,
         source,
         node,
-        bars: bars.filter((bar) => bar.source === source),
+        bars: bySource(bars).get(source) ?? SILENT,
         watchedTo,
       })),
     }),

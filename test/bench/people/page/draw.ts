@@ -134,10 +134,14 @@ function bucketed(): AdvertBucket[] {
   const width = ADVERTS / BUCKETS;
   const longest = new Float64Array(BUCKETS);
   const counts = new Uint32Array(BUCKETS);
+  let before = times[0] ?? 0;
   for (let i = 1; i < ADVERTS; i += 1) {
-    const at = Math.min(BUCKETS - 1, Math.floor((times[i] ?? 0) / width));
-    longest[at] = Math.max(longest[at] ?? 0, (times[i] ?? 0) - (times[i - 1] ?? 0));
+    const time = times[i] ?? 0;
+    const at = Math.min(BUCKETS - 1, Math.trunc(time / width));
+    const gap = time - before;
+    if (gap > (longest[at] ?? 0)) longest[at] = gap;
     counts[at] = (counts[at] ?? 0) + 1;
+    before = time;
   }
   return Array.from(longest, (gap, at) => ({
     node: "lb1",
