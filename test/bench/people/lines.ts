@@ -43,8 +43,16 @@ export async function benchLines(dir: string, args: readonly string[]): Promise<
     start("rsyslogd", "-n", "-f", join(dir, "rsyslog.conf"), "-i", join(dir, "rsyslog.pid")),
     start(
       "mtail",
-      ...["--progs", `${PEERS}keepalived.mtail`, "--logs", log, "--log_dir", join(dir, "mtail")],
-      ...["--address", "127.0.0.1", "--port", String(MTAIL_PORT)],
+      "--progs",
+      `${PEERS}keepalived.mtail`,
+      "--logs",
+      log,
+      "--log_dir",
+      join(dir, "mtail"),
+      "--address",
+      "127.0.0.1",
+      "--port",
+      String(MTAIL_PORT),
     ),
   ];
   try {
