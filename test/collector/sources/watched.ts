@@ -25,8 +25,8 @@ const RELEASE: Release = [2, 2, 7];
 export class Watched {
   readonly spooled = new Spooled();
   private readonly keepalived: RealKeepalived;
-  private readonly configs = new EffectiveConfigs();
-  private readonly sources: Source[];
+  readonly configs = new EffectiveConfigs();
+  readonly sources: readonly Source[];
   private version = "";
 
   constructor(keepalived: RealKeepalived) {
@@ -88,7 +88,7 @@ export class Watched {
   }
 
   /** What conf-watch does on a machine where keepalived is started in the usual way. */
-  private publish(): void {
+  publish(): void {
     const { configPath, namespace, pidFiles } = this.keepalived;
     const now = systemClock.epoch();
     const reader = { configId: "lb", release: RELEASE, fingerprintKey: KEY };
