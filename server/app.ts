@@ -104,7 +104,7 @@ async function serve(
   const { engine } = knowing;
   const known = new Map(incidents.map((incident) => [incident.id, incident]));
   const live = new Live();
-  const concluder = new Concluder({ store, live, log, known });
+  const concluder = new Concluder({ store, live, log, known, opened: (incident) => metrics.opened(incident) });
   let alerter: Alerter | undefined;
   let syslog: SyslogListeners | undefined;
   let otlp: { state(): ListenerState } | undefined;
@@ -260,6 +260,7 @@ async function serve(
       mailSettings: (cluster) => engine.mailSettings(cluster),
       log,
       publicUrl: config.public_url ?? url,
+      onTold: (told) => metrics.told(told),
     });
     // What was stored before a crash and not concluded then is concluded now.
     concluder.take(engine.add([]).changes);
@@ -512,7 +513,13 @@ const CHANGES_MAX = 10_000;
 
 /** Stores changed incidents and has people told, one change after the other, behind the acknowledgement of the events. */
 class Concluder {
-  private readonly parts: { store: Store; live: Live; log: Log; known: Map<string, Incident> };
+  private readonly parts: {
+    store: Store;
+    live: Live;
+    log: Log;
+    known: Map<string, Incident>;
+    opened: (incident: Incident) => void;
+  };
   private waiting: IncidentChange[] = [];
   private alerter: Alerter | undefined;
   private working: Promise<void> | undefined;
@@ -527,7 +534,8 @@ class Concluder {
   }
 
   take(changes: readonly IncidentChange[]): void {
-    for (const { incident } of changes) {
+    for (const { type, incident } of changes) {
+      if (type === "opened") this.parts.opened(incident);
       this.parts.known.set(incident.id, incident);
       this.parts.live.tell({ type: "incident", incident });
     }

@@ -1,8 +1,10 @@
-import { Counter, Gauge, Registry } from "prom-client";
+import { Counter, Gauge, Histogram } from "prom-client";
 import { US_PER_SECOND } from "../collector/core/time.ts";
 import { addProcessMetrics } from "../collector/metrics/process-metrics.ts";
 import type { ListenerState, RouterSummary, ServiceSummary } from "./api/types.ts";
-import { CERTAINTIES, INCIDENT_KINDS, type Incident } from "./detect/incident.ts";
+import type { Told } from "./alert/alerter.ts";
+import { CERTAINTIES, INCIDENT_KINDS, type Incident, SEVERITIES } from "./detect/incident.ts";
+import { createExposition, createOpenRegistry, type Exposition, type OpenRegistry } from "./exposition.ts";
 
 /** What is asked for when the metrics are scraped. */
 export interface MetricsView {
@@ -50,10 +52,12 @@ export interface Metrics {
   refused(reason: RefusalReason): void;
   /** Stored events from which nothing could be concluded, by a fault of ours. */
   detectionFailed(): void;
-  /** In Prometheus' text format. */
-  print(): Promise<string>;
-  readonly contentType: string;
-  readonly register: Registry;
+  opened(incident: Incident): void;
+  /** A receiver has taken the news that an incident is open. */
+  told(told: Told): void;
+  /** @param accept  the scraper's Accept header */
+  exposition(accept?: string): Exposition;
+  readonly register: OpenRegistry;
 }
 
 type Labels = Record<string, string>;
@@ -79,9 +83,18 @@ function* statesOf({ cluster, id, vrid, vips, instances, members }: RouterSummar
   }
 }
 
+/** Seconds: from a webhook that is told at once to a mail server that was down for a day. */
+const DELAY_BUCKETS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800, 7_200, 43_200, 86_400];
+
+/** Leads from a sample to what it is about: the page of the incident, below the server's address. At most 128 characters, as OpenMetrics asks. */
+const exemplarOf = ({ id }: Incident): Record<"incident" | "path", string> => ({
+  incident: id,
+  path: `/incidents/${id}`,
+});
+
 /** A registry of its own: two servers in one process do not mix. */
 export function createMetrics(view: MetricsView): Metrics {
-  const register = new Registry();
+  const register = createOpenRegistry();
   addProcessMetrics(register);
   const registers = [register];
   const events = new Counter({ name: "keepwatch_ingest_events_total", help: "Events stored", registers });
@@ -102,9 +115,26 @@ export function createMetrics(view: MetricsView): Metrics {
     help: "Batches stored but not concluded from, by a fault of the detection",
     registers,
   });
+  const opened = new Counter<"kind" | "severity" | "incident" | "path">({
+    name: "keepwatch_incidents_total",
+    help: "Incidents that opened, by kind and by how severe they were then; the exemplar is the newest one",
+    labelNames: ["kind", "severity"],
+    enableExemplars: true,
+    registers,
+  });
+  const delay = histogram(
+    "keepwatch_notification_delay_seconds",
+    "From when an incident began, by its evidence, until a receiver took the news of it; 0 where its clock is ahead",
+  );
+  const delivery = histogram(
+    "keepwatch_notification_delivery_seconds",
+    "From when the news of an incident was recorded for a receiver until it took it: waits and retries included",
+  );
   // A series that is there from the start: an alert on its rise sees the first one too.
   for (const result of ["new", "duplicate"]) batches.inc({ result }, 0);
   for (const reason of REFUSAL_REASONS) refused.inc({ reason }, 0);
+  for (const kind of INCIDENT_KINDS)
+    for (const severity of SEVERITIES) opened.inc({ labels: { kind, severity }, value: 0 });
 
   gauge(
     "keepalived_vrrp_state",
@@ -214,6 +244,11 @@ export function createMetrics(view: MetricsView): Metrics {
   });
   gauge("keepwatch_live_clients", "Browsers that watch live", [], (add) => add({}, view.liveClients()));
 
+  function histogram(name: string, help: string): Histogram<"receiver" | "incident" | "path"> {
+    const labelNames = ["receiver"] as const;
+    return new Histogram({ name, help, labelNames, buckets: DELAY_BUCKETS, enableExemplars: true, registers });
+  }
+
   function gauge(name: string, help: string, labelNames: string[], collect: Collect): void {
     const made: Gauge = new Gauge({
       name,
@@ -247,8 +282,18 @@ export function createMetrics(view: MetricsView): Metrics {
     },
     refused: (reason) => refused.inc({ reason }),
     detectionFailed: () => detectionErrors.inc(),
-    print: () => register.metrics(),
-    contentType: register.contentType,
+    opened: (incident) =>
+      opened.inc({
+        labels: { kind: incident.kind, severity: incident.severity },
+        value: 1,
+        exemplarLabels: exemplarOf(incident),
+      }),
+    told: ({ incident, receiver, sinceStartUs, sinceRecordedUs }) => {
+      const common = { labels: { receiver }, exemplarLabels: exemplarOf(incident) };
+      delay.observe({ ...common, value: Math.max(0, sinceStartUs) / US_PER_SECOND });
+      delivery.observe({ ...common, value: Math.max(0, sinceRecordedUs) / US_PER_SECOND });
+    },
+    exposition: createExposition(register),
     register,
   };
 }

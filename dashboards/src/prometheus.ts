@@ -9,7 +9,7 @@ import { PanelBuilder as StatPanel } from "@grafana/grafana-foundation-sdk/stat"
 import { PanelBuilder as StateTimelinePanel } from "@grafana/grafana-foundation-sdk/statetimeline";
 import { PanelBuilder as TablePanel } from "@grafana/grafana-foundation-sdk/table";
 import { PanelBuilder as TimeSeriesPanel } from "@grafana/grafana-foundation-sdk/timeseries";
-import { chosenSource, now, PROMETHEUS, series } from "./sources.ts";
+import { chosenSource, now, PROMETHEUS, series, withIncidents } from "./sources.ts";
 import { SERVER_STATES, VRRP_STATES } from "./states.ts";
 
 /** Over what keepwatch's server says at /metrics. */
@@ -79,6 +79,18 @@ const fleet = (): Dashboard =>
         .height(8)
         .withTarget(series("sum by (kind) (keepwatch_incidents_open)", "{{kind}}")),
     )
+    .withPanel(
+      new TimeSeriesPanel()
+        .title("Incidents that opened, with a mark each")
+        .span(24)
+        .height(8)
+        .withTarget(
+          withIncidents(
+            "sum by (kind, severity) (increase(keepwatch_incidents_total[$__rate_interval]))",
+            "{{kind}}, {{severity}}",
+          ),
+        ),
+    )
     .build();
 
 const router = (): Dashboard =>
@@ -138,6 +150,8 @@ const itself = (): Dashboard =>
       rate("Batches refused", "sum by (reason) (rate(keepwatch_ingest_refused_total[$__rate_interval]))", "{{reason}}"),
     )
     .withPanel(rate("Alerts", "sum by (outcome) (rate(keepwatch_deliveries_total[$__rate_interval]))", "{{outcome}}"))
+    .withPanel(waited("From an incident's beginning until people are told", "keepwatch_notification_delay_seconds"))
+    .withPanel(waited("From an alert's recording until it is delivered", "keepwatch_notification_delivery_seconds"))
     .withPanel(
       rate(
         "Store errors",
@@ -157,3 +171,17 @@ const itself = (): Dashboard =>
 
 const rate = (title: string, expr: string, legend: string): TimeSeriesPanel =>
   new TimeSeriesPanel().title(title).span(12).height(8).withTarget(series(expr, legend));
+
+/** How long nine in ten took at most. */
+const waited = (title: string, histogram: string): TimeSeriesPanel =>
+  new TimeSeriesPanel()
+    .title(title)
+    .span(12)
+    .height(8)
+    .unit("s")
+    .withTarget(
+      withIncidents(
+        `histogram_quantile(0.9, sum by (le, receiver) (rate(${histogram}_bucket[$__rate_interval])))`,
+        "{{receiver}}, 9 in 10",
+      ),
+    );

@@ -12,6 +12,10 @@ export const chosenSource = (type: string): Builder<VariableModel> =>
 export const series = (expr: string, legend: string): Builder<Dataquery> =>
   new DataqueryBuilder().expr(expr).legendFormat(legend).range().datasource(PROMETHEUS);
 
+/** With a mark for each incident of which the samples tell; the data source makes a link of it. */
+export const withIncidents = (expr: string, legend: string): Builder<Dataquery> =>
+  new DataqueryBuilder().expr(expr).legendFormat(legend).range().exemplar(true).datasource(PROMETHEUS);
+
 /** One row a series, as it is now. */
 export const now = (expr: string): Builder<Dataquery> =>
   new DataqueryBuilder().expr(expr).format(PromQueryFormat.Table).instant().datasource(PROMETHEUS);

@@ -54,6 +54,18 @@ export interface AlerterDeps {
   /** Where people reach the web timeline. */
   readonly publicUrl: string;
   readonly send?: Partial<Senders>;
+  /** Hears whenever a receiver has taken the first news of an incident. */
+  readonly onTold?: (told: Told) => void;
+}
+
+/** A receiver knows now of an incident. */
+export interface Told {
+  readonly incident: Incident;
+  /** Its kind: `webhook`, `mail`, … */
+  readonly receiver: string;
+  /** Since the incident began, by its evidence, and since it was recorded for the receiver, microseconds. */
+  readonly sinceStartUs: number;
+  readonly sinceRecordedUs: number;
 }
 
 interface AlertCounts extends OutboxCounts {
@@ -138,6 +150,7 @@ export function createAlerter(deps: AlerterDeps): Alerter {
     save: (delivery) => store.saveDelivery(delivery),
     holdBack,
     attempt,
+    onSent: tellOf,
     onHeld: (delivery) => {
       held.note(delivery);
       // What held it back may have gone while it was recorded.
@@ -158,6 +171,18 @@ export function createAlerter(deps: AlerterDeps): Alerter {
       outbox.revive(delivery);
     },
   });
+
+  function tellOf({ incidentId, receiver, event, replayOf, createdTs }: Delivery): void {
+    const incident = deps.incident(incidentId);
+    if (!incident || event !== "opened" || replayOf !== undefined) return;
+    const now = clock.epoch();
+    deps.onTold?.({
+      incident,
+      receiver: kindOf(receiver),
+      sinceStartUs: now - incident.start,
+      sinceRecordedUs: now - createdTs,
+    });
+  }
 
   function inOrder(task: () => Promise<void>): Promise<void> {
     const done = recording.then(task);
@@ -702,6 +727,7 @@ const webhookName = ({ name }: WebhookSettings): string => `webhook:${name}`;
 const mailName = ({ key }: MailReceiver): string => `mail:${key}`;
 /** Of `a@example.org, b@example.org via mx:25`: before a start's first incident nothing else tells. */
 const addressesIn = (target: string): readonly string[] => (target.split(" via ")[0] ?? "").split(", ");
+const kindOf = (receiver: string): string => receiver.split(":")[0] ?? receiver;
 const isMail = (receiver: string): boolean => receiver.startsWith("mail:");
 
 /** Many receivers take a secret in the path: deliveries are shown to all who may read, so only the origin is. */

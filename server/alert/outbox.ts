@@ -58,6 +58,8 @@ export interface OutboxDeps {
   readonly holdBack: (delivery: Delivery) => Outcome | undefined;
   /** All of one message: one, or those of a group that wait. */
   readonly attempt: (items: readonly [Item, ...Item[]], signal: AbortSignal) => Promise<Outcome>;
+  /** A receiver has just taken it. */
+  readonly onSent: (delivery: Delivery) => void;
   /** Recorded as one that is not sent now. {@link Outbox.revive} takes it up again. */
   readonly onHeld: (delivery: Delivery) => void;
   /** Delay before each attempt after the first. */
@@ -246,6 +248,7 @@ export class Outbox {
   async #settle(item: Item, outcome: Outcome): Promise<void> {
     item.delivery = this.#after(item.delivery, outcome);
     const { status, receiver, target, lastError, attempts } = item.delivery;
+    if (status === "sent") this.#deps.onSent(item.delivery);
     if (status === "pending") this.#counts.retried += 1;
     else this.#counts[status] += 1;
     if (status === "failed")

@@ -161,9 +161,13 @@ export function apiRoutes(app: FastifyInstance, { store, engine, metrics, listen
       return { status: "ready" };
     },
   );
-  app.get("/metrics", { schema: { summary: "Prometheus metrics" } }, async (_request, reply) =>
-    reply.type(metrics.contentType).send(await metrics.print()),
-  );
+  app.get("/metrics", { schema: { summary: "Prometheus metrics" } }, async (request, reply) => {
+    const { contentType, print } = metrics.exposition(request.headers.accept);
+    return reply
+      .header("vary", "accept")
+      .type(contentType)
+      .send(await print());
+  });
 }
 
 function checkRange({ from, to }: { from: number; to: number }): void {

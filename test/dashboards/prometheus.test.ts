@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { createServer as createHttpServer } from "node:http";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -24,6 +25,13 @@ const recording = join(root, "server/demo/recording");
 const LOG = "messages";
 const RECORDED = [LOG, "capture.pcap", "keepalived.conf"];
 const RULES = join(root, "dashboards/prometheus/keepwatch.rules.yml");
+
+interface Exemplars {
+  readonly data: readonly {
+    readonly seriesLabels: Record<string, string>;
+    readonly exemplars: readonly { readonly labels: Record<string, string>; readonly value: string }[];
+  }[];
+}
 
 interface Answer {
   readonly data: {
@@ -54,6 +62,9 @@ describe.skipIf(isMissing)(
   () => {
     const dir = mkdtempSync(join(tmpdir(), "keepwatch-prometheus-"));
     let server: TestServer;
+    const webhook = createHttpServer((request, response) => {
+      request.resume().on("end", () => response.writeHead(204).end());
+    });
     let collector: RunningCollector;
     let child: ChildProcess;
     let said = "";
@@ -67,7 +78,13 @@ describe.skipIf(isMissing)(
     };
 
     beforeAll(async () => {
-      server = await testServer();
+      webhook.listen(0, "127.0.0.1");
+      await once(webhook, "listening");
+      const { port: hook } = webhook.address() as AddressInfo;
+      const secret = `whsec_${Buffer.alloc(32, 7).toString("base64")}`;
+      server = await testServer({
+        toml: `[[alerts.webhooks]]\nname = "ops"\nurl = "http://127.0.0.1:${hook}/"\nsecret = "${secret}"\n`,
+      });
       const { events } = await readInputs(
         ["lb1", "lb2"].flatMap((node) => RECORDED.map((name) => `${node}=${join(recording, node, name)}`)),
         { cluster: "demo", zone: "UTC", now: NOW },
@@ -126,6 +143,7 @@ describe.skipIf(isMissing)(
       if (child) await once(child, "exit");
       await collector?.stop();
       await endStray();
+      webhook.close();
       rmSync(dir, { recursive: true, force: true });
     });
 
@@ -172,6 +190,28 @@ describe.skipIf(isMissing)(
     test.each(queries)("%s: %s has data", async (_name, query) => {
       const asked = query.replaceAll("$__rate_interval", "1m").replaceAll(/\$\w+/g, ".+");
       await expect.poll(async () => (await ask(asked)).length, { timeout: 15_000 }).toBeGreaterThan(0);
+    });
+
+    test.each([
+      ["keepwatch_incidents_total", { kind: "split-brain", severity: "critical" }],
+      ["keepwatch_notification_delay_seconds_bucket", { receiver: "webhook" }],
+      ["keepwatch_notification_delivery_seconds_bucket", { receiver: "webhook" }],
+    ])("%s has exemplars that lead to incidents", async (name, labels) => {
+      const asked = async (): Promise<Exemplars["data"]> => {
+        const [to, from] = [Date.now() / 1000 + 60, Date.now() / 1000 - 600];
+        const parameters = new URLSearchParams({ query: name, start: String(from), end: String(to) });
+        return ((await (await fetch(`${url}/api/v1/query_exemplars?${parameters}`)).json()) as Exemplars).data;
+      };
+      const found = async (): Promise<readonly { readonly labels: Record<string, string> }[]> =>
+        (await asked())
+          .filter(({ seriesLabels }) => Object.entries(labels).every(([key, value]) => seriesLabels[key] === value))
+          .flatMap(({ exemplars }) => exemplars);
+      await expect.poll(async () => (await found()).length, { timeout: 15_000 }).toBeGreaterThan(0);
+      for (const { labels: link } of await found()) {
+        const { incident = "", path = "" } = link;
+        expect(path).toBe(`/incidents/${incident}`);
+        expect(await server.json(`/api/v1/incidents/${incident}`)).toMatchObject({ id: incident });
+      }
     });
 
     test("the boards of a keepalived exporter have data of the collector", async () => {
