@@ -38,10 +38,12 @@ import { WriteWatch } from "./ingest/write-watch.ts";
 import { checkpointsOf, knowAgain, type Knowing } from "./knowing.ts";
 import { createMetrics } from "./metrics.ts";
 import { Rebuilder } from "./rebuilder.ts";
-import { SqlReader } from "./sql/reader.ts";
+import { sqlPageRoutes } from "./api/sql.ts";
+import { embeddedEngine, externalEngine } from "./sql/engines.ts";
+import { LIMITS, SqlReader } from "./sql/reader.ts";
 import { sqlRoutes } from "./sql/routes.ts";
 import { openStore } from "./store/clickhouse-store.ts";
-import { backupFolderOf, explainLoss } from "./store/engine.ts";
+import { backupFolderOf, explainLoss, openForQuestions } from "./store/engine.ts";
 import { layoutOf } from "./store/migrate.ts";
 import type { Store, StoredCheckpoint } from "./store/store.ts";
 
@@ -212,7 +214,7 @@ async function serve(
       return ended;
     },
   };
-  const reader = config.sql.enabled ? readerOf(config.storage) : undefined;
+  const reader = config.sql.enabled ? await readerOf(config.storage) : undefined;
   const app = await buildApp({
     config,
     reader,
@@ -340,11 +342,19 @@ async function drained(app: FastifyInstance): Promise<void> {
   clearTimeout(deadline);
 }
 
-const readerOf = (storage: ServerConfig["storage"]): SqlReader =>
-  new SqlReader(
-    { path: storage.path ?? "", memoryMib: storage.memory_mib, backups: backupFolderOf(storage) },
-    layoutOf(storage).database,
-  );
+/** Longer than a question may take: what it says of its end still comes through, seconds. */
+const ANSWER_SECONDS = LIMITS.seconds + 10;
+
+/** The store is open, so its database is there. */
+async function readerOf(storage: ServerConfig["storage"]): Promise<SqlReader> {
+  const { path = "", url, memory_mib: memoryMib } = storage;
+  const { database } = layoutOf(storage);
+  const engine =
+    url === undefined
+      ? embeddedEngine({ path, memoryMib, backups: backupFolderOf(storage) }, database)
+      : externalEngine(await openForQuestions(storage, url, { database, seconds: ANSWER_SECONDS }), database);
+  return new SqlReader(engine, database);
+}
 
 interface AppParts {
   readonly config: ServerConfig;
@@ -368,7 +378,7 @@ interface AppParts {
 const REQUEST_MS_MAX = 60_000;
 
 /** Addresses of the web's pages beside its root: all are the same file, which knows what to show. */
-const PAGES = ["/timeline", "/nodes", "/search", "/incidents", "/incidents/:id"];
+const PAGES = ["/timeline", "/nodes", "/search", "/search/sql", "/incidents", "/incidents/:id"];
 
 async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   const { config, deps, store, engine, live, metrics, namesakes, onStored, onStoreFailure, silencing } = parts;
@@ -438,6 +448,7 @@ async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     replayRoute(scope, { config, replay: parts.replay });
     storeRoutes(scope, { config, store });
     incidentRoutes(scope, { store, engine, clock: deps.clock });
+    sqlPageRoutes(scope, { config, reader: parts.reader });
     if (parts.reader) sqlRoutes(scope, { reader: parts.reader, config, database: layoutOf(config.storage).database });
     live.register(scope);
     scope.get("/api/v1/openapi.json", { schema: { summary: "This description" } }, () => app.swagger());

@@ -361,8 +361,6 @@ function crossFaults(settings: Settings): string[] {
     );
   if (ingest.tls?.clients !== undefined && ingest.tls.client_ca_file === undefined)
     faults.push("ingest.tls.clients needs ingest.tls.client_ca_file: without it nobody is asked for a certificate");
-  if (sql.enabled && storage.url !== undefined)
-    faults.push("sql.enabled is for the embedded store: ask the ClickHouse at storage.url itself");
   if (sql.enabled && !isLoopback(listen.host) && api.tokens.length === 0)
     faults.push(
       `listen.host ${listen.host} can be reached from other machines, so with sql.enabled api.tokens must say who may ask`,

@@ -12,6 +12,8 @@ import type {
   RouterSummary,
   SearchPage,
   ServiceSummary,
+  SqlInfo,
+  SqlTable,
   Silence,
   SilenceDraft,
   Timeline,
@@ -38,9 +40,11 @@ export class ApiError extends Error {
   override readonly name = "ApiError";
   /** Of the answer; 0 when there was none. */
   readonly status: number;
-  constructor(message: string, status = 0) {
+  readonly faults: NonNullable<Problem["faults"]>;
+  constructor(message: string, status = 0, faults: NonNullable<Problem["faults"]> = []) {
     super(message);
     this.status = status;
+    this.faults = faults;
   }
 }
 
@@ -57,7 +61,7 @@ function get<T>(
   });
 }
 
-/** Changes something: for those who may, which a token may have to show. */
+/** Changes something, or asks at length: for those who may, which a token may have to show. */
 function change<T>(method: "POST" | "DELETE", path: string, token: string, body?: unknown): Promise<T> {
   return ask(path, {
     method,
@@ -82,7 +86,7 @@ async function ask<T>(path: string, init: RequestInit): Promise<T> {
   if (response.ok) return (await response.json()) as T;
   const problem = (await response.json().catch(() => undefined)) as Problem | undefined;
   const sentence = problem ? `${problem.title}: ${problem.detail}` : words().shell.answered(response.status);
-  throw new ApiError(sentence, response.status);
+  throw new ApiError(sentence, response.status, problem?.faults);
 }
 
 export const api = {
@@ -116,6 +120,8 @@ export const api = {
   silences: () => get<readonly Silence[]>("silences"),
   addSilence: (draft: SilenceDraft, token: string) => change<Silence>("POST", "silences", token, draft),
   endSilence: (id: string, token: string) => change<Silence>("DELETE", `silences/${encodeURIComponent(id)}`, token),
+  sqlInfo: () => get<SqlInfo>("sql"),
+  askSql: (sql: string, token: string) => change<SqlTable>("POST", "sql", token, { sql }),
   deliveries: (incidentId: string) => get<readonly Delivery[]>("deliveries", { incidentId }),
 };
 

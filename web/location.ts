@@ -36,6 +36,12 @@ export interface SearchQuery {
 
 export const NO_QUERY: SearchQuery = { text: null, node: null, kind: null, severity: null, from: null, to: null };
 
+export interface SqlPlace {
+  readonly page: "sql";
+  /** null: none yet. */
+  readonly query: string | null;
+}
+
 /** What the address shows. */
 export type Place =
   | { readonly page: "overview" }
@@ -44,6 +50,7 @@ export type Place =
   | { readonly page: "nodes" }
   | { readonly page: "node"; readonly cluster: string; readonly node: string }
   | { readonly page: "search"; readonly query: SearchQuery }
+  | SqlPlace
   | { readonly page: "incident"; readonly id: string };
 
 const INCIDENT = /^[0-9a-f]{32}$/;
@@ -60,7 +67,7 @@ export function readPlace(path: string, search: string): Place {
     case "timeline":
       return timelineOf(params);
     case "search":
-      return { page: "search", query: searchOf(params) };
+      return id === "sql" ? { page: "sql", query: params.get("query") } : { page: "search", query: searchOf(params) };
     case "nodes": {
       const [cluster, node] = [params.get("cluster"), params.get("node")];
       return cluster && node ? { page: "node", cluster, node } : { page: "nodes" };
@@ -99,6 +106,8 @@ export function hrefOf(place: Place): string {
       return "/";
     case "search":
       return `/search${paramsOf(place.query)}`;
+    case "sql":
+      return `/search/sql${place.query === null ? "" : `?${new URLSearchParams({ query: place.query }).toString()}`}`;
     case "nodes":
       return "/nodes";
     case "node":

@@ -34,11 +34,14 @@ import type {
   RouterSummary,
   SearchPage,
   Silence,
+  SqlInfo,
+  SqlTable,
   StoreBackup,
   ListenerState,
   StoreInfo,
   Timeline,
 } from "./types.ts";
+import { QUESTION_CHARS_MAX } from "../sql/gate.ts";
 import { BACKUP_NAME } from "../store/store.ts";
 import { MARKS } from "./marks.ts";
 
@@ -143,6 +146,16 @@ export const DeliveriesQuery = Type.Object(
 );
 export const DeliveryParams = Type.Object({ id: Type.String({ minLength: 1, maxLength: 64 }) }, closed);
 export const ReplayBody = Type.Object({}, closed);
+export const SqlBody = Type.Object(
+  {
+    sql: Type.String({
+      minLength: 1,
+      maxLength: QUESTION_CHARS_MAX,
+      description: "one SELECT in ClickHouse's SQL; also DESCRIBE, SHOW TABLES and SHOW DATABASES",
+    }),
+  },
+  closed,
+);
 
 const SilenceId = Type.String({ pattern: "^[0-9a-f]{32}$" });
 export const SilenceParams = Type.Object({ id: SilenceId }, closed);
@@ -582,6 +595,28 @@ const ComparisonT = Type.Object(
   closed,
 );
 
+const SqlInfoT = Type.Object(
+  {
+    enabled: Type.Boolean(),
+    store: orNull(oneOf(["embedded", "external"])),
+    needsToken: Type.Boolean(),
+    limits: Type.Object({ rows: Count, bytes: Count, seconds: Count, rowsRead: Count }, closed),
+  },
+  closed,
+);
+const SqlRow = Type.Array(NullableText, { description: "as ClickHouse writes them; null is NULL" });
+const SqlTableT = Type.Object(
+  {
+    columns: Type.Array(Type.Object({ name: Type.String(), type: Type.String() }, closed)),
+    rows: Type.Array(SqlRow),
+    totals: orNull(SqlRow),
+    truncated: Type.Boolean({ description: "there are more rows" }),
+    elapsedUs: Duration,
+    rowsRead: Count,
+  },
+  closed,
+);
+
 /** By name, as the description lists them. */
 export const SHARED_SCHEMAS: Readonly<Record<string, TSchema>> = {
   Event: EventT,
@@ -637,6 +672,8 @@ export const Answers = {
   silences: answers(Type.Array(ref("Silence", SilenceT))),
   silence: answers(ref("Silence", SilenceT)),
   silenceMade: made(ref("Silence", SilenceT)),
+  sqlInfo: answers(SqlInfoT),
+  sqlTable: answers(SqlTableT),
   listeners: answers(Type.Array(ListenerStateT)),
   store: answers(StoreInfoT),
   backedUp: made(StoreBackupT),
@@ -676,6 +713,8 @@ interface Agreement {
   readonly listenerState: Row<typeof ListenerStateT, ListenerState>;
   readonly storeInfo: Row<typeof StoreInfoT, StoreInfo>;
   readonly storeBackup: Row<typeof StoreBackupT, StoreBackup>;
+  readonly sqlInfo: Row<typeof SqlInfoT, SqlInfo>;
+  readonly sqlTable: Row<typeof SqlTableT, SqlTable>;
   readonly problem: Row<typeof ProblemT, Problem>;
   readonly searchPage: Row<typeof SearchPageT, SearchPage>;
   readonly eventPage: Row<typeof EventPageT, EventPage>;
@@ -701,6 +740,8 @@ interface Agreement {
   listenerState: true,
   storeInfo: true,
   storeBackup: true,
+  sqlInfo: true,
+  sqlTable: true,
   problem: true,
   searchPage: true,
   eventPage: true,

@@ -248,6 +248,34 @@ export interface StoreBackup {
   readonly bytes: number;
 }
 
+/** GET /api/v1/sql */
+export interface SqlInfo {
+  readonly enabled: boolean;
+  /** Who answers; null while it is switched off. */
+  readonly store: "embedded" | "external" | null;
+  /** Asked for with POST. */
+  readonly needsToken: boolean;
+  /** Of one question: rows and bytes of its answer, how long it may take, and how many rows may be read for it. */
+  readonly limits: {
+    readonly rows: number;
+    readonly bytes: number;
+    readonly seconds: number;
+    readonly rowsRead: number;
+  };
+}
+
+/** POST /api/v1/sql. Values are text as ClickHouse writes them; null is NULL. */
+export interface SqlTable {
+  readonly columns: readonly { readonly name: string; readonly type: string }[];
+  readonly rows: readonly (readonly (string | null)[])[];
+  /** Of WITH TOTALS. */
+  readonly totals: readonly (string | null)[] | null;
+  /** There are more rows. */
+  readonly truncated: boolean;
+  readonly elapsedUs: number;
+  readonly rowsRead: number;
+}
+
 /** RFC 9457: every error answer. */
 export interface Problem {
   readonly type: string;

@@ -1,7 +1,6 @@
 import { parseError } from "@clickhouse/client";
-import type { Session } from "chdb";
-import { engineArguments, loadChdb } from "../store/embedded-connection.ts";
-import { questionOf, refusalOf } from "./gate.ts";
+import type { QuerySettings, SqlEngine } from "./engines.ts";
+import { type Question, questionOf, refusalOf } from "./gate.ts";
 
 /** Bounds of one question. */
 export const LIMITS = { seconds: 30, rows: 100_000, bytes: 64 * 1024 * 1024, rowsRead: 200_000_000 } as const;
@@ -10,14 +9,23 @@ const WAITING_MAX = 16;
 /** Tables that hold the server's own notes. */
 const INTERNAL = /^(\.|checkpoints$|schema|migrations$)/;
 
+/** Counted from 1; columns are characters. */
+export interface Position {
+  readonly line: number;
+  readonly column: number;
+}
+
 /** A question that was refused, or that the engine could not answer, in ClickHouse's words. */
 export class SqlFault extends Error {
   override readonly name = "SqlFault";
   readonly code: number;
+  /** Where in the question, as far as the engine says. */
+  readonly at: Position | undefined;
 
-  constructor(code: number, why: string) {
+  constructor(code: number, why: string, at?: Position) {
     super(why);
     this.code = code;
+    this.at = at;
   }
 }
 
@@ -26,33 +34,46 @@ export interface SqlAnswer {
   readonly format: string;
 }
 
-/** Strangers' questions to the embedded engine, one at a time, each in a session that can only read. */
+export interface Asking {
+  /** Values of `{name:Type}` in it. */
+  readonly params?: Readonly<Record<string, string>>;
+  /** Unless it says one itself, where it may. */
+  readonly format: string;
+  readonly isFormatFixed?: true;
+  /** What is set for it beside the bounds, or instead of some of them. */
+  readonly settings?: QuerySettings;
+  /** As many rows of a plain SELECT are enough. */
+  readonly rowsWanted?: number;
+}
+
+/** Strangers' questions, one at a time, each with nothing but reading allowed. */
 export class SqlReader {
-  private readonly place: { readonly path: string; readonly memoryMib: number; readonly backups: string };
+  private readonly engine: SqlEngine;
   private readonly database: string;
-  private tables: ReadonlySet<string> | undefined;
+  private known: { readonly tables: ReadonlySet<string>; readonly foreign: ReadonlySet<string> } | undefined;
   private last: Promise<unknown> = Promise.resolve();
   private waiting = 0;
   private closed = false;
 
-  /** The store at `path` must be open in this process. */
-  constructor(place: SqlReader["place"], database: string) {
-    this.place = place;
+  constructor(engine: SqlEngine, database: string) {
+    this.engine = engine;
     this.database = database;
   }
 
-  /**
-   * @param params  values of `{name:Type}` in it
-   * @param format  unless it says one itself
-   * @throws SqlFault
-   */
-  async ask(text: string, params: Readonly<Record<string, string>>, format: string): Promise<SqlAnswer> {
+  get kind(): SqlEngine["kind"] {
+    return this.engine.kind;
+  }
+
+  /** @throws SqlFault */
+  async ask(text: string, asking: Asking): Promise<SqlAnswer> {
     const question = questionOf(text);
     if ("why" in question) throw new SqlFault(question.code, question.why);
+    if (asking.isFormatFixed && question.format !== undefined)
+      throw new SqlFault(62, `FORMAT ${question.format} is not taken here: the answer is a table`);
     if (this.closed) throw new SqlFault(210, "the server stops");
     if (this.waiting >= WAITING_MAX) throw new SqlFault(202, "too many queries wait already: ask again later");
     this.waiting += 1;
-    const answer = this.last.then(() => this.run(question.sql, params, question.format ?? format));
+    const answer = this.last.then(() => this.run(question, text, asking));
     this.last = answer.catch(() => undefined).finally(() => (this.waiting -= 1));
     return answer;
   }
@@ -61,51 +82,52 @@ export class SqlReader {
   async close(): Promise<void> {
     this.closed = true;
     await this.last;
+    await this.engine.close();
   }
 
-  private async run(sql: string, params: Readonly<Record<string, string>>, format: string): Promise<SqlAnswer> {
-    // A session of its own: nothing of one question is left for the next.
-    const session = await this.open();
-    const ask = async (query: string, as: string): Promise<Buffer> =>
-      Buffer.from((await session.queryAsync(query, { format: as })).bytes());
+  private async run(question: Question, text: string, asking: Asking): Promise<SqlAnswer> {
+    const { params = {}, settings, rowsWanted } = asking;
+    const { sql } = question;
+    const values = Object.entries(params).map(([name, value]) => [`param_${name}`, value] as const);
+    const bounds = { ...Object.fromEntries(values), ...this.bounds() };
     try {
-      this.tables ??= await this.tablesOf(ask);
-      session.query(this.bounds());
-      // As they come in over HTTP. Bound by the package, what is escaped already would be escaped again.
-      for (const [name, value] of Object.entries(params)) session.query(`SET param_${name} = ${literal(value)}`);
-      const ast = linesOf(await ask(`EXPLAIN AST ${sql}`, "JSONCompactEachRow"));
-      const refusal = refusalOf(ast, sql, { database: this.database, tables: this.tables });
+      const { tables, foreign } = await this.look();
+      const ast = linesOf(await this.engine.ask(EXPLAIN + sql, LINES, { ...bounds, ...READONLY }));
+      const refusal = refusalOf(ast, sql, { database: this.database, tables, foreign });
       if (refusal) throw new SqlFault(refusal.code, refusal.why);
-      return { bytes: await ask(sql, format), format };
+      // Of what is put together the setting would cut each part, before they are put together.
+      const limit = rowsWanted !== undefined && isPlainSelect(ast) ? { limit: rowsWanted } : {};
+      const format = question.format ?? asking.format;
+      const bytes = await this.engine.ask(sql, format, { ...bounds, ...settings, ...limit, ...READONLY });
+      return { bytes, format };
     } catch (error) {
-      throw error instanceof SqlFault ? error : faultOf(error);
-    } finally {
-      session.close();
+      throw error instanceof SqlFault ? error : faultOf(error, question, text);
     }
   }
 
-  private async open(): Promise<Session> {
-    const { path, memoryMib, backups } = this.place;
-    const { Session: ChdbSession } = await loadChdb();
-    const session = new ChdbSession(path, { connectionArgs: engineArguments(memoryMib, backups) });
-    session.query(`USE ${this.database}`);
-    return session;
+  /** What the question may name. Of the embedded engine it is asked once: nobody else changes it. */
+  private async look(): Promise<NonNullable<typeof this.known>> {
+    if (this.known && this.kind === "embedded") return this.known;
+    const names = async (sql: string): Promise<string[]> =>
+      linesOf(await this.engine.ask(sql, LINES, { ...this.bounds(), ...READONLY }));
+    // Not those that stand for files, other hosts or dictionaries, or for what is asked as somebody else.
+    const tables = await names(
+      `SELECT name FROM system.tables WHERE database = '${this.database}' AND (engine LIKE '%MergeTree' OR engine = 'Distributed')`,
+    );
+    const foreign = await names("SELECT lower(name) FROM system.functions WHERE origin != 'System'");
+    this.known = { tables: new Set(tables.filter((name) => !INTERNAL.test(name))), foreign: new Set(foreign) };
+    return this.known;
   }
 
-  private async tablesOf(ask: (query: string, as: string) => Promise<Buffer>): Promise<ReadonlySet<string>> {
-    const names = await ask(`SELECT name FROM system.tables WHERE database = '${this.database}'`, "JSONCompactEachRow");
-    return new Set(linesOf(names).filter((name) => !INTERNAL.test(name)));
-  }
-
-  private bounds(): string {
-    const settings: Readonly<Record<string, string | number>> = {
+  private bounds(): QuerySettings {
+    return {
       max_execution_time: LIMITS.seconds,
       timeout_overflow_mode: "throw",
       max_result_rows: LIMITS.rows,
       max_result_bytes: LIMITS.bytes,
       result_overflow_mode: "throw",
       max_rows_to_read: LIMITS.rowsRead,
-      max_memory_usage: Math.floor((this.place.memoryMib * 1024 * 1024) / 3),
+      max_memory_usage: this.engine.memoryBytes,
       max_bytes_before_external_group_by: 0,
       max_bytes_before_external_sort: 0,
       max_threads: 1,
@@ -114,17 +136,20 @@ export class SqlReader {
       max_expanded_ast_elements: 50_000,
       allow_introspection_functions: 0,
       allow_ddl: 0,
-      // The last: after it nothing can be set any more.
-      readonly: 1,
+      ...this.engine.settings,
     };
-    const values = Object.entries(settings).map(
-      ([name, value]) => `${name} = ${typeof value === "number" ? value : literal(value)}`,
-    );
-    return `SET ${values.join(", ")}`;
   }
 }
 
-const literal = (value: string): string => `'${value.replace(/['\\]/g, "\\$&")}'`;
+/** The last: after it nothing can be set any more. */
+const READONLY = { readonly: 1 } as const;
+const EXPLAIN = "EXPLAIN AST ";
+const LINES = "JSONCompactEachRow";
+
+const isPlainSelect = ([root = "", list = "", first = ""]: readonly string[]): boolean =>
+  root.startsWith("SelectWithUnionQuery") &&
+  list.trim() === "ExpressionList (children 1)" &&
+  first.trimStart().startsWith("SelectQuery");
 
 /** The one column of an answer in JSONCompactEachRow. */
 const linesOf = (bytes: Buffer): string[] =>
@@ -134,8 +159,23 @@ const linesOf = (bytes: Buffer): string[] =>
     .filter((line) => line !== "")
     .map((line) => (JSON.parse(line) as [string])[0]);
 
-function faultOf(error: unknown): SqlFault {
+function faultOf(error: unknown, question: Question, text: string): SqlFault {
   const parsed = parseError(error instanceof Error ? error : new Error(String(error)));
   const code = "code" in parsed ? Number(parsed.code) : Number.NaN;
-  return new SqlFault(Number.isInteger(code) ? code : 1002, parsed.message.split("\n")[0] ?? "");
+  const whole = parsed.message;
+  const told = /\bat position (\d+) (\([^)]*\)) \(line \d+, col \d+\)/.exec(whole);
+  const at = told ? positionOf(Number(told[1]), question, text) : undefined;
+  const placed = at && told ? whole.replace(told[0], `at line ${at.line}, column ${at.column} ${told[2]}`) : whole;
+  // A syntax error repeats what is behind it, which may have lines.
+  const sentence = at ? placed.replace(/\s+/g, " ") : (placed.split("\n")[0] ?? "");
+  return new SqlFault(Number.isInteger(code) ? code : 1002, sentence, at);
+}
+
+/** The engine counts bytes from 1, of what it was sent. */
+function positionOf(byte: number, { sql, start }: Question, text: string): Position {
+  const before = Buffer.from(EXPLAIN + sql)
+    .subarray(0, byte - 1)
+    .toString("utf8");
+  const lines = text.slice(0, start + Math.max(0, before.length - EXPLAIN.length)).split("\n");
+  return { line: lines.length, column: (lines.at(-1)?.length ?? 0) + 1 };
 }

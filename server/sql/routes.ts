@@ -71,7 +71,7 @@ export function sqlRoutes(
         if (!/^[A-Za-z0-9]+$/.test(wanted)) throw new SqlFault(73, "the format is not known");
         if (FORMATS_REFUSED.test(wanted) || /\bFORMAT\s+(Template|CapnProto|Protobuf\w*)\s*;?\s*$/i.test(text))
           throw new SqlFault(73, "this format is not taken here");
-        const { bytes, format } = await reader.ask(text, params, wanted);
+        const { bytes, format } = await reader.ask(text, { params, format: wanted });
         const type = TYPES.find(([pattern]) => pattern.test(format))?.[1] ?? "text/plain; charset=UTF-8";
         return await reply.header("x-clickhouse-format", format).type(type).send(bytes);
       } catch (error) {

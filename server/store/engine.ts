@@ -22,7 +22,7 @@ export const backupFolderOf = ({ path = "", backup_path: folder }: ServerConfig[
 
 /** What differs between an embedded and an external ClickHouse is the connection; all else is one client. @throws OperatorError */
 export async function openEngine(storage: ServerConfig["storage"]): Promise<ClickHouseClient> {
-  if (storage.url !== undefined) return openExternal(storage, storage.url);
+  if (storage.url !== undefined) return openExternal(storage, storage.url, {});
   // The hook is marked experimental upstream: this is the only place that knows it.
   return createClient({
     connection: await EmbeddedConnection.open(storage.path ?? "", storage.memory_mib, backupFolderOf(storage)),
@@ -32,7 +32,22 @@ export async function openEngine(storage: ServerConfig["storage"]): Promise<Clic
 /** What is acknowledged is on the shards, not in the queue of the server that was asked, and on more than half of each shard's replicas. */
 const CLUSTER_SETTINGS: ClickHouseSettings = { distributed_foreground_insert: 1, insert_quorum: "auto" };
 
-async function openExternal(storage: ServerConfig["storage"], url: string): Promise<ClickHouseClient> {
+/**
+ * A client of its own for strangers' questions to the external ClickHouse.
+ * @param seconds  longest that it takes to answer one
+ * @throws OperatorError
+ */
+export const openForQuestions = (
+  storage: ServerConfig["storage"],
+  url: string,
+  { database, seconds }: { database: string; seconds: number },
+): Promise<ClickHouseClient> => openExternal(storage, url, { database, request_timeout: seconds * 1_000 });
+
+async function openExternal(
+  storage: ServerConfig["storage"],
+  url: string,
+  options: { readonly database?: string; readonly request_timeout?: number },
+): Promise<ClickHouseClient> {
   const { user, password, cluster, ca_file: caFile } = storage;
   const client = createClient({
     url,
@@ -41,6 +56,7 @@ async function openExternal(storage: ServerConfig["storage"], url: string): Prom
     ...(caFile === undefined ? {} : { tls: { ca_cert: await certificates(caFile) } }),
     ...(cluster === undefined ? {} : { clickhouse_settings: CLUSTER_SETTINGS }),
     application: "keepwatch",
+    ...options,
     // It would print stacks, and rows that it was sent; what fails is told by whoever asked.
     log: { level: ClickHouseLogLevel.OFF },
   });

@@ -18,6 +18,7 @@ import { CHROMIUM, FLAGS } from "../e2e/support/browser.ts";
 import { comparison, config } from "../e2e/support/configs.ts";
 import { FixtureServer } from "../e2e/support/fixture-server.ts";
 import { recorded, router as pair } from "../e2e/support/split-brain.ts";
+import { sql, sqlTable } from "../e2e/support/sql.ts";
 import { median, numberOf, print } from "./shared.ts";
 
 const T0 = 1_795_517_580 * US_PER_SECOND;
@@ -157,6 +158,8 @@ async function frames(lanes: readonly Lane[], sampled: Timeline | undefined, rou
         silences: [],
         config,
         comparison,
+        sql,
+        sqlTable,
         routers: [router],
         lanes: shown,
         buckets: sampled.adverts,

@@ -11,6 +11,7 @@ import { NodePage, NodesPage } from "./node.tsx";
 import { OverviewPage } from "./overview.tsx";
 import { SearchPage } from "./search.tsx";
 import { Link, type Scene, SceneContext, sentenceOf, useScene } from "./shared.tsx";
+import { SqlPage } from "./sql.tsx";
 import { TimelinePage } from "./timeline.tsx";
 
 /** How often what is live is asked for again when no message came, milliseconds. */
@@ -145,6 +146,7 @@ export function App() {
         <main id="main" ref={main} tabIndex={-1}>
           {place.page === "overview" && <OverviewPage />}
           {place.page === "search" && <SearchPage query={place.query} />}
+          {place.page === "sql" && <SqlPage place={place} onPlace={replace} />}
           {place.page === "nodes" && <NodesPage />}
           {place.page === "node" && (
             <NodePage key={hrefOf(place)} cluster={place.cluster} node={place.node} news={news} />
@@ -182,7 +184,7 @@ function Pages({ place, openCount }: { readonly place: Place; readonly openCount
       <Link to={{ page: "nodes" }} current={place.page === "nodes" || place.page === "node"}>
         {overview.nodes}
       </Link>
-      <Link to={{ page: "search", query: NO_QUERY }} current={place.page === "search"}>
+      <Link to={{ page: "search", query: NO_QUERY }} current={place.page === "search" || place.page === "sql"}>
         {shell.search}
       </Link>
     </nav>

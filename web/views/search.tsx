@@ -6,7 +6,7 @@ import { hrefOf, NO_QUERY, type SearchQuery } from "../location.ts";
 import { words } from "../text/language.ts";
 import { formatZone, inputOf, instantOf } from "../time.ts";
 import { EventItem } from "./evidence.tsx";
-import { sentenceOf, useScene } from "./shared.tsx";
+import { Link, sentenceOf, useScene } from "./shared.tsx";
 
 /** What kinds begin with. */
 const KINDS = [
@@ -32,6 +32,21 @@ const SHOWN: ReadonlySet<string> = new Set(["id", "raw", "at", "node", "source",
 interface Found {
   readonly events: readonly Event[];
   readonly next: string | null;
+}
+
+/** The two ways to look for something. */
+export function SearchKinds({ current }: { readonly current: "search" | "sql" }) {
+  const { search: text } = words();
+  return (
+    <nav aria-label={text.ways}>
+      <Link to={{ page: "search", query: NO_QUERY }} current={current === "search"}>
+        {text.events}
+      </Link>
+      <Link to={{ page: "sql", query: null }} current={current === "sql"}>
+        SQL
+      </Link>
+    </nav>
+  );
 }
 
 /** All events by what they say, newest first. */
@@ -61,6 +76,7 @@ export function SearchPage({ query }: { readonly query: SearchQuery }) {
   return (
     <section class="card" aria-labelledby="search-title">
       <h2 id="search-title">{text.title}</h2>
+      <SearchKinds current="search" />
       <Form query={query} />
       {trouble && (
         <p class="trouble" role="alert">

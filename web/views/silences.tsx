@@ -3,6 +3,7 @@ import type { Incident, NodeSummary, RouterSummary, SilenceDraft } from "../../s
 import { api, ApiError, serverNowUs } from "../api.ts";
 import { words } from "../text/language.ts";
 import { formatDateTime } from "../time.ts";
+import { held } from "../token.ts";
 import { sentenceOf, useAsked, useScene } from "./shared.tsx";
 
 /** What may be silenced, in the reader's words. */
@@ -52,15 +53,12 @@ function allScopes(routers: readonly RouterSummary[], nodes: readonly NodeSummar
   ];
 }
 
-/** Who may change something says so with a token; it is kept for as long as the page is open, and nowhere else. */
-let token = "";
-
 /** A form behind a word, so that nobody silences anything by accident. */
 export function SilenceForm({ scopes, onDone }: { scopes: readonly Scope[]; onDone?: () => void }) {
   const { silences: text } = words();
   const details = useRef<HTMLDetailsElement>(null);
   const [trouble, setTrouble] = useState<string | null>(null);
-  const [needsToken, setNeedsToken] = useState(token !== "");
+  const [needsToken, setNeedsToken] = useState(held.token !== "");
   const [busy, setBusy] = useState(false);
   const [isDone, setDone] = useState(false);
   const submit = async (event: SubmitEvent): Promise<void> => {
@@ -70,7 +68,7 @@ export function SilenceForm({ scopes, onDone }: { scopes: readonly Scope[]; onDo
       const value = data.get(name);
       return typeof value === "string" ? value.trim() : "";
     };
-    token = field("token");
+    held.token = field("token");
     setBusy(true);
     try {
       await api.addSilence(
@@ -80,7 +78,7 @@ export function SilenceForm({ scopes, onDone }: { scopes: readonly Scope[]; onDo
           author: field("author"),
           reason: field("reason"),
         },
-        token,
+        held.token,
       );
       setTrouble(null);
       setDone(true);
@@ -130,7 +128,7 @@ export function SilenceForm({ scopes, onDone }: { scopes: readonly Scope[]; onDo
           {needsToken && (
             <label>
               {text.token}
-              <input name="token" type="password" value={token} required autocomplete="off" />
+              <input name="token" type="password" value={held.token} required autocomplete="off" />
             </label>
           )}
           <button type="submit" disabled={busy}>
@@ -156,7 +154,7 @@ export function Silences() {
   const scopes = allScopes(routers ?? [], nodes);
   const end = async (id: string): Promise<void> => {
     try {
-      await api.endSilence(id, token);
+      await api.endSilence(id, held.token);
       setTrouble(null);
       onChange();
     } catch (error) {
@@ -187,7 +185,11 @@ export function Silences() {
       {needsToken && (
         <label>
           {text.token}{" "}
-          <input type="password" autocomplete="off" onInput={(event) => (token = event.currentTarget.value.trim())} />
+          <input
+            type="password"
+            autocomplete="off"
+            onInput={(event) => (held.token = event.currentTarget.value.trim())}
+          />
         </label>
       )}
       {trouble !== null && <p role="alert">{trouble}</p>}

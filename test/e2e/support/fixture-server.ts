@@ -22,6 +22,8 @@ import type {
   ServiceSummary,
   Silence,
   SilenceDraft,
+  SqlInfo,
+  SqlTable,
 } from "../../../server/api/types.ts";
 
 /** What the API of the fixture answers; a test changes it and tells the page so. */
@@ -43,6 +45,9 @@ export interface FixtureState {
   silences: readonly Silence[];
   config: NodeConfig;
   comparison: ConfigComparison;
+  sql: SqlInfo;
+  /** Of every question. */
+  sqlTable: SqlTable;
 }
 
 /** The server's own policy, word for word, so that the page is held against it without the server. */
@@ -122,6 +127,9 @@ export class FixtureServer {
     const now = this.nowUs();
     if (problem) {
       response.writeHead(problem.status, { "content-type": "application/problem+json" });
+    } else if (path === "sql") {
+      response.writeHead(200, { "content-type": "application/json" });
+      return void response.end(JSON.stringify(this.state.sqlTable));
     } else if (request.method === "POST") {
       const draft = JSON.parse(body) as SilenceDraft;
       const made: Silence = { startsTs: now, ...draft, id: "5".repeat(32), createdTs: now };
@@ -191,6 +199,8 @@ export class FixtureServer {
         return { events: state.events.filter((event) => isAskedFor(event, query) && within(event)), truncated: false };
       case "silences":
         return state.silences;
+      case "sql":
+        return state.sql;
       case "search":
         return this.searchAnswer(query);
       case "deliveries":

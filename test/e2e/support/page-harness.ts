@@ -6,6 +6,7 @@ import { builtPage, CHROMIUM, FLAGS, noteFaults } from "./browser.ts";
 import { comparison, config } from "./configs.ts";
 import { FixtureServer, type FixtureState } from "./fixture-server.ts";
 import { NOW, recorded, router } from "./split-brain.ts";
+import { sql, sqlTable } from "./sql.ts";
 
 export const isMissing = !existsSync(CHROMIUM);
 if (isMissing)
@@ -28,6 +29,8 @@ export const fresh = (): FixtureState => ({
   silences: [],
   config,
   comparison,
+  sql,
+  sqlTable,
 });
 
 /** The built page in a real browser, on canned answers: every state of the server at will, and the clock stands still. */

@@ -195,6 +195,7 @@ describe("the description", () => {
       "/api/v1/services",
       "/api/v1/silences",
       "/api/v1/silences/{id}",
+      "/api/v1/sql",
       "/api/v1/store",
       "/api/v1/store/backups",
       "/api/v1/timeline",

@@ -19,7 +19,6 @@ const MISTAKES: Readonly<Record<string, RegExp>> = {
   "token-not-a-hash": /line 10: ingest\.tokens\.1\.sha256 must match pattern/,
   "path-and-url": /storage\.path and storage\.url exclude each other/,
   "sql-open": /with sql\.enabled api\.tokens must say who may ask/,
-  "sql-external": /sql\.enabled is for the embedded store: ask the ClickHouse at storage\.url itself/,
   "password-without-url": /storage\.user and storage\.password need storage\.url/,
   "url-with-password": /storage\.url has a user name or password in it/,
   "url-scheme": /line 2: storage\.url must match pattern/,

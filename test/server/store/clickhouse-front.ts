@@ -23,7 +23,15 @@ const USER = "keepwatch";
 /** May read only, by ClickHouse's own setting. */
 export const READER = "reader";
 const PASSWORD = "correct horse";
-const NOT_SETTINGS = new Set(["query", "query_id", "database", "session_id", "role"]);
+const NOT_SETTINGS = new Set([
+  "query",
+  "query_id",
+  "database",
+  "session_id",
+  "role",
+  "wait_end_of_query",
+  "default_format",
+]);
 
 /**
  * @param port  0: any free one
@@ -73,6 +81,8 @@ export async function clickHouseFront(
       return failure("Code: 516. DB::Exception: keepwatch: Authentication failed. (AUTHENTICATION_FAILED)");
     const session = new Session(dir);
     try {
+      const database = searchParams.get("database");
+      if (database !== null) session.query(`USE ${database}`);
       for (const [name, value] of searchParams)
         if (!NOT_SETTINGS.has(name)) session.query(`SET ${name} = '${value.replace(/['\\]/g, "\\$&")}'`);
       const query = searchParams.get("query");
@@ -85,7 +95,8 @@ export async function clickHouseFront(
       const text = [...(query === null ? [] : [query]), body.toString()].join("\n");
       if (version !== undefined && text.includes("version()"))
         return { status: 200, body: `${JSON.stringify({ version })}\n` };
-      return { status: 200, body: (await session.queryAsync(text)).bytes() };
+      const format = searchParams.get("default_format");
+      return { status: 200, body: (await session.queryAsync(text, format === null ? {} : { format })).bytes() };
     } catch (error) {
       return failure(error instanceof Error ? error.message : String(error));
     } finally {
