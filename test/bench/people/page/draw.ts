@@ -135,13 +135,19 @@ function bucketed(): AdvertBucket[] {
   const longest = new Float64Array(BUCKETS);
   const counts = new Uint32Array(BUCKETS);
   let before = times[0] ?? 0;
-  for (let i = 1; i < ADVERTS; i += 1) {
-    const time = times[i] ?? 0;
-    const at = Math.min(BUCKETS - 1, Math.trunc(time / width));
-    const gap = time - before;
-    if (gap > (longest[at] ?? 0)) longest[at] = gap;
-    counts[at] = (counts[at] ?? 0) + 1;
-    before = time;
+  let i = 1;
+  for (let at = 0; at < BUCKETS; at += 1) {
+    const end = at === BUCKETS - 1 ? Number.POSITIVE_INFINITY : (at + 1) * width;
+    const first = i;
+    let wait = 0;
+    for (; i < ADVERTS; i += 1) {
+      const time = times[i] ?? 0;
+      if (time >= end) break;
+      if (time - before > wait) wait = time - before;
+      before = time;
+    }
+    longest[at] = wait;
+    counts[at] = i - first;
   }
   return Array.from(longest, (gap, at) => ({
     node: "lb1",
