@@ -303,9 +303,10 @@ async function resting(dir: string, count: number): Promise<void> {
     await sleep(REST_MS);
     const { now, peak } = await memoryOf(server);
     const metrics = await (await fetch(new URL("/metrics", url))).text();
-    const heap = /^nodejs_heap_size_total_bytes (\S+)/m.exec(metrics)?.[1];
+    const heap = (what: string): number =>
+      Math.round(Number(new RegExp(`^nodejs_heap_size_${what}_bytes (\\S+)`, "m").exec(metrics)?.[1]) / 2 ** 20);
     print(
-      `memory of the whole server after ${round(count)} events (${round(count / seconds)} a second, one at a time): ${now} MiB at rest (${Math.round(Number(heap) / 2 ** 20)} of it the heap of JavaScript), ${busy.now} MiB at their end, ${peak} MiB at most; ${now <= RSS_MAX_MIB ? "within" : "MORE THAN"} ${RSS_MAX_MIB} MiB at rest`,
+      `memory of the whole server after ${round(count)} events (${round(count / seconds)} a second, one at a time): ${now} MiB at rest (${heap("total")} of it the heap of JavaScript, of which ${heap("used")} used), ${busy.now} MiB at their end, ${peak} MiB at most; ${now <= RSS_MAX_MIB ? "within" : "MORE THAN"} ${RSS_MAX_MIB} MiB at rest`,
     );
   } finally {
     server.kill("SIGTERM");
