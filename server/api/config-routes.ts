@@ -101,14 +101,14 @@ export function configRoutes(app: FastifyInstance, { store, engine }: ConfigDeps
       if (!router) throw new ProblemError(404, `no virtual router is called ${query.router}`);
       // Of a node with two of them the first: they are the same to the others.
       const names = new Map([...router.instances].reverse().map(({ node, name }) => [node, name]));
-      const told = await Promise.all(
-        [...names.keys()].sort().map(async (node): Promise<MemberConfig | string> => {
-          const loaded = await newest({ cluster: router.cluster, node }, "config.loaded");
-          if (!loaded || !isKind(loaded, "config.loaded")) return node;
-          const instance = loaded.instances.find((one) => one.instance === names.get(node));
-          return instance ? { loaded, instance } : node;
-        }),
-      );
+      const newestOnes = await store.newestOfEach(router.cluster, [...names.keys()], "config.loaded");
+      const byNode = new Map(newestOnes.map((event) => [event.node, event]));
+      const told = [...names.keys()].sort().map((node): MemberConfig | string => {
+        const loaded = byNode.get(node);
+        if (!loaded || !isKind(loaded, "config.loaded")) return node;
+        const instance = loaded.instances.find((one) => one.instance === names.get(node));
+        return instance ? { loaded, instance } : node;
+      });
       return {
         ...compareConfigs(told.flatMap((one) => (typeof one === "string" ? [] : [one]))),
         untold: told.filter((one) => typeof one === "string"),

@@ -2,7 +2,7 @@ import { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { type ClickHouseClient, ClickHouseError } from "@clickhouse/client";
 import type { Batch } from "../../collector/events/batch.ts";
-import type { Event } from "../../collector/events/event.ts";
+import type { Event, EventKind } from "../../collector/events/event.ts";
 import { messageOf, OperatorError } from "../../collector/core/errors.ts";
 import type { Log } from "../../collector/core/log.ts";
 import type { AdvertBucket, Delivery, Silence, StoreBackup, StoreInfo } from "../api/types.ts";
@@ -234,6 +234,19 @@ class ClickHouseStore implements Store {
     const rows = await this.rows<StoredEvent>(
       `SELECT id, event FROM ${this.database}.events FINAL WHERE ${conditions.join(" AND ")} ORDER BY ${order} LIMIT 1 BY id LIMIT {limit:UInt32}`,
       params,
+      FOR_A_PERSON,
+    );
+    return rows.map(eventOf);
+  }
+
+  async newestOfEach(cluster: string, nodes: readonly string[], kind: EventKind): Promise<readonly Event[]> {
+    const whose = "cluster = {cluster:String} AND node IN {nodes:Array(String)} AND kind = {kind:String}";
+    // First which they are: what the others say is not read.
+    const rows = await this.rows<StoredEvent>(
+      `SELECT id, event FROM ${this.database}.events WHERE ${whose} AND (node, ts, id) IN (
+         SELECT node, max((ts, id)).1, max((ts, id)).2 FROM ${this.database}.events WHERE ${whose} GROUP BY node)
+       LIMIT 1 BY node`,
+      { cluster, nodes: [...nodes], kind },
       FOR_A_PERSON,
     );
     return rows.map(eventOf);

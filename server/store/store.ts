@@ -88,6 +88,8 @@ export interface Store {
   checkpoints(): Promise<readonly StoredCheckpoint[]>;
   dropCheckpoints(): Promise<void>;
   events(query: EventQuery): Promise<readonly Event[]>;
+  /** The newest event of this kind of each of these nodes, as far as they have one; never more than one of a node is held. */
+  newestOfEach(cluster: string, nodes: readonly string[], kind: EventKind): Promise<readonly Event[]>;
   /** Raw adverts (kind wire.advert), oldest first. */
   adverts(query: AdvertQuery & { readonly limit: number }): Promise<readonly Event[]>;
   /** At most about `buckets` buckets a sender. */

@@ -4,7 +4,7 @@ import { readConfig, textsOf } from "../../../collector/conf/load.ts";
 import { toEvent } from "../../../collector/events/observation.ts";
 import type { ConfigComparison, Event, NodeConfig, SearchPage } from "../../../server/api/types.ts";
 import { batchesOf, endStray, type TestServer, testServer } from "../app/support.ts";
-import { at } from "../detect/scenario.ts";
+import { at, scenario } from "../detect/scenario.ts";
 
 const PATH = "/etc/keepalived/keepalived.conf";
 const conf = (priority: number, extra = ""): string => `vrrp_script check {
@@ -44,6 +44,10 @@ beforeAll(async () => {
     ...told("lb1", conf(150), at(0)),
     ...told("lb1", conf(150, "nopreempt_typo"), at(5)),
     ...told("lb2", conf(100, "nopreempt"), at(1)),
+    // It told of a configuration in which the instance was, and then of one without.
+    ...told("lb4", conf(90), at(1)),
+    ...told("lb4", "global_defs {\n}\n", at(3)),
+    ...scenario("at 2 lb4 log BACKUP init"),
   ];
   for (const batch of batchesOf(events)) expect((await server.post(batch)).status).toBe(200);
 });
@@ -60,6 +64,35 @@ describe("a node's configuration", () => {
     expect(config.files[0]?.text).toContain("nopreempt_typo");
     expect(config.files[0]?.text).toContain("auth_pass [redacted]");
     expect(config.findings).toContainEqual(expect.objectContaining({ file: PATH, line: 10 }));
+  });
+
+  test("is answered again only when it is another one", async () => {
+    const path = "/api/v1/configs?cluster=default&node=lb5";
+    const tell = async (text: string, ts: number): Promise<void> => {
+      for (const batch of batchesOf(told("lb5", text.replace("virtual_router_id 51", "virtual_router_id 52"), ts)))
+        expect((await server.post(batch)).status).toBe(200);
+    };
+    const ask = (tag: string | null): Promise<Response> =>
+      server.get(path, tag === null ? {} : { headers: { "if-none-match": tag } });
+    await tell(conf(80), at(6));
+    const first = await ask(null);
+    const tag = first.headers.get("etag");
+    expect([first.status, tag, first.headers.get("cache-control")]).toEqual([
+      200,
+      expect.stringMatching(/^"[0-9a-f]{64}"$/),
+      "private, no-cache",
+    ]);
+    const again = await ask(tag);
+    expect([again.status, await again.text(), again.headers.get("etag")]).toEqual([304, "", tag]);
+    expect((await ask('"another"')).status).toBe(200);
+    await tell(conf(81), at(7));
+    const changed = await ask(tag);
+    expect([changed.status, ((await changed.json()) as NodeConfig).ts]).toEqual([200, at(7)]);
+    expect(changed.headers.get("etag")).not.toBe(tag);
+    expect(
+      (await server.get("/api/v1/configs?cluster=default&node=lb1", { headers: { "if-none-match": tag ?? "" } }))
+        .status,
+    ).toBe(200);
   });
 
   test("its text is in no search, which would carry it along", async () => {
@@ -80,6 +113,8 @@ test("two nodes are held against each other, and every failure has its master", 
     ["lb1", 5],
     ["lb2", 5],
   ]);
+  // Its newest configuration has the virtual router no more.
+  expect(found.untold).toEqual(["lb4"]);
   const setting = (name: string) => found.settings.find((one) => one.name === name);
   expect(setting("priority")).toMatchObject({ values: ["150", "100"], holds: true });
   expect(setting("nopreempt")).toMatchObject({ values: ["no", "yes"], holds: false });
