@@ -202,7 +202,8 @@ const ServerConfigSchema = Type.Object(
         /** A daemon that ends within this long after its start or reload failed to start. */
         start_deadline_seconds: Type.Number({ minimum: 1, maximum: 3600 }),
         /** What is kept in memory of each cluster, to conclude again from when late evidence comes. */
-        events_at_hand: Type.Integer({ minimum: 10_000, maximum: 10_000_000 }),
+        // Some 600 bytes each: more would not fit into what Node.js takes from the system.
+        events_at_hand: Type.Integer({ minimum: 10_000, maximum: 2_000_000 }),
         /** What goes to and fro: each change costs `penalty`, the sum halves in each of `half_life_seconds`. */
         flapping: Type.Object(
           {

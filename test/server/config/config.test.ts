@@ -82,7 +82,10 @@ describe("a configuration", () => {
 
   test("bounds what the detectors keep at hand", () => {
     expect(parseServerConfig("[detection]\nevents_at_hand = 20_000", "x.toml").detection.eventsAtHand).toBe(20_000);
-    expect(() => parseServerConfig("[detection]\nevents_at_hand = 10", "x.toml")).toThrow(/detection\.events_at_hand/);
+    for (const wrong of ["10", "2_000_001"])
+      expect(() => parseServerConfig(`[detection]\nevents_at_hand = ${wrong}`, "x.toml")).toThrow(
+        /detection\.events_at_hand/,
+      );
   });
 
   test("is overridden by the command line", () => {
