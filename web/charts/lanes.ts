@@ -40,6 +40,9 @@ const GAP = 3;
 const LANE_PAD = 6;
 /** A node's name stands above its bars, where there is room for all of it: names often differ only at their end. */
 const NAME = 20;
+const NAME_FONT = "600 14px system-ui, sans-serif";
+const DETAIL_FONT = "12px system-ui, sans-serif";
+const SOURCE_FONT = "11px system-ui, sans-serif";
 /** Height of the incidents' labels above the lanes. */
 const LABEL = 18;
 /** A pointer this far beside a bar still means it, pixels. */
@@ -267,20 +270,20 @@ export class LanesChart {
     const nameAt = top + LANE_PAD + NAME / 2 - 1;
     ctx.textBaseline = "middle";
     ctx.fillStyle = palette.text;
-    ctx.font = "600 14px system-ui, sans-serif";
-    const name = fit(ctx, strip.name, right - 80);
+    ctx.font = NAME_FONT;
+    const name = fit(ctx, NAME_FONT, strip.name, right - 80);
     const nameWidth = ctx.measureText(name).width;
     ctx.fillText(name, 2, nameAt);
     ctx.fillStyle = palette.muted;
-    ctx.font = "12px system-ui, sans-serif";
-    if (strip.detail) ctx.fillText(fit(ctx, strip.detail, right - nameWidth - 20), nameWidth + 10, nameAt);
+    ctx.font = DETAIL_FONT;
+    if (strip.detail) ctx.fillText(fit(ctx, DETAIL_FONT, strip.detail, right - nameWidth - 20), nameWidth + 10, nameAt);
     for (const [i, row] of strip.rows.entries()) {
       const y = rowTop(top, i);
       ctx.fillStyle = palette.muted;
-      ctx.font = "11px system-ui, sans-serif";
+      ctx.font = SOURCE_FONT;
       ctx.textAlign = "right";
       ctx.textBaseline = "middle";
-      ctx.fillText(fit(ctx, row.label, left - 10), left - 8, y + ROW / 2);
+      ctx.fillText(fit(ctx, SOURCE_FONT, row.label, left - 10), left - 8, y + ROW / 2);
       ctx.textAlign = "left";
       this.bars.draw(ctx, palette, this.scale(chart), first + i);
       if (row.source === "wire" && strip.service === null) this.drawTicks(chart, palette, row, y);
@@ -427,9 +430,9 @@ const fitted = new Map<string, string>();
 /** So many names are remembered. */
 const FITTED_MAX = 2_000;
 
-/** The text, shortened to a width: measured once, and not for each frame. */
-function fit(ctx: CanvasRenderingContext2D, text: string, width: number): string {
-  const key = `${ctx.font} ${width} ${text}`;
+/** The text, shortened to a width: measured once, and not for each frame. @param font  of the context, which is slow to tell it */
+function fit(ctx: CanvasRenderingContext2D, font: string, text: string, width: number): string {
+  const key = `${font} ${width} ${text}`;
   const known = fitted.get(key);
   if (known !== undefined) return known;
   let short = text;
