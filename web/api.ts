@@ -122,6 +122,8 @@ export const api = {
   endSilence: (id: string, token: string) => change<Silence>("DELETE", `silences/${encodeURIComponent(id)}`, token),
   sqlInfo: () => get<SqlInfo>("sql"),
   askSql: (sql: string, token: string) => change<SqlTable>("POST", "sql", token, { sql }),
+  replayDelivery: (id: string, token: string) =>
+    change<Delivery>("POST", `deliveries/${encodeURIComponent(id)}/replay`, token, {}),
   deliveries: (incidentId: string) => get<readonly Delivery[]>("deliveries", { incidentId }),
 };
 

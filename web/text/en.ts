@@ -172,6 +172,13 @@ export const en = {
     out: "out",
     nobody: "Nobody: no webhook is configured, and no notification_email that could be reached is known.",
     told: (event: string, receiver: string, target: string) => `${event} to ${receiver} (${target})`,
+    again: "sent again by hand",
+    replay: "Send again",
+    replayOf: (what: string, when: string) => `Send again: ${what}, of ${when}`,
+    replayed: (target: string, status: string, attempts: number, error: string | null) =>
+      status === "pending" && attempts === 0
+        ? `It is being sent to ${target} …`
+        : `Sent again to ${target}: ${status}${attempts > 0 ? ` after ${attempts} attempt${s(attempts)}` : ""}${error === null ? "" : `: ${error}`}`,
     attempts: (count: number) => ` after ${count} attempt${s(count)}`,
   },
   lanes: {

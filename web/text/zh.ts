@@ -160,6 +160,13 @@ export const zh: Words = {
     out: "发",
     nobody: "没有通知任何人：未配置 webhook，也没有可用的 notification_email。",
     told: (event, receiver, target) => `${event}，发给 ${receiver}（${target}）`,
+    again: "手动重发",
+    replay: "重新发送",
+    replayOf: (what, when) => `重新发送：${what}，${when}`,
+    replayed: (target, status, attempts, error) =>
+      status === "pending" && attempts === 0
+        ? `正在发送给 ${target} ……`
+        : `已重新发送给 ${target}：${status}${attempts > 0 ? `，尝试 ${attempts} 次` : ""}${error === null ? "" : `：${error}`}`,
     attempts: (count) => `，尝试 ${count} 次`,
   },
   lanes: {

@@ -2,7 +2,6 @@ import { type ComponentChildren, Fragment } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import type {
   AdvertTick,
-  Delivery,
   Event,
   EventKind,
   Evidence,
@@ -14,6 +13,7 @@ import { api } from "../api.ts";
 import type { Target } from "../charts/lanes.ts";
 import { formatDateTime, formatDuration, formatMicros, formatZone, type Zone } from "../time.ts";
 import { words } from "../text/language.ts";
+import { Deliveries } from "./deliveries.tsx";
 import { Link, useAsked, useScene } from "./shared.tsx";
 import { scopesOf, SilenceForm } from "./silences.tsx";
 
@@ -104,7 +104,7 @@ function IncidentEvidence({
       <EvidenceList evidence={incident.evidence} zone={zone} />
       <Adverts router={router} around={incident.start} zone={zone} />
       <h3>{text.told}</h3>
-      <Deliveries deliveries={deliveries.value} trouble={deliveries.trouble} zone={zone} />
+      <Deliveries incidentId={id} asked={deliveries} zone={zone} />
       <SilenceForm scopes={scopesOf(incident)} />
     </>
   );
@@ -463,29 +463,4 @@ function nearest(events: readonly Event[], at: number, most: number): readonly E
     .sort((a, b) => Math.abs(a.ts - at) - Math.abs(b.ts - at))
     .slice(0, most)
     .sort((a, b) => a.ts - b.ts);
-}
-
-export function Deliveries({
-  deliveries,
-  trouble,
-  zone,
-}: {
-  deliveries: readonly Delivery[] | null;
-  trouble: string | null;
-  zone: Zone;
-}) {
-  if (trouble) return <p role="alert">{trouble}</p>;
-  if (!deliveries) return <p class="muted">{words().shell.asking}</p>;
-  if (deliveries.length === 0) return <p class="muted">{words().evidence.nobody}</p>;
-  return (
-    <ul class="deliveries">
-      {deliveries.map(({ id, event, receiver, target, status, attempts, createdTs, lastError }) => (
-        <li key={id}>
-          {formatDateTime(createdTs, zone)} {words().evidence.told(event, receiver, target)}: <strong>{status}</strong>
-          {attempts > 0 && words().evidence.attempts(attempts)}
-          {lastError && `: ${lastError}`}
-        </li>
-      ))}
-    </ul>
-  );
 }

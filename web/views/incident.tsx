@@ -5,7 +5,8 @@ import { timelinePlace } from "../location.ts";
 import { around } from "../range.ts";
 import { words } from "../text/language.ts";
 import { formatDateTime, formatMicros, formatZone } from "../time.ts";
-import { Adverts, Deliveries, EvidenceList, IncidentFacts } from "./evidence.tsx";
+import { Deliveries } from "./deliveries.tsx";
+import { Adverts, EvidenceList, IncidentFacts } from "./evidence.tsx";
 import { type Asked, KindBadge, Link, useAsked, useScene } from "./shared.tsx";
 import { scopesOf, SilenceForm } from "./silences.tsx";
 
@@ -42,7 +43,7 @@ export function IncidentPage({ id }: { readonly id: string }) {
       </section>
       <section class="card" aria-labelledby="told-title">
         <h3 id="told-title">{text.told}</h3>
-        <Deliveries deliveries={deliveries.value} trouble={deliveries.trouble} zone={zone} />
+        <Deliveries incidentId={id} asked={deliveries} zone={zone} />
         <SilenceForm scopes={scopesOf(incident)} />
       </section>
       {(incident.revisions ?? []).length > 0 && (

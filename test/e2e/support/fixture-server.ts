@@ -127,6 +127,20 @@ export class FixtureServer {
     const now = this.nowUs();
     if (problem) {
       response.writeHead(problem.status, { "content-type": "application/problem+json" });
+    } else if (path.endsWith("/replay")) {
+      const [, id] = path.split("/");
+      const [first] = this.state.deliveries.filter((one) => one.id === id);
+      const again = {
+        ...first,
+        id: "7".repeat(32),
+        status: "pending",
+        attempts: 0,
+        lastError: null,
+        replayOf: id,
+      } as Delivery;
+      this.state.deliveries = [...this.state.deliveries, again];
+      response.writeHead(201, { "content-type": "application/json" });
+      return void response.end(JSON.stringify(again));
     } else if (path === "sql") {
       response.writeHead(200, { "content-type": "application/json" });
       return void response.end(JSON.stringify(this.state.sqlTable));
