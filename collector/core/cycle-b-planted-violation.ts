@@ -1,2 +1,0 @@
-import { x } from "./cycle-a-planted-violation.ts";
-export const y = (): number => x();
