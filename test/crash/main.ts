@@ -55,9 +55,11 @@ process.exit(failed ? 1 : 0);
 function tell(report: CrashReport): void {
   const kills = Object.entries(report.kills).map(([name, count]) => `${count} of the ${name}`);
   say(`  ${report.lines} lines at ${Math.round(report.linesPerSecond)}/s, ${report.rotations} rotations`);
-  say(
-    `  killed: ${kills.join(", ")}; slowest start ${JSON.stringify(report.slowestStartMs)} ms; backlog ${report.drainSeconds} s`,
-  );
+  say(`  killed: ${kills.join(", ")}; backlog ${report.drainSeconds} s`);
+  for (const [name, startsMs] of Object.entries(report.startsMs)) {
+    const sorted = startsMs.toSorted((a, b) => a - b);
+    say(`  starts of the ${name}: ${sorted[sorted.length >> 1]} ms at the median, ${sorted.at(-1)} ms at most`);
+  }
   say(`  keepalived's lines: ${report.written} written, ${report.onDisk} on disk at the end`);
   say(`  SELECT: ${report.rows} rows (FINAL: ${report.rowsFinal}), ${report.numbers.size} different numbers`);
   say(`  lost: ${report.lost.length}${report.lost.length > 0 ? ` (${rangesOf(report.lost)})` : ""}`);

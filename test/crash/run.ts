@@ -48,7 +48,8 @@ export interface CrashReport extends Counted {
   readonly untold: readonly number[];
   /** How long the backlog took after the last kill, seconds. */
   readonly drainSeconds: number;
-  readonly slowestStartMs: Readonly<Record<string, number>>;
+  /** How long the starts took that were left in peace until the process was up, in their order, milliseconds. */
+  readonly startsMs: Readonly<Record<string, readonly number[]>>;
 }
 
 /** Pauses between two kills of one process, milliseconds: short enough to meet it at its start, long enough for work to be under way. */
@@ -65,16 +66,23 @@ const DRAIN_MS_MAX = 600_000;
 /** A server that finds no store at its start says so and ends. */
 const STORE_GONE = /\[STORE_(UNREACHABLE|SCHEMA)\]|the store/;
 
-/** Writes, rotates and kills; then counts what the store has against what was written. @throws when a process ends by itself */
+/**
+ * Writes, rotates and kills; then counts what the store has against what was written.
+ * @throws when a process ends by itself or does not come up: the folder with all that it had is kept then
+ */
 export async function crashRun(options: CrashOptions): Promise<CrashReport> {
   const dir = mkdtempSync(join(tmpdir(), "keepwatch-crash-"));
   const crash = await Crash.prepare(dir, options);
+  let report: CrashReport;
   try {
-    return await crash.run();
-  } finally {
+    report = await crash.run();
+  } catch (cause) {
     await crash.end();
-    rmSync(dir, { recursive: true, force: true });
+    throw new Error(`${cause instanceof Error ? cause.message : String(cause)}\nkept as it was: ${dir}`, { cause });
   }
+  await crash.end();
+  rmSync(dir, { recursive: true, force: true });
+  return report;
 }
 
 interface Wrote {
@@ -94,6 +102,8 @@ class Crash {
   private writer: ReturnType<typeof spawn> | undefined;
   private rotations = 0;
   private over = false;
+  /** All that goes on beside each other: ended before the folder is. */
+  private tasks: readonly Promise<void>[] = [];
 
   private constructor(dir: string, options: CrashOptions, url: string, victims: readonly Victim[]) {
     this.dir = dir;
@@ -106,7 +116,8 @@ class Crash {
 
   static async prepare(dir: string, options: CrashOptions): Promise<Crash> {
     mkdirSync(join(dir, "log"));
-    const [port, storePort] = [await freePort(), await freePort()];
+    const ports = new Random(options.seed, "ports");
+    const [port, storePort] = [await freePort(ports), await freePort(ports)];
     const external = options.store === "external";
     writeFileSync(
       join(dir, "server.toml"),
@@ -148,15 +159,12 @@ class Crash {
     }
     await this.startWriter();
     const until = performance.now() + seconds * 1000;
-    const enough = (): boolean => performance.now() >= until && this.killsSoFar() >= kills;
-    const rotating = this.rotate(() => this.over);
-    const killing = this.victims.map((victim) => this.killNowAndThen(victim, enough));
-    const telling = this.tellProgress(enough);
-    await Promise.all(killing);
-    await telling;
-    this.over = true;
-    // A rotation sends the writer a signal: it goes on until the last one is done.
-    await rotating;
+    const enough = (): boolean => this.over || (performance.now() >= until && this.killsSoFar() >= kills);
+    const killing = Promise.all(this.victims.map((victim) => this.killNowAndThen(victim, enough)));
+    // A rotation sends the writer a signal: the writer goes on until the last one is done.
+    const rotating = this.rotate();
+    this.tasks = [killing.then(() => void (this.over = true)), rotating, this.tellProgress(enough)];
+    await Promise.all(this.tasks);
     const wrote = await this.stopWriter();
     say(
       `wrote ${wrote.lines} lines at ${Math.round(wrote.perSecond)}/s, ${this.killsSoFar()} kills; waiting for the rest`,
@@ -166,10 +174,16 @@ class Crash {
     return this.report(wrote, drainSeconds);
   }
 
+  /** Ends all that still writes. */
   async end(): Promise<void> {
     this.over = true;
-    this.writer?.kill("SIGKILL");
-    for (const victim of this.victims) await victim.end("SIGKILL");
+    for (const victim of this.victims) await victim.stop();
+    await Promise.allSettled(this.tasks);
+    const { writer } = this;
+    if (!writer || writer.exitCode !== null || writer.signalCode !== null) return;
+    const gone = once(writer, "exit");
+    writer.kill("SIGKILL");
+    await gone;
   }
 
   private killsSoFar(): number {
@@ -212,10 +226,10 @@ class Crash {
     return JSON.parse(text.toString("utf8")) as Wrote;
   }
 
-  private async rotate(over: () => boolean): Promise<void> {
-    while (!over()) {
+  private async rotate(): Promise<void> {
+    while (!this.over) {
       await this.pause(...ROTATION_MS);
-      if (over()) return;
+      if (this.over) return;
       await run("logrotate", ["-f", "-s", join(this.dir, "logrotate.state"), join(this.dir, "logrotate.conf")]);
       this.rotations += 1;
     }
@@ -226,7 +240,7 @@ class Crash {
       await sleep(1000);
       if (ticks % 30 === 0)
         this.options.say(
-          `  ${ticks} s: ${this.victims.map(({ name, kills }) => `${name} ${kills}`).join(", ")} kills, ${this.rotations} rotations`,
+          `  ${ticks} s: ${this.victims.map(({ name, kills, startsMs }) => `${name} ${kills} (last start ${startsMs.at(-1) ?? "?"} ms)`).join(", ")} kills, ${this.rotations} rotations`,
         );
     }
   }
@@ -276,9 +290,7 @@ class Crash {
       lines: wrote.lines,
       linesPerSecond: wrote.perSecond,
       kills: Object.fromEntries(this.victims.map(({ name, kills }) => [name, kills])),
-      slowestStartMs: Object.fromEntries(
-        this.victims.map(({ name, slowestStartMs }) => [name, Math.round(slowestStartMs)]),
-      ),
+      startsMs: Object.fromEntries(this.victims.map(({ name, startsMs }) => [name, startsMs])),
       rotations: this.rotations,
       written,
       onDisk: disk.size,
@@ -305,12 +317,20 @@ function untoldOf(destroyed: readonly number[], { numbers, gaps }: Counted, ever
   });
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  return port;
+/** None that the kernel hands out: while the server is down, a connection of the collector's could come from its very port. */
+const PORTS = [20_000, 30_000] as const;
+
+async function freePort(random: Random): Promise<number> {
+  for (;;) {
+    const port = random.between(...PORTS);
+    const server = createServer().listen(port, "127.0.0.1");
+    const isFree = await once(server, "listening").then(
+      () => true,
+      () => false,
+    );
+    server.close();
+    if (isFree) return port;
+  }
 }
 
 /** Only the log: what else a collector watches is this machine's, not the test's. */

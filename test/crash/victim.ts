@@ -6,8 +6,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 export class Victim {
   readonly name: string;
   kills = 0;
-  /** Longest it took to be up, milliseconds. */
-  slowestStartMs = 0;
+  /** How long each start took that was left in peace until it was up, milliseconds. */
+  readonly startsMs: number[] = [];
   private readonly args: readonly string[];
   private readonly isUp: RegExp;
   /** What it says when it gives up by itself, as it may: it is then started again, as a supervisor would. */
@@ -16,6 +16,7 @@ export class Victim {
   private output = "";
   private up = false;
   private startedAt = 0;
+  private stopped = false;
 
   constructor(name: string, args: readonly string[], isUp: RegExp, givesUp?: RegExp) {
     this.name = name;
@@ -25,6 +26,7 @@ export class Victim {
   }
 
   start(): void {
+    if (this.stopped) return;
     this.output = "";
     this.up = false;
     this.startedAt = performance.now();
@@ -35,7 +37,7 @@ export class Victim {
         this.output = (this.output + text).slice(-20_000);
         if (this.up || !this.isUp.test(this.output)) return;
         this.up = true;
-        this.slowestStartMs = Math.max(this.slowestStartMs, performance.now() - this.startedAt);
+        this.startsMs.push(Math.round(performance.now() - this.startedAt));
       });
   }
 
@@ -44,7 +46,9 @@ export class Victim {
     for (const deadline = performance.now() + timeoutMs; !this.up; await sleep(20)) {
       this.reviveOrThrow();
       if (performance.now() > deadline)
-        throw new Error(`${this.name} is not up after ${timeoutMs} ms:\n${this.output}`);
+        throw new Error(
+          `${this.name} was waited for ${Math.round(timeoutMs / 1000)} s; the start that is under way takes ${this.sinceStart()}, after ${this.kills} kills:\n${this.output}`,
+        );
     }
   }
 
@@ -56,6 +60,12 @@ export class Victim {
   async kill(): Promise<void> {
     this.reviveOrThrow();
     this.kills += 1;
+    await this.end("SIGKILL");
+  }
+
+  /** Kills it for good: whoever still waits for it to be up is told so. */
+  async stop(): Promise<void> {
+    this.stopped = true;
     await this.end("SIGKILL");
   }
 
@@ -73,8 +83,16 @@ export class Victim {
 
   private reviveOrThrow(): void {
     if (!this.hasEnded()) return;
-    if (this.givesUp?.test(this.output) !== true) throw new Error(`${this.name} ended by itself:\n${this.output}`);
+    if (this.stopped) throw new Error(`${this.name} was stopped`);
+    if (this.givesUp?.test(this.output) !== true)
+      throw new Error(
+        `${this.name} ended by itself (status ${this.child?.exitCode}, signal ${this.child?.signalCode}) ${this.sinceStart()} after its start, after ${this.kills} kills:\n${this.output}`,
+      );
     this.start();
+  }
+
+  private sinceStart(): string {
+    return `${((performance.now() - this.startedAt) / 1000).toFixed(1)} s`;
   }
 
   private hasEnded(): boolean {
