@@ -23,7 +23,7 @@ import type { Incident, IncidentChange } from "./detect/incident.ts";
 import { Intake } from "./intake/intake.ts";
 import { SyslogListeners } from "./syslog/listeners.ts";
 import type { ListenerState } from "./api/types.ts";
-import { IngestDoor } from "./ingest/door.ts";
+import { IngestDoor, REQUEST_MS_MAX } from "./ingest/door.ts";
 import { ingestRoutes } from "./ingest/routes.ts";
 import { otlpRoutes } from "./otlp/routes.ts";
 import { type Named, Namesakes } from "./ingest/namesakes.ts";
@@ -373,9 +373,6 @@ interface AppParts {
   readonly hear: (otlp: { state(): ListenerState }) => void;
   readonly replay: ReplayDeps["replay"];
 }
-
-/** Longest that a client may take to send a request, milliseconds: a batch over a slow line, not one that never ends. */
-const REQUEST_MS_MAX = 60_000;
 
 /** Addresses of the web's pages beside its root: all are the same file, which knows what to show. */
 const PAGES = ["/timeline", "/nodes", "/search", "/search/sql", "/incidents", "/incidents/:id"];

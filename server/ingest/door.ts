@@ -9,9 +9,13 @@ import { Certificates, type ClientCertificate, clientCertificate } from "../tls.
 
 export type IngestTls = NonNullable<ServerConfig["ingest"]["tls"]>;
 
-/** How long a handshake, and a request, may take, milliseconds. */
+/** How long a handshake may take, milliseconds. */
 const HANDSHAKE_MS = 10_000;
-const REQUEST_MS = 60_000;
+/**
+ * Longest that a client may take to send a request, milliseconds: not one that never ends, but a full batch of 2 MiB that does
+ * not compress, over a line of 32 kbit/s. What is cut off half way is sent again from its start, and would never arrive.
+ */
+export const REQUEST_MS_MAX = 600_000;
 /** Most connections: a collector has up to five. */
 const CONNECTIONS_MAX = 8192;
 /** Most different failures of handshakes that are logged. */
@@ -44,7 +48,7 @@ export class IngestDoor {
         // Refused with the answer, where it can be said why.
         rejectUnauthorized: false,
         handshakeTimeout: HANDSHAKE_MS,
-        requestTimeout: REQUEST_MS,
+        requestTimeout: REQUEST_MS_MAX,
       },
       (request, response) => {
         if (request.url?.split("?")[0] === "/api/v1/ingest") return app.routing(request, response);

@@ -194,13 +194,13 @@ class Crash {
     const [least, most] = PAUSES_MS[victim.name] ?? [1_000, 5_000];
     while (!enough()) {
       // Every other time it is left in peace until it works, or it might be killed at its start for ever.
-      if (this.random.chance(0.6)) await victim.untilUp(DRAIN_MS_MAX);
+      if (this.random.chance(0.6)) await victim.untilUp();
       await this.pause(least, most);
       await victim.kill();
       await this.pause(0, 500);
       victim.start();
     }
-    await victim.untilUp(DRAIN_MS_MAX);
+    await victim.untilUp();
   }
 
   private pause(least: number, most: number): Promise<void> {
@@ -249,7 +249,7 @@ class Crash {
   private async untilStored(endedUs: number): Promise<number> {
     const begun = performance.now();
     while (!(await this.hasLastLine(endedUs))) {
-      for (const victim of this.victims) if (!victim.isUpNow()) await victim.untilUp(DRAIN_MS_MAX);
+      for (const victim of this.victims) if (!victim.isUpNow()) await victim.untilUp();
       if (performance.now() - begun > DRAIN_MS_MAX)
         throw new Error(
           `the last line is not stored after ${DRAIN_MS_MAX / 1000} s:\n${this.victims.map((victim) => `${victim.name}: ${victim.said()}`).join("\n")}`,
