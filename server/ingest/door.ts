@@ -41,6 +41,8 @@ export class IngestDoor {
   ): Promise<IngestDoor> {
     const { log } = deps;
     const certificates = await Certificates.open(settings, "ingest.tls", deps);
+    /** Connections that were made with the certificates of now. */
+    let current = new WeakSet<Socket>();
     const server = createServer(
       {
         ...certificates.context(),
@@ -51,12 +53,16 @@ export class IngestDoor {
         requestTimeout: REQUEST_MS_MAX,
       },
       (request, response) => {
+        // One that was in use when they changed takes one more request: a busy one would be on the old ones for ever.
+        if (!current.has(request.socket)) response.shouldKeepAlive = false;
         if (request.url?.split("?")[0] === "/api/v1/ingest") return app.routing(request, response);
         response.writeHead(404, { "content-type": "text/plain" }).end("Only collectors are served here.\n");
       },
     );
     server.maxConnections = CONNECTIONS_MAX;
+    server.on("secureConnection", (socket) => current.add(socket));
     certificates.onChange((context) => {
+      current = new WeakSet();
       server.setSecureContext(context);
       server.closeIdleConnections();
     });

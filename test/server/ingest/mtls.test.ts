@@ -1,4 +1,9 @@
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { once } from "node:events";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import type { ClientRequest, IncomingMessage, Server } from "node:http";
+import { Agent, request } from "node:https";
+import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, test } from "vitest";
@@ -107,6 +112,24 @@ describe("a collector with a certificate", () => {
     expect(await deliver(door, await tlsOf(files(lb1)))).toBe("taken");
   });
 
+  test("has as long for a full batch as a line of 32 kbit/s takes, with TLS and without", async () => {
+    const door = await start();
+    const limits: number[] = [];
+    const hear = (message: unknown): void => void limits.push((message as { server: Server }).server.requestTimeout);
+    subscribe("http.server.request.start", hear);
+    try {
+      expect(await deliver(door, await tlsOf(files(lb1)))).toBe("taken");
+      const plainly = new Transport({ url: door.url });
+      await plainly.attempt(bodyFor("lb1"), new AbortController().signal);
+      plainly.close();
+    } finally {
+      unsubscribe("http.server.request.start", hear);
+    }
+    expect(limits).toHaveLength(2);
+    const batchMs = ((2 * 1024 * 1024 * 8) / 32_000) * 1000;
+    expect(Math.min(...limits)).toBeGreaterThan(batchMs);
+  });
+
   test("finds nothing but ingest behind the listener", async () => {
     const door = await start();
     const { request } = await import("node:https");
@@ -180,8 +203,36 @@ describe("a certificate that is renewed", () => {
     now += 6_000;
     expect(await attempt()).toBe("taken");
     expect(told.join("\n")).toMatch(/the changed certificates cannot be used.*own\.key is not PEM/);
-    // The server's, for another name: seen with the next connection.
+    // The server's, for another name: seen with the next connection. One that was in use takes one more request.
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const ask = (): ClientRequest =>
+      request({
+        agent,
+        port: door.tlsPort,
+        method: "POST",
+        path: "/api/v1/ingest",
+        headers: { "content-type": "application/json" },
+        ca: readFileSync(ours.file),
+        cert: readFileSync(lb1.cert),
+        key: readFileSync(lb1.key),
+      });
+    const connectionAfter = async (asked: ClientRequest): Promise<string | undefined> => {
+      const [answer] = (await once(asked.end("{}"), "response")) as [IncomingMessage];
+      await once(answer.resume(), "end");
+      return answer.headers.connection;
+    };
+    const busy = ask();
+    busy.flushHeaders();
+    await once(busy, "socket").then(([socket]: Socket[]) => once(socket as Socket, "secureConnect"));
     take(ours.sign("elsewhere", "else", "DNS:else.example.org"), its);
+    await eventually("the certificates of now", async () =>
+      door.logged.some(({ message }) => message === "the certificates were read again") ? true : undefined,
+    );
+    expect(await connectionAfter(busy)).toBe("keep-alive");
+    const next = ask();
+    expect(await connectionAfter(next)).toBe("close");
+    expect(next.reusedSocket).toBe(true);
+    agent.destroy();
     await eventually("the server's new certificate", async () =>
       /other names/.test(await attempt()) ? true : undefined,
     );
