@@ -1,2 +1,0 @@
-async function f(): Promise<void> {}
-f();
