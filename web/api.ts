@@ -1,4 +1,6 @@
 import type {
+  AdvertPacket,
+  AdvertTick,
   ConfigComparison,
   Delivery,
   EventKind,
@@ -117,6 +119,11 @@ export const api = {
     }),
   adverts: (router: string, { from, to }: Range, limit: number) =>
     get<EventPage>("adverts", { router, from, to, limit }),
+  packet: (router: string, { node, sender, ts }: Pick<AdvertTick, "node" | "sender" | "ts">) =>
+    get<AdvertPacket>("adverts/packet", { router, node, sender, ts }),
+  /** The newest of a kind on a node up to an instant. */
+  newest: (node: string, kind: EventKind, to: number, limit: number, cluster?: string) =>
+    get<SearchPage>("search", { node, kind, to, limit, cluster }),
   silences: () => get<readonly Silence[]>("silences"),
   addSilence: (draft: SilenceDraft, token: string) => change<Silence>("POST", "silences", token, draft),
   endSilence: (id: string, token: string) => change<Silence>("DELETE", `silences/${encodeURIComponent(id)}`, token),

@@ -4,9 +4,18 @@ import type { DetectionEngine } from "../detect/engine.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Store } from "../store/store.ts";
 import { ProblemError } from "./problems.ts";
-import { AdvertsQuery, Answers, DeliveriesQuery, EventsQuery, SearchQuery, TimelineQuery } from "./schemas.ts";
+import {
+  AdvertQuery,
+  AdvertsQuery,
+  Answers,
+  DeliveriesQuery,
+  EventsQuery,
+  SearchQuery,
+  TimelineQuery,
+} from "./schemas.ts";
+import { packetOf } from "./packet.ts";
 import { timelineOf } from "./timeline.ts";
-import type { EventPage, ListenerState, RouterSummary, SearchPage, Timeline } from "./types.ts";
+import type { AdvertPacket, EventPage, ListenerState, RouterSummary, SearchPage, Timeline } from "./types.ts";
 
 /** Longest stretch of time one answer covers, microseconds: 400 days. */
 const RANGE_US_MAX = 400 * 86_400 * 1_000_000;
@@ -86,6 +95,21 @@ export function apiRoutes(app: FastifyInstance, { store, engine, metrics, listen
         limit: query.limit + 1,
       });
       return { events: events.slice(0, query.limit), truncated: events.length > query.limit };
+    },
+  );
+  app.get<{ Querystring: Static<typeof AdvertQuery> }>(
+    "/api/v1/adverts/packet",
+    {
+      schema: {
+        summary: "One advert, and its packet made again of what is kept of it",
+        querystring: AdvertQuery,
+        response: Answers.packet,
+      },
+    },
+    async ({ query }): Promise<AdvertPacket> => {
+      const packet = await packetOf(routerOf(query.router), query, store);
+      if (!packet) throw new ProblemError(404, "no such advert is kept any more");
+      return packet;
     },
   );
   app.get<{ Querystring: Static<typeof EventsQuery> }>(

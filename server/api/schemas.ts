@@ -10,6 +10,7 @@ import {
   SOURCES,
   type SourceStatus,
 } from "../../collector/events/event.ts";
+import { PART_NAMES, PART_ORIGINS } from "../../collector/vrrp/packet-parts.ts";
 import { CERTAINTIES, INCIDENT_KINDS, type Incident, SEVERITIES, STORY_MAX_CHARS } from "../detect/incident.ts";
 import { REDUNDANCIES } from "../detect/redundancy.ts";
 import type { ServiceSummary } from "../detect/summary.ts";
@@ -25,6 +26,7 @@ import {
 import type { IncidentContext } from "../report/context.ts";
 import type {
   AdvertBucket,
+  AdvertPacket,
   ConfigComparison,
   Delivery,
   EventPage,
@@ -81,6 +83,15 @@ export const TimelineQuery = Type.Object(
 );
 export const AdvertsQuery = Type.Object(
   { router: Router, from: Instant, to: Instant, limit: Limit(10_000, 500) },
+  closed,
+);
+export const AdvertQuery = Type.Object(
+  {
+    router: Router,
+    node: Type.String({ minLength: 1, maxLength: 255, description: "whose collector captured it" }),
+    sender: Type.String({ minLength: 1, maxLength: 64, description: "source address" }),
+    ts: Instant,
+  },
   closed,
 );
 export const EventsQuery = Type.Object(
@@ -477,6 +488,28 @@ const TimelineT = Type.Object(
 );
 const EventPageT = Type.Object({ events: Type.Array(ref("Event", EventT)), truncated: Type.Boolean() }, closed);
 
+const AdvertPacketT = Type.Object(
+  {
+    advert: ref("Event", EventT),
+    bytes: orNull(Type.String({ pattern: "^([0-9a-f]{2})+$" })),
+    parts: Type.Array(
+      Type.Object(
+        {
+          name: oneOf(PART_NAMES),
+          layer: oneOf(["ip", "vrrp"]),
+          at: Count,
+          length: Count,
+          value: Type.String(),
+          origin: oneOf(PART_ORIGINS),
+        },
+        closed,
+      ),
+    ),
+    leftOut: Type.Array(oneOf(["ah", "hmac"])),
+  },
+  { ...closed, description: "made again of what is kept of it" },
+);
+
 const SearchPageT = Type.Object({ events: Type.Array(ref("Event", EventT)), next: orNull(Type.String()) }, closed);
 
 const NullableText = orNull(Type.String());
@@ -635,6 +668,7 @@ export const SHARED_SCHEMAS: Readonly<Record<string, TSchema>> = {
   EventPage: EventPageT,
   NodeConfig: ConfigT,
   ConfigComparison: ComparisonT,
+  AdvertPacket: AdvertPacketT,
   SearchPage: SearchPageT,
   BatchReceipt,
 };
@@ -666,6 +700,7 @@ export const Answers = {
   context: answers(ref("IncidentContext", IncidentContextT)),
   timeline: answers(ref("Timeline", TimelineT)),
   events: answers(ref("EventPage", EventPageT)),
+  packet: answers(ref("AdvertPacket", AdvertPacketT)),
   search: answers(ref("SearchPage", SearchPageT)),
   deliveries: answers(Type.Array(ref("Delivery", DeliveryT))),
   replayed: made(ref("Delivery", DeliveryT)),
@@ -717,6 +752,7 @@ interface Agreement {
   readonly sqlTable: Row<typeof SqlTableT, SqlTable>;
   readonly problem: Row<typeof ProblemT, Problem>;
   readonly searchPage: Row<typeof SearchPageT, SearchPage>;
+  readonly packet: Row<typeof AdvertPacketT, AdvertPacket>;
   readonly eventPage: Row<typeof EventPageT, EventPage>;
   readonly config: Row<typeof ConfigT, NodeConfig>;
   readonly comparison: Row<typeof ComparisonT, ConfigComparison>;
@@ -744,6 +780,7 @@ interface Agreement {
   sqlTable: true,
   problem: true,
   searchPage: true,
+  packet: true,
   eventPage: true,
   timeline: true,
   config: true,

@@ -5,13 +5,16 @@ import type { NodeClock } from "../detect/collector-news.ts";
 import type { Incident } from "../detect/incident.ts";
 import type { RouterNow } from "../detect/summary.ts";
 import type { MARKS } from "./marks.ts";
+import type { PacketPart } from "../../collector/vrrp/packet-parts.ts";
 import type { IncidentContext } from "../report/context.ts";
 import type { Lane, ServiceLane, VirtualRouter } from "../detect/view.ts";
 
-export type { Event, EventKind, SourceStatus } from "../../collector/events/event.ts";
+export type { Event, EventKind, EventOf, SourceStatus } from "../../collector/events/event.ts";
+export type { DivergenceCode } from "../../collector/events/vocabulary.ts";
 export type { Certainty, Evidence, Incident, IncidentKind, Severity } from "../detect/incident.ts";
 export type { ComparedSetting, ElectionLine } from "../detect/compare-configs.ts";
 export type { Redundancy, RouterMember } from "../detect/redundancy.ts";
+export type { PacketPart, PartName } from "../../collector/vrrp/packet-parts.ts";
 export type { ServiceSummary, ServiceWord } from "../detect/summary.ts";
 export type { ContextEvent, IncidentContext } from "../report/context.ts";
 export type { Bar, BarState, Lane, ServiceLane, VirtualRouter } from "../detect/view.ts";
@@ -145,6 +148,17 @@ export interface EventPage {
   readonly events: readonly Event[];
   /** More matched than `limit`. */
   readonly truncated: boolean;
+}
+
+/** GET /api/v1/adverts/packet?router&node&sender&ts */
+export interface AdvertPacket {
+  readonly advert: Event;
+  /** The IP packet as hex digits, made again of what is kept; null when its addresses are none. Never a password's bytes. */
+  readonly bytes: string | null;
+  /** Every byte's field, in order. */
+  readonly parts: readonly PacketPart[];
+  /** What was in the packet and is left out: an authentication header, the trailer of auth_hmac. */
+  readonly leftOut: readonly ("ah" | "hmac")[];
 }
 
 /** GET /api/v1/search: newest first. */

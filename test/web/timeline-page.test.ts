@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Bar } from "../../server/api/types.ts";
 import { fresh, isMissing, PageHarness } from "../e2e/support/page-harness.ts";
+import { shadowEvents, shadowLanes } from "../e2e/support/shadow.ts";
 import {
   at,
   checkEvents,
@@ -124,6 +125,11 @@ describe.skipIf(isMissing)("the timeline", () => {
     await inPanel.getByText("the receiver answered 502", { exact: false }).waitFor();
     await inPanel.getByText(/^Adverts around/).click();
     expect(await inPanel.getByRole("row").filter({ hasText: "10.99.0.12" }).count()).toBe(9);
+    const packet = inPanel.getByRole("button", { name: /^The packet of 11:55:18\.109312/ }).first();
+    await packet.focus();
+    await harness.page.keyboard.press("Enter");
+    expect(await packet.getAttribute("aria-expanded")).toBe("true");
+    await inPanel.getByRole("heading", { name: "The packet", exact: true }).waitFor();
     expect(harness.page.url()).toContain(`incident=${splitBrain.id}`);
     expect(harness.faults).toEqual([]);
   });
@@ -241,8 +247,48 @@ describe.skipIf(isMissing)("the timeline", () => {
     await clickBar(at(138.109_312), from, to, "advert of 10.99.0.12, priority 100");
     await panel().getByText("11:55:18.109312", { exact: false }).first().waitFor();
     await panel().locator(".fields").getByText("224.0.0.18").waitFor();
+    // Its bytes, by field, and that they are not those on the wire.
+    await panel().getByText("Made again of what is kept of it", { exact: false }).waitFor();
+    const row = (part: string) => panel().locator(`[data-part=${part}]`);
+    expect(await row("priority").locator("td").allTextContents()).toEqual(["22", "64", "priority", "100"]);
+    expect(await row("authentication").textContent()).toContain("not kept: zeros");
+    const dump = panel().getByRole("group", { name: "Hex dump" });
+    expect(await dump.textContent()).toMatch(/0000 45 c0 .*0a 63 00 0c/);
+    await row("vrid").hover();
+    expect(await dump.locator('[data-marked="true"]').allTextContents()).toEqual(["33"]);
+    expect(await harness.barriers()).toEqual([]);
     await harness.page.getByText("As a table").click();
     expect(await harness.page.locator('tr[data-node=lb2][data-advert="10.99.0.12"]').count()).toBe(9);
+    expect(harness.faults).toEqual([]);
+  });
+
+  test("a bar of the shadow says what was expected from when and why, what differed, and both sides' evidence", async () => {
+    const [from, to] = [at(30), at(175)];
+    harness.server.state = { ...fresh(), lanes: shadowLanes, events: [...recorded.events, ...shadowEvents] };
+    await open(`?from=${from}&to=${to}`);
+    // From the keyboard: by the table.
+    await harness.page.getByText("As a table").click();
+    await harness.page.locator("tr[data-source=shadow][data-state=BACKUP] button").press("Enter");
+    const why = panel().getByRole("region", { name: "Why the shadow expects it" });
+    await why.getByText("From 2026-11-24 11:53:40 on, VI_1 should be BACKUP.").waitFor();
+    await why.getByText("took the instance for what it was found to be", { exact: false }).waitFor();
+    await why.getByText("The shadow follows this instance since 2026-11-24 11:53:40.").waitFor();
+    await why.getByRole("heading", { name: /^master, and refuses adverts that are right/ }).waitFor();
+    await why.getByText("another authentication or password").waitFor();
+    await why.getByText("until 2026-11-24 11:55:23", { exact: false }).waitFor();
+    await why.getByText("/var/log/messages:21", { exact: true }).waitFor();
+    await why.getByText("as it was found: BACKUP by its log").waitFor();
+    await why.getByText("heard 10.99.0.11 again after 2 missing adverts, 83 %", { exact: false }).waitFor();
+    expect(await why.getByText("VI_2", { exact: false }).count()).toBe(0);
+    expect(await harness.barriers()).toEqual([]);
+    await harness.page.getByLabel("Language").selectOption("zh");
+    await harness.page.locator("tr[data-source=shadow][data-state=FAULT] button").press("Enter");
+    const zh = harness.page.getByRole("region", { name: "影子为何这样预期" });
+    await zh.getByText("VI_1 应为 FAULT", { exact: false }).waitFor();
+    await zh.getByText("此前应为 BACKUP", { exact: false }).waitFor();
+    await zh.getByText("就所见而言，这段时间内 keepalived 与预期一致。").waitFor();
+    await zh.getByText("eth0", { exact: false }).first().waitFor();
+    expect(await harness.barriers()).toEqual([]);
     expect(harness.faults).toEqual([]);
   });
 

@@ -1,10 +1,9 @@
-import { type ComponentChildren, Fragment } from "preact";
-import { useLayoutEffect, useRef } from "preact/hooks";
+import { Fragment } from "preact";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type {
   AdvertTick,
   Event,
   EventKind,
-  Evidence,
   Incident,
   Marker,
   RouterSummary,
@@ -14,6 +13,9 @@ import type { Target } from "../charts/lanes.ts";
 import { formatDateTime, formatDuration, formatMicros, formatZone, type Zone } from "../time.ts";
 import { words } from "../text/language.ts";
 import { Deliveries } from "./deliveries.tsx";
+import { Before, EventItem, EvidenceList } from "./event-item.tsx";
+import { AdvertDetails } from "./packet.tsx";
+import { Reasoning } from "./reasoning.tsx";
 import { Link, useAsked, useScene } from "./shared.tsx";
 import { scopesOf, SilenceForm } from "./silences.tsx";
 
@@ -23,9 +25,6 @@ const ADVERTS_SHOWN = 60;
 const ADVERTS_ASKED = 5_000;
 /** How far around it they are asked for, microseconds. */
 const ADVERTS_AROUND_US = 8_000_000;
-
-/** An instant known better than this is shown without a word about it, microseconds. */
-const SHARP_US = 1_000;
 
 interface Props {
   readonly target: Target;
@@ -149,25 +148,6 @@ export function IncidentFacts({ incident }: { readonly incident: Incident }) {
 
 const SUBJECTS = ["router", "instance", "service", "component"] as const;
 
-/** In order of time, as the reference's clock has it where the node's is off. */
-export function EvidenceList({ evidence, zone }: { readonly evidence: readonly Evidence[]; readonly zone: Zone }) {
-  return (
-    <ol class="evidence">
-      {evidence.map(({ eventId, node, source, ts, correctedTs, line, text }) => (
-        <li key={`${eventId} ${source} ${ts} ${text}`}>
-          <span class="when">{formatMicros(correctedTs ?? ts, zone)}</span>
-          {correctedTs !== undefined && (
-            <span class="muted"> {words().evidence.byOwnClock(formatMicros(ts, zone))}</span>
-          )}{" "}
-          <strong>{node}</strong> <span class={`source ${source}`}>{source}</span>{" "}
-          {line && <span class="where">{line}</span>}
-          <code>{text}</code>
-        </li>
-      ))}
-    </ol>
-  );
-}
-
 function MarkerEvidence({ marker, zone }: { readonly marker: Marker; readonly zone: Zone }) {
   const { value, trouble } = useAsked(() => api.events([marker.eventId]), [marker.eventId]);
   return (
@@ -200,13 +180,6 @@ function AdvertEvidence({
   readonly zone: Zone;
 }) {
   const { node, sender, ts } = tick;
-  const { value, trouble } = useAsked(
-    () => (router ? api.adverts(router.id, { from: ts, to: ts }, 100) : Promise.resolve(null)),
-    [router?.id, ts],
-  );
-  const advert = value?.events.find(
-    (event) => event.kind === "wire.advert" && event.node === node && event.peer === sender,
-  );
   return (
     <>
       <h2>{words().lanes.advertOf(sender, tick.priority)}</h2>
@@ -215,25 +188,10 @@ function AdvertEvidence({
         {formatMicros(ts, zone).slice(8)} {formatZone(ts, zone)}, {node}{" "}
         {tick.outgoing ? words().evidence.out : words().evidence.in}
       </p>
-      {trouble && <p role="alert">{trouble}</p>}
-      {advert && (
-        <dl class="fields">
-          {Object.entries(advert)
-            .filter(([name]) => !NO_FIELD.has(name))
-            .map(([name, field]) => (
-              <Fragment key={name}>
-                <dt>{name}</dt>
-                <dd>{Array.isArray(field) ? field.join(", ") : String(field)}</dd>
-              </Fragment>
-            ))}
-        </dl>
-      )}
+      {router && <AdvertDetails router={router.id} advert={tick} />}
     </>
   );
 }
-
-/** What is not of the advert but of how it was kept. */
-const NO_FIELD: ReadonlySet<string> = new Set(["id", "cluster", "node", "source", "kind", "ts", "tsUncertaintyUs"]);
 
 function BarEvidence({
   target,
@@ -265,6 +223,9 @@ function BarEvidence({
         {bar.ended && `: ${text.ended[bar.ended]}`}.
       </p>
       {bar.fromUncertaintyUs > 0 && <p class="muted">{text.within(formatDuration(bar.fromUncertaintyUs))}</p>}
+      {bar.source === "shadow" && value && (
+        <Reasoning node={node} cluster={router?.cluster} bar={bar} told={value.events} zone={zone} />
+      )}
       <h3>{words().incident.evidence}</h3>
       {trouble && <p role="alert">{trouble}</p>}
       <ol class="evidence">
@@ -272,8 +233,15 @@ function BarEvidence({
           <EventItem key={event.id} event={event} zone={zone} />
         ))}
       </ol>
-      {service === null && (
-        <Before node={node} cluster={router?.cluster} at={bar.from + bar.fromUncertaintyUs} zone={zone} />
+      {service === null && bar.source !== "shadow" && (
+        <Before
+          node={node}
+          cluster={router?.cluster}
+          kinds={CAUSE_KINDS}
+          at={bar.from + bar.fromUncertaintyUs}
+          title={text.before(node)}
+          zone={zone}
+        />
       )}
       <Adverts router={router} around={bar.from} zone={zone} />
     </>
@@ -303,107 +271,6 @@ const CAUSE_KINDS: readonly EventKind[] = [
   "daemon.error",
   "config.diagnostic",
 ];
-/** How long before it they are looked for: a script may fail several times before it counts. */
-const BEFORE_US = 15_000_000;
-const BEFORE_SHOWN = 40;
-const BEFORE_ASKED = 1_000;
-
-/** The node's own words that led up to it. */
-function Before({
-  node,
-  cluster,
-  at,
-  zone,
-}: {
-  readonly node: string;
-  readonly cluster: string | undefined;
-  readonly at: number;
-  readonly zone: Zone;
-}) {
-  const { value, trouble } = useAsked(
-    () =>
-      api.eventsOf(
-        { node, ...(cluster === undefined ? {} : { cluster }) },
-        CAUSE_KINDS,
-        { from: Math.max(0, Math.round(at) - BEFORE_US), to: Math.round(at) + 1 },
-        BEFORE_ASKED,
-      ),
-    [node, cluster, at],
-  );
-  if (trouble) return <p role="alert">{trouble}</p>;
-  // A hint is about what might happen.
-  const events = value?.events.filter((event) => event.kind !== "config.diagnostic" || event.severity !== "hint") ?? [];
-  if (events.length === 0) return null;
-  return (
-    <>
-      <h3>{words().evidence.before(node)}</h3>
-      <ol class="evidence before">
-        {events.slice(-BEFORE_SHOWN).map((event) => (
-          <EventItem key={event.id} event={event} zone={zone} />
-        ))}
-      </ol>
-    </>
-  );
-}
-
-/** @param withDate  where the day is not told beside it */
-export function EventItem({
-  event,
-  zone,
-  withDate = false,
-  children,
-}: {
-  readonly event: Event;
-  readonly zone: Zone;
-  readonly withDate?: boolean;
-  readonly children?: ComponentChildren;
-}) {
-  return (
-    <li>
-      <span class="when">
-        {withDate && `${formatDateTime(event.ts, zone).slice(0, 11)}`}
-        {formatMicros(event.ts, zone)}
-      </span>
-      {event.tsUncertaintyUs >= SHARP_US && (
-        <span class="muted"> {words().evidence.orLater(formatDuration(event.tsUncertaintyUs))}</span>
-      )}{" "}
-      <strong>{event.node}</strong> <span class={`source ${event.source}`}>{event.source}</span>{" "}
-      {event.at && <span class="where">{event.at}</span>}
-      <code>{event.raw ?? sentenceOf(event)}</code>
-      {children}
-    </li>
-  );
-}
-
-function sentenceOf(event: Event): string {
-  switch (event.kind) {
-    case "wire.master-seen":
-      return `sends adverts of VRID ${event.vrid} with priority ${event.priority} from ${event.peer} on ${event.interface}`;
-    case "wire.master-gone":
-      return `no more adverts of VRID ${event.vrid} from ${event.peer} (${event.reason})`;
-    case "kernel.address-added":
-      return `${event.address}/${event.prefixLength} added to ${event.interface}`;
-    case "kernel.address-removed":
-      return `${event.address}/${event.prefixLength} removed from ${event.interface}`;
-    case "config.diagnostic":
-      return `${event.file === undefined ? "" : `${event.file}:${event.line ?? 1}: `}${event.message}`;
-    case "check.result":
-      return `${event.checker} check of ${event.service ?? "a server"}: ${event.outcome}${event.reason === undefined ? "" : `, ${event.reason}`}${event.status === undefined ? "" : `, status ${event.status}`}`;
-    case "check.server-up":
-    case "check.server-down":
-      return `real server ${event.realServer} of ${event.virtualServer} ${event.action}`;
-    case "check.quorum-lost":
-    case "check.quorum-gained":
-      return `quorum of ${event.virtualServer} ${event.kind === "check.quorum-lost" ? "lost" : "gained"}${event.weight === undefined ? "" : `: weight ${event.weight} of ${event.quorum ?? "?"}`}`;
-    case "check.sorry-server":
-      return `sorry server ${event.sorryServer} of ${event.virtualServer} ${event.action}`;
-    case "kernel.addresses":
-      return `the kernel's addresses when the collector began: ${event.addresses.map(({ address }) => address).join(", ")}`;
-    default:
-      return event.kind;
-  }
-}
-
 export function Adverts({ router, around, zone }: { router: RouterSummary | null; around: number; zone: Zone }) {
   const range = {
     from: Math.max(0, Math.round(around - ADVERTS_AROUND_US)),
@@ -413,6 +280,7 @@ export function Adverts({ router, around, zone }: { router: RouterSummary | null
     () => (router ? api.adverts(router.id, range, ADVERTS_ASKED) : Promise.resolve(null)),
     [router?.id, around],
   );
+  const [chosen, setChosen] = useState<Event | null>(null);
   const shown = nearest(value?.events ?? [], around, ADVERTS_SHOWN);
   const text = words().evidence;
   return (
@@ -439,7 +307,16 @@ export function Adverts({ router, around, zone }: { router: RouterSummary | null
             (event) =>
               event.kind === "wire.advert" && (
                 <tr key={event.id}>
-                  <td>{formatMicros(event.ts, zone)}</td>
+                  <td>
+                    <button
+                      type="button"
+                      aria-label={words().packet.show(formatMicros(event.ts, zone))}
+                      aria-expanded={chosen?.id === event.id}
+                      onClick={() => setChosen(chosen?.id === event.id ? null : event)}
+                    >
+                      {formatMicros(event.ts, zone)}
+                    </button>
+                  </td>
                   <td>
                     {event.node} {event.outgoing ? text.out : text.in}
                   </td>
@@ -452,6 +329,15 @@ export function Adverts({ router, around, zone }: { router: RouterSummary | null
           )}
         </tbody>
       </table>
+      {router && chosen?.kind === "wire.advert" && (
+        <div class="chosen" role="status">
+          <AdvertDetails
+            key={chosen.id}
+            router={router.id}
+            advert={{ node: chosen.node, sender: chosen.peer, ts: chosen.ts }}
+          />
+        </div>
+      )}
     </details>
   );
 }

@@ -6,7 +6,8 @@ import { around } from "../range.ts";
 import { words } from "../text/language.ts";
 import { formatDateTime, formatMicros, formatZone } from "../time.ts";
 import { Deliveries } from "./deliveries.tsx";
-import { Adverts, EvidenceList, IncidentFacts } from "./evidence.tsx";
+import { EvidenceList } from "./event-item.tsx";
+import { Adverts, IncidentFacts } from "./evidence.tsx";
 import { type Asked, KindBadge, Link, useAsked, useScene } from "./shared.tsx";
 import { scopesOf, SilenceForm } from "./silences.tsx";
 

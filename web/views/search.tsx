@@ -5,7 +5,7 @@ import { api } from "../api.ts";
 import { hrefOf, NO_QUERY, type SearchQuery } from "../location.ts";
 import { words } from "../text/language.ts";
 import { formatZone, inputOf, instantOf } from "../time.ts";
-import { EventItem } from "./evidence.tsx";
+import { EventItem } from "./event-item.tsx";
 import { Link, sentenceOf, useScene } from "./shared.tsx";
 
 /** What kinds begin with. */

@@ -1,5 +1,6 @@
 import { createReadStream, existsSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { packetOf } from "../../../server/api/packet.ts";
 import type { AddressInfo } from "node:net";
 import { extname, join } from "node:path";
 import type {
@@ -72,7 +73,7 @@ export class FixtureServer {
   private readonly folder: string;
   private readonly nowUs: () => number;
   private readonly streams = new Set<ServerResponse>();
-  private readonly http = createServer((request, response) => this.answer(request, response));
+  private readonly http = createServer((request, response) => void this.answer(request, response));
 
   /** @param folder  the built page  @param nowUs  the server's clock, which its answers carry */
   constructor(folder: string, state: FixtureState, nowUs: () => number) {
@@ -100,7 +101,7 @@ export class FixtureServer {
     return this.streams.size;
   }
 
-  private answer(request: IncomingMessage, response: ServerResponse): void {
+  private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? "/", "http://fixture");
     response.setHeader("content-security-policy", POLICY);
     response.setHeader("x-content-type-options", "nosniff");
@@ -111,7 +112,7 @@ export class FixtureServer {
     if (request.method !== "GET") return void this.answerChange(request, path, response);
     this.asked.push(path + url.search);
     const problem = this.problems.get(path);
-    const body = problem ?? this.answerOf(path, url.searchParams);
+    const body = problem ?? (await this.answerOf(path, url.searchParams));
     const status = problem?.status ?? (body === undefined ? 404 : 200);
     response.writeHead(status, { "content-type": status === 200 ? "application/json" : "application/problem+json" });
     response.end(JSON.stringify(body ?? { type: "about:blank", title: "Not found", status: 404, detail: path }));
@@ -209,6 +210,17 @@ export class FixtureServer {
         );
       case "adverts":
         return wanted && { events: state.adverts.filter(within), truncated: false };
+      case "adverts/packet":
+        return (
+          wanted &&
+          packetOf(
+            wanted,
+            { node: query.get("node") ?? "", sender: query.get("sender") ?? "", ts: Number(query.get("ts")) },
+            {
+              adverts: async ({ from: first, to: last }) => state.adverts.filter(({ ts }) => ts >= first && ts <= last),
+            },
+          )
+        );
       case "events":
         return { events: state.events.filter((event) => isAskedFor(event, query) && within(event)), truncated: false };
       case "silences":
@@ -229,7 +241,7 @@ export class FixtureServer {
   private searchAnswer(query: URLSearchParams) {
     const text = query.get("text") ?? "";
     const found = [...this.state.events]
-      .filter((event) => JSON.stringify(event).includes(text))
+      .filter((event) => JSON.stringify(event).includes(text) && event.kind.startsWith(query.get("kind") ?? ""))
       .sort((a, b) => b.ts - a.ts);
     const first = Number(query.get("after") ?? 0);
     const next = first + 2;

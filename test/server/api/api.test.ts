@@ -177,6 +177,7 @@ describe("the description", () => {
     expect(described.openapi).toBe("3.1.0");
     expect(Object.keys(described.paths).sort()).toEqual([
       "/api/v1/adverts",
+      "/api/v1/adverts/packet",
       "/api/v1/configs",
       "/api/v1/configs/comparison",
       "/api/v1/deliveries",

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { sampled } from "../../../server/api/timeline.ts";
-import type { Bar, RouterSummary, Timeline } from "../../../server/api/types.ts";
+import type { AdvertPacket, Bar, RouterSummary, Timeline } from "../../../server/api/types.ts";
 import { batchesOf, endStray, type TestServer, testServer } from "../app/support.ts";
 import { at, scenario } from "../detect/scenario.ts";
 
@@ -103,6 +103,20 @@ describe("the timeline's ticks and markers", () => {
     ]);
     expect((await timeline(30, 60)).markers.map(({ mark }) => mark)).toEqual(["stop"]);
     expect((await timeline(30, 60)).ticks).toEqual([]);
+  });
+
+  test("each have the packet, made again byte by byte, and no password", async () => {
+    const [tick] = (await timeline(0, 60)).ticks;
+    const query = new URLSearchParams({ router: id, node: "lb1", sender: "10.99.0.11", ts: String(tick?.ts) });
+    const { advert, bytes, parts, leftOut } = (await server.json(`/api/v1/adverts/packet?${query}`)) as AdvertPacket;
+    expect(advert).toMatchObject({ kind: "wire.advert", node: "lb1", priority: 150, ts: at(2) });
+    expect(bytes).toMatch(/^45c0[0-9a-f]{8,}e0000012/);
+    expect(parts.at(-1)).toMatchObject({ name: "authentication", origin: "zeroed" });
+    expect(bytes?.endsWith("00".repeat(8))).toBe(true);
+    expect(parts.reduce((sum, { length }) => sum + length, 0)).toBe((bytes?.length ?? 0) / 2);
+    expect(leftOut).toEqual([]);
+    query.set("ts", String(at(2) + 1));
+    expect((await server.get(`/api/v1/adverts/packet?${query}`)).status).toBe(404);
   });
 
   test("of many adverts there are no ticks, only the chart", async () => {
