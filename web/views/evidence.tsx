@@ -1,13 +1,6 @@
 import { Fragment } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
-import type {
-  AdvertTick,
-  Event,
-  EventKind,
-  Incident,
-  Marker,
-  RouterSummary,
-} from "../../server/api/types.ts";
+import type { AdvertTick, Event, EventKind, Incident, Marker, RouterSummary } from "../../server/api/types.ts";
 import { api } from "../api.ts";
 import type { Target } from "../charts/lanes.ts";
 import { formatDateTime, formatDuration, formatMicros, formatZone, type Zone } from "../time.ts";
