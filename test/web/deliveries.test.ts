@@ -7,7 +7,7 @@ describe.skipIf(isMissing)("the delivery log", () => {
 
   test.each([
     ["en", /^Send again: /, "It is being sent to", "failed after 1 attempt: 404 Not Found"],
-    ["zh", /^重新发送：/, "正在发送给", "failed，尝试 1 次：404 Not Found"],
+    ["zh", /^重新发送：/, "正在发送给", "失败，尝试 1 次：404 Not Found"],
   ])("a delivery is sent again by who may, and what came of it is said: %s", async (language, button, begun, ended) => {
     const { page, server } = harness;
     await page.addInitScript((chosen) => localStorage.setItem("keepwatch.language", chosen), language);

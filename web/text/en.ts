@@ -177,8 +177,18 @@ export const en = {
     again: "sent again by hand",
     replay: "Send again",
     replayOf: (what: string, when: string) => `Send again: ${what}, of ${when}`,
-    replayed: (target: string, status: string, attempts: number, error: string | null) =>
-      status === "pending" && attempts === 0
+    statuses: {
+      pending: "pending",
+      sent: "sent",
+      failed: "failed",
+      inhibited: "inhibited",
+      silenced: "silenced",
+      planned: "planned",
+      old: "old",
+    },
+    /** @param status  in words; null before the first attempt */
+    replayed: (target: string, status: string | null, attempts: number, error: string | null) =>
+      status === null
         ? `It is being sent to ${target} …`
         : `Sent again to ${target}: ${status}${attempts > 0 ? ` after ${attempts} attempt${s(attempts)}` : ""}${error === null ? "" : `: ${error}`}`,
     attempts: (count: number) => ` after ${count} attempt${s(count)}`,

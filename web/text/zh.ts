@@ -163,8 +163,17 @@ export const zh: Words = {
     again: "手动重发",
     replay: "重新发送",
     replayOf: (what, when) => `重新发送：${what}，${when}`,
+    statuses: {
+      pending: "待发送",
+      sent: "已发送",
+      failed: "失败",
+      inhibited: "被抑制",
+      silenced: "被静默",
+      planned: "计划内",
+      old: "过时",
+    },
     replayed: (target, status, attempts, error) =>
-      status === "pending" && attempts === 0
+      status === null
         ? `正在发送给 ${target} ……`
         : `已重新发送给 ${target}：${status}${attempts > 0 ? `，尝试 ${attempts} 次` : ""}${error === null ? "" : `：${error}`}`,
     attempts: (count) => `，尝试 ${count} 次`,

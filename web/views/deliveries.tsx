@@ -69,7 +69,8 @@ export function Deliveries({
       <ul class="deliveries">
         {all.map(({ id, event, receiver, target, status, attempts, createdTs, lastError, replayOf }) => (
           <li key={id}>
-            {formatDateTime(createdTs, zone)} {text.told(event, receiver, target)}: <strong>{status}</strong>
+            {formatDateTime(createdTs, zone)} {text.told(event, receiver, target)}:{" "}
+            <strong>{text.statuses[status]}</strong>
             {attempts > 0 && text.attempts(attempts)}
             {lastError && `: ${lastError}`}
             {replayOf !== undefined && ` (${text.again})`}{" "}
@@ -97,7 +98,15 @@ export function Deliveries({
       )}
       {trouble !== null && <p role="alert">{trouble}</p>}
       <p role="status">
-        {isBusy ? shell.asking : now && text.replayed(now.target, now.status, now.attempts, now.lastError)}
+        {isBusy
+          ? shell.asking
+          : now &&
+            text.replayed(
+              now.target,
+              now.status === "pending" && now.attempts === 0 ? null : text.statuses[now.status],
+              now.attempts,
+              now.lastError,
+            )}
       </p>
     </>
   );

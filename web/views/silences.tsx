@@ -172,8 +172,8 @@ export function Silences() {
           <li key={id}>
             <strong>{matchers.map(({ label, operator, value }) => `${label} ${operator} ${value}`).join(", ")}</strong>{" "}
             <span class="muted">
-              {startsTs > now && `from ${formatDateTime(startsTs, zone)} `}until {formatDateTime(endsTs, zone)}, by{" "}
-              {author}:
+              {startsTs > now && text.from(formatDateTime(startsTs, zone))}
+              {text.until(formatDateTime(endsTs, zone), author)}
             </span>{" "}
             {reason}{" "}
             <button type="button" aria-label={text.endOf(author, reason)} onClick={() => void end(id)}>
