@@ -45,7 +45,7 @@ function SwitchedOff() {
       <p>{text.off}</p>
       <code class="sample">{"[sql]\nenabled = true"}</code>
       <p>{text.offTokens}</p>
-      <code class="sample">{'[[api.tokens]]\nname = "kim"\nsha256 = "…"  # printf %s TOKEN | sha256sum'}</code>
+      <code class="sample">{'[[api.tokens]]\nname = "grafana"\nsha256 = "…"  # printf %s TOKEN | sha256sum'}</code>
     </div>
   );
 }

@@ -34,7 +34,7 @@ describe("SQL to an external ClickHouse", () => {
     front = await clickHouseFront(dir);
     const sha256 = createHash("sha256").update(TOKEN).digest("hex");
     const config = parseServerConfig(
-      `[sql]\nenabled = true\n[[api.tokens]]\nname = "kim"\nsha256 = "${sha256}"`,
+      `[sql]\nenabled = true\n[[api.tokens]]\nname = "grafana"\nsha256 = "${sha256}"`,
       "test.toml",
       { listen: { port: 0 }, storage: { url: front.url, ...credentials } },
     );

@@ -29,7 +29,7 @@ const problem = async (sql: string): Promise<Problem> => (await ask(sql)).json()
 describe("the page's SQL", () => {
   beforeAll(async () => {
     server = await testServer({
-      toml: `[sql]\nenabled = true\n[[api.tokens]]\nname = "kim"\nsha256 = "${sha256}"`,
+      toml: `[sql]\nenabled = true\n[[api.tokens]]\nname = "grafana"\nsha256 = "${sha256}"`,
     });
   });
   afterAll(() => server.end());
