@@ -172,6 +172,9 @@ class Collector implements RunningCollector {
   }
 
   async start(): Promise<void> {
+    // Before all else: whoever hears first that it is back would take the silence for one that was never there.
+    const blind = this.selfWatch.resumed(this.spool.position(ALIVE), this.startTs);
+    if (blind) void this.say(blind);
     this.push.start();
     this.resender.start();
     await this.exporter?.listen(this);
@@ -184,8 +187,6 @@ class Collector implements RunningCollector {
       timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
     });
     this.selfWatch.changes(this.status());
-    const blind = this.selfWatch.resumed(this.spool.position(ALIVE), this.startTs);
-    if (blind) await this.say(blind);
     const every = this.deps.every ?? everyInterval;
     this.stopHeartbeat = every(this.config.heartbeat_seconds * 1000, () => this.beat());
   }

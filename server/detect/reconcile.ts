@@ -176,7 +176,7 @@ function matchAll(pools: readonly Pool[], drafts: readonly IncidentDraft[]): Map
   const pairs: Pair[] = [];
   for (const draft of drafts)
     for (const before of pools.flatMap((pool) => [...pool.like(draft)])) {
-      if (before.kind !== draft.kind || !near(draft, before)) continue;
+      if (before.kind !== draft.kind || !near(draft, before) || isOfAnother(draft, before)) continue;
       const isOther = subjectKey(before) !== subjectKey(draft);
       pairs.push({
         draft,
@@ -218,6 +218,10 @@ export function settledAt(
   const goingOn = new Set(matchAll([pool], inherited).values());
   return new Set(known.filter((incident) => incident.end !== null && incident.end <= from && !goingOn.has(incident)));
 }
+
+/** Of one start of a collector both its own silence and what its sources did not see are told: neither becomes the other. */
+const isOfAnother = ({ kind, subject }: IncidentDraft, before: IncidentDraft): boolean =>
+  kind === "blind-spot" && subject.component !== before.subject.component;
 
 /** They overlap in time, or begin or end next to each other. */
 function near(draft: IncidentDraft, before: IncidentDraft): boolean {

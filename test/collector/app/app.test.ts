@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -85,6 +85,27 @@ describe("the collector", () => {
     await server.got(({ kind, ts }) => kind === "collector.started" && ts === clock.now);
     // It had ended in order.
     expect(story().filter((kind) => kind === "collector.gap")).toEqual([]);
+  });
+
+  test("after it was killed tells for how long it did not run before its sources tell anything", async () => {
+    const source = new FakeSource("log");
+    const collector = await run([source]);
+    tick();
+    await settled(() => heartbeats() === 1);
+    // The spool as a kill would have left it.
+    cpSync(join(dir, "spool"), join(dir, "killed"), { recursive: true });
+    await collector.stop();
+    rmSync(join(dir, "spool"), { recursive: true });
+    renameSync(join(dir, "killed"), join(dir, "spool"));
+    const from = clock.now;
+    clock.now += 600_000_000;
+    source.onStart = async () => void source.emit([master(1, clock.now)]);
+    await run([source]);
+    const gap = await server.got(({ kind }) => kind === "collector.gap");
+    expect(gap).toMatchObject({ sourceName: "collector", from, to: clock.now });
+    await server.got(({ kind, ts }) => kind === "collector.started" && ts === clock.now);
+    const kinds = story();
+    expect(kinds.slice(kinds.indexOf("collector.gap"))).toEqual(["collector.gap", "VI_1", "collector.started"]);
   });
 
   test("sends a heartbeat after everything that was emitted before it, whichever source it came from", async () => {

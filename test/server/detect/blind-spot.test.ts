@@ -60,6 +60,20 @@ describe("a collector that falls silent", () => {
     ]);
     expect(changes[0]?.incident.summary).toContain("What happened on lb1 could not be seen for 90 s");
   });
+
+  test("and is back without saying so yet: the incident does not become one of a source that was told of by the same start", () => {
+    const engine = createDetectionEngine();
+    engine.add(scenario("at 0 lb1 collector started capture\n at 0 lb2 collector started\n watch lb1 to 30"));
+    const [opened] = engine.add(scenario("watch lb2 to 100")).changes;
+    const { changes } = engine.add(scenario("at 120 lb1 collector started"));
+    expect(opened?.incident.subject.component).toBe("collector");
+    expect(changes.map(({ type, incident }) => [type, incident.subject.component])).toEqual([
+      ["opened", "capture"],
+      ["withdrawn", "collector"],
+    ]);
+    const later = engine.add(scenario("at 120.1 lb1 gap collector 30.1 120.1")).changes;
+    expect(later.map(({ incident }) => incident.id)).toEqual([opened?.incident.id]);
+  });
 });
 
 describe("what is open of a node that is seen no more", () => {
