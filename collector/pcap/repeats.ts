@@ -31,7 +31,8 @@ export function ipOfRepeating({ linkType, bytes, from, to }: FrameBytes): number
   if (to < ip + 20) return NONE;
   const etherType = bytes.readUInt16BE(type);
   if (etherType === ETHERTYPE_IPV4) return bytes[ip] === IPV4_PLAIN && bytes[ip + 9] === PROTOCOL_VRRP ? ip : NONE;
-  return etherType === ETHERTYPE_IPV6 && bytes[ip + 6] === PROTOCOL_VRRP ? ip : NONE;
+  // A frame that calls itself both is neither.
+  return etherType === ETHERTYPE_IPV6 && (bytes[ip] ?? 0) >> 4 === 6 && bytes[ip + 6] === PROTOCOL_VRRP ? ip : NONE;
 }
 
 /**

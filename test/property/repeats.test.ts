@@ -137,6 +137,20 @@ test("two frames of one hash are told apart", () => {
   expect([repeats.get(one), repeats.get(other)]).toEqual([undefined, "other"]);
 });
 
+test("a frame of IPv6 that begins like one of IPv4 is not taken for one of which a part may vary", () => {
+  const frame = frameOfBytes(Buffer.alloc(30));
+  frame.bytes.writeUInt16BE(0x86dd, frame.from + 12);
+  frame.bytes[frame.from + 14 + 6] = 112;
+  const repeats = new Repeats<string>();
+  repeats.set(frame, "one");
+  expect(repeats.get(frame)).toBeUndefined();
+  frame.bytes[frame.from + 14] = 0x60;
+  repeats.set(frame, "one");
+  expect(repeats.get(frame)).toBe("one");
+  frame.bytes[frame.from + 14 + 10] = 1;
+  expect(repeats.get(frame)).toBeUndefined();
+});
+
 test("however many frames there are, so many bytes of them are remembered and no more, and those that repeat stay", () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 1, max: 60 }), { maxLength: 300 }), (lengths) => {

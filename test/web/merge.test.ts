@@ -41,7 +41,8 @@ const widthOf = (merged: readonly Span[], state: Span["state"]): number =>
 const row = fc
   .array(fc.tuple(fc.double({ min: 0, max: 40, noNaN: true }), fc.constantFrom(...STATES)), { maxLength: 60 })
   .map((parts) => {
-    let at = 0;
+    // What ends where the view begins is not in it.
+    let at = 1;
     return parts.map(([width, state], index): Span => ({ x0: at, x1: (at += width), state, index }));
   });
 
