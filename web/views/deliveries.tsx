@@ -5,6 +5,7 @@ import { words } from "../text/language.ts";
 import { formatDateTime, type Zone } from "../time.ts";
 import { held } from "../token.ts";
 import { type Asked, sentenceOf } from "./shared.tsx";
+import { TokenField } from "./token-field.tsx";
 
 /** How often is looked what came of one that was sent again, milliseconds. */
 const LOOK_MS = 1_000;
@@ -19,7 +20,7 @@ export function Deliveries({
   asked: Asked<readonly Delivery[]>;
   zone: Zone;
 }) {
-  const { evidence: text, silences, shell } = words();
+  const { evidence: text, shell } = words();
   /** Newer than what was asked. */
   const [looked, setLooked] = useState<readonly Delivery[] | null>(null);
   /** The delivery that was sent again last; null when that failed or none was. */
@@ -85,17 +86,7 @@ export function Deliveries({
           </li>
         ))}
       </ul>
-      {needsToken && (
-        <label>
-          {silences.token}{" "}
-          <input
-            type="password"
-            autocomplete="off"
-            value={held.token}
-            onInput={(event) => (held.token = event.currentTarget.value.trim())}
-          />
-        </label>
-      )}
+      {needsToken && <TokenField />}
       {trouble !== null && <p role="alert">{trouble}</p>}
       <p role="status">
         {isBusy

@@ -5,6 +5,7 @@ import { words } from "../text/language.ts";
 import { formatDateTime } from "../time.ts";
 import { held } from "../token.ts";
 import { sentenceOf, useAsked, useScene } from "./shared.tsx";
+import { TokenField } from "./token-field.tsx";
 
 /** What may be silenced, in the reader's words. */
 export interface Scope {
@@ -182,16 +183,7 @@ export function Silences() {
           </li>
         ))}
       </ul>
-      {needsToken && (
-        <label>
-          {text.token}{" "}
-          <input
-            type="password"
-            autocomplete="off"
-            onInput={(event) => (held.token = event.currentTarget.value.trim())}
-          />
-        </label>
-      )}
+      {needsToken && <TokenField />}
       {trouble !== null && <p role="alert">{trouble}</p>}
       {scopes.length > 0 && <SilenceForm scopes={scopes} onDone={onChange} />}
     </section>

@@ -8,6 +8,7 @@ import { formatDuration } from "../time.ts";
 import { held } from "../token.ts";
 import { SearchKinds } from "./search.tsx";
 import { Link, sentenceOf, useAsked } from "./shared.tsx";
+import { TokenField } from "./token-field.tsx";
 
 /** Longest address that servers and proxies take for sure, characters. */
 const ADDRESS_CHARS_MAX = 4_000;
@@ -59,7 +60,7 @@ function Asking({
   readonly info: SqlInfo;
   readonly onPlace: (place: Place) => void;
 }) {
-  const { sql: text, shell, silences } = words();
+  const { sql: text, shell } = words();
   const [draft, setDraft] = useState(place.query ?? SQL_EXAMPLES.kinds);
   const [outcome, setOutcome] = useState<Outcome | null>(null);
   const [isBusy, setBusy] = useState(false);
@@ -135,17 +136,7 @@ function Asking({
           <button type="submit" aria-keyshortcuts="Control+Enter Meta+Enter">
             {text.run}
           </button>
-          {needsToken && (
-            <label>
-              {silences.token}{" "}
-              <input
-                type="password"
-                autocomplete="off"
-                value={held.token}
-                onInput={(event) => (held.token = event.currentTarget.value.trim())}
-              />
-            </label>
-          )}
+          {needsToken && <TokenField />}
           <span>{text.examples}</span>
           {(Object.keys(SQL_EXAMPLES) as SqlExample[]).map((name) => (
             <Link key={name} to={{ page: "sql", query: SQL_EXAMPLES[name] }}>
