@@ -1,3 +1,6 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { StartChain } from "../../../collector/chain/chain.ts";
 import { systemClock } from "../../../collector/core/system-clock.ts";
@@ -45,6 +48,44 @@ test("systemd is asked for the unit of the start chain where it runs, and told a
   expect(asked.length).toBe(3);
   expect(spooled.of("process.unit").map(({ body }) => body.activeState)).toEqual(["active", "failed"]);
   await source.stop();
+});
+
+/** A process in a /proc of our own. @param ticks  its start, a hundredth of a second each since the boot */
+function putProcess(proc: string, pid: number, parent: number, ticks: number): void {
+  const dir = join(proc, String(pid));
+  mkdirSync(join(dir, "task", String(pid)), { recursive: true });
+  mkdirSync(join(dir, "ns"), { recursive: true });
+  writeFileSync(join(dir, "stat"), `${pid} (keepalived) S ${parent} ${"0 ".repeat(17)}${ticks} 0 0\n`);
+  writeFileSync(join(dir, "cmdline"), "/usr/sbin/keepalived\0");
+  writeFileSync(join(dir, "task", String(pid), "children"), "");
+}
+
+test("what a daemon that is known has forked since is seen at the next look", async () => {
+  const proc = mkdtempSync(join(tmpdir(), "keepwatch-proc-"));
+  try {
+    writeFileSync(join(proc, "uptime"), "1000.00 0.00\n");
+    putProcess(proc, 10, 1, 10_000);
+    putProcess(proc, 11, 10, 10_001);
+    const children = join(proc, "10", "task", "10", "children");
+    writeFileSync(children, "11 ");
+    const nowhere = { parent: "/nowhere/a", vrrp: "/nowhere/b", checkers: "/nowhere/c", bfd: "/nowhere/d" };
+    const configs = new EffectiveConfigs();
+    const chain = { pidFiles: nowhere, subsystems: [{ name: "vrrp", runs: true }], launcher: { kind: "none" } };
+    configs.publish({ chain } as unknown as EffectiveConfig);
+    const time = new ManualTime(systemClock.epoch());
+    const source = createProcessWatchSource({ clock: time, configs, proc, wait: time.wait, hasSystemd: () => false });
+    const spooled = new Spooled();
+    await source.start(spooled);
+    await time.pass(500, 250);
+    expect(spooled.of("process.started")).toEqual([]);
+    putProcess(proc, 12, 10, 10_002);
+    writeFileSync(children, "11 12 ");
+    await time.pass(250, 250);
+    expect(spooled.of("process.started").map(({ pid }) => pid)).toEqual([12]);
+    await source.stop();
+  } finally {
+    rmSync(proc, { recursive: true });
+  }
 });
 
 const why = whyNoNamespaces("keepalived");
