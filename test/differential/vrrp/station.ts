@@ -173,10 +173,15 @@ export class Station {
     return this.host.exec(command, ...args);
   }
 
+  /** How often an instance has entered a state so far. */
+  entries(instance: string, state: VrrpState): number {
+    return this.real.filter((one) => one.instance === instance && one.to === state).length;
+  }
+
   /** Resolves when an instance has entered a state for the nth time, counted from 1. */
   async entered(instance: string, state: VrrpState, times = 1, deadlineMs = STATE_DEADLINE_MS): Promise<void> {
     await until(
-      () => this.real.filter((one) => one.instance === instance && one.to === state).length >= times,
+      () => this.entries(instance, state) >= times,
       `(${instance}) of ${this.name} enters ${state}${times > 1 ? ` for the ${times}. time` : ""}`,
       deadlineMs,
     );
