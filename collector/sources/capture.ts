@@ -311,6 +311,9 @@ const TCPDUMP_ARGUMENTS: readonly string[] = [
   `-s ${SNAP_BYTES} -w -`,
 ].flatMap((options) => options.split(" "));
 
+/** Why a wait is over: an error with a stack, which would be made otherwise, takes long. */
+const OVER = "over";
+
 /** What could not be kept: how many, and from when to when they are. */
 interface Loss {
   readonly reason: string;
@@ -331,8 +334,9 @@ class Backlog {
   private edges: Observation[] = [];
   private loss: Loss | undefined;
   private readonly closing = new AbortController();
-  /** Raised when a batch is full, or an edge is in it. */
-  private full = new AbortController();
+  /** A batch is full, or an edge is in it. */
+  private isFull = false;
+  private whenFull: () => void = () => undefined;
   private wake: () => void = () => undefined;
 
   constructor(max: number, wait: Backlog["wait"], gap: (loss: Loss) => Observation) {
@@ -356,7 +360,7 @@ class Backlog {
   /** Nothing more will be added: hand over what is left. */
   close(): void {
     this.closing.abort();
-    this.full.abort();
+    this.hurry();
     this.wake();
   }
 
@@ -368,9 +372,17 @@ class Backlog {
         await new Promise<void>((resolve) => (this.wake = resolve));
         continue;
       }
-      if (!this.closing.signal.aborted) await this.wait(BATCH_WAIT_MS, this.full.signal);
-      this.full = new AbortController();
-      await this.hand(context);
+      const over = new AbortController();
+      if (!this.isFull && !this.closing.signal.aborted)
+        await Promise.race([
+          this.wait(BATCH_WAIT_MS, over.signal),
+          new Promise<void>((resolve) => (this.whenFull = resolve)),
+        ]);
+      this.isFull = false;
+      const handed = this.hand(context);
+      // Only now: to raise a signal takes longer than to hand over.
+      over.abort(OVER);
+      await handed;
     }
   }
 
@@ -388,9 +400,9 @@ class Backlog {
     }
   }
 
-  /** Says so once: to make the error that an abort carries takes longer than all else here. */
   private hurry(): void {
-    if (!this.full.signal.aborted) this.full.abort();
+    this.isFull = true;
+    this.whenFull();
   }
 
   private shorten(queue: Observation[]): void {

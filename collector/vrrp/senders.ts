@@ -51,6 +51,16 @@ export interface SenderTracker {
   refused(): number;
 }
 
+/** Somebody who sends. */
+interface Followed {
+  readonly source: string;
+  readonly list: string;
+  /** The newest advert. */
+  last: HeardAdvert;
+  /** When it has fallen silent, unless another comes. Epoch microseconds. */
+  silentAt: number;
+}
+
 type GoneReason = EventBody<"wire.master-gone">["reason"];
 
 /**
@@ -62,47 +72,42 @@ type GoneReason = EventBody<"wire.master-gone">["reason"];
  * reloaded with other addresses ends one claim and begins another.
  */
 export function createSenderTracker(sendersMax = SENDERS_MAX): SenderTracker {
-  /** Source → list of virtual addresses → its newest advert. */
-  const sources = new Map<string, Map<string, HeardAdvert>>();
-  let following = 0;
+  /** Source → list of virtual addresses → who sends them. */
+  const sources = new Map<string, Map<string, Followed>>();
+  /** All of them, as they came: looked through without a call for each, as there may be thousands. */
+  let all: Followed[] = [];
   let refused = 0;
   let newest = Number.NEGATIVE_INFINITY;
   /** Nobody can be silent for too long before this: nothing has to be looked through. */
   let dueAt = Number.POSITIVE_INFINITY;
 
-  /** Forgets the senders for which there is a verdict, and tells of them oldest first. */
-  function removeWhere(verdict: (last: HeardAdvert) => GoneReason | undefined): SenderEdge[] {
+  /** Forgets those who fell silent up to an instant, and tells of them oldest first. */
+  function forget(until: number, reason: GoneReason): SenderEdge[] {
     const edges: SenderEdge[] = [];
-    // Without a pair for each of them: there may be thousands, and all are looked at.
-    sources.forEach((lists, source) => {
-      lists.forEach((last, list) => {
-        const reason = verdict(last);
-        if (reason === undefined) return;
-        lists.delete(list);
-        following -= 1;
-        // It may have stopped at any time until its next advert was due.
-        edges.push(goneEdge(last, reason, { ts: last.ts, tsUncertaintyUs: last.advert.advertIntervalUs, cause: last }));
-      });
-      if (lists.size === 0) sources.delete(source);
-    });
+    const left: Followed[] = [];
+    dueAt = Number.POSITIVE_INFINITY;
+    for (const one of all) {
+      if (one.silentAt > until) {
+        left.push(one);
+        if (one.silentAt < dueAt) dueAt = one.silentAt;
+        continue;
+      }
+      const { source, list, last } = one;
+      const lists = sources.get(source);
+      lists?.delete(list);
+      if (lists?.size === 0) sources.delete(source);
+      // It may have stopped at any time until its next advert was due.
+      edges.push(goneEdge(last, reason, { ts: last.ts, tsUncertaintyUs: last.advert.advertIntervalUs, cause: last }));
+    }
+    all = left;
     return edges.sort((a, b) => a.ts - b.ts);
   }
 
-  function tick(now: number): readonly SenderEdge[] {
-    if (now < dueAt) return NO_EDGES;
-    dueAt = Number.POSITIVE_INFINITY;
-    return removeWhere((last) => {
-      const at = silentAt(last);
-      if (at <= now) return "silent";
-      dueAt = Math.min(dueAt, at);
-      return undefined;
-    });
-  }
+  const tick = (now: number): readonly SenderEdge[] => (now < dueAt ? NO_EDGES : forget(now, "silent"));
 
   function end(): SenderEdge[] {
-    dueAt = Number.POSITIVE_INFINITY;
     newest = Number.NEGATIVE_INFINITY;
-    return removeWhere(() => "capture-ended");
+    return forget(Number.POSITIVE_INFINITY, "capture-ended");
   }
 
   /** Priority 0 ends whatever this source was master of. */
@@ -111,27 +116,33 @@ export function createSenderTracker(sendersMax = SENDERS_MAX): SenderTracker {
     const lists = sources.get(source);
     if (!lists) return [];
     sources.delete(source);
-    following -= lists.size;
-    return [...lists.values()].map((last) =>
+    all = all.filter((one) => one.source !== source);
+    return [...lists.values()].map(({ last }) =>
       goneEdge(last, "priority-zero", { ts: Math.max(heard.ts, last.ts), tsUncertaintyUs: 0, cause: heard }),
     );
   }
 
   function follow(heard: HeardAdvert): readonly SenderEdge[] {
-    const { source, list } = heard.sender ?? senderKey(heard);
-    const lists = sources.get(source) ?? new Map<string, HeardAdvert>();
-    const last = lists.get(list);
-    if (last && heard.ts < last.ts) return NO_EDGES;
-    if (!last && following >= sendersMax) {
-      refused += 1;
-      return [];
+    const { source, list, silentAfterUs } = heard.sender ?? senderKey(heard);
+    const silentAt = heard.ts + silentAfterUs;
+    const lists = sources.get(source);
+    const known = lists?.get(list);
+    if (known) {
+      if (heard.ts < known.last.ts) return NO_EDGES;
+      known.last = heard;
+      known.silentAt = silentAt;
+      if (silentAt < dueAt) dueAt = silentAt;
+      return NO_EDGES;
     }
-    lists.set(list, heard);
-    const silent = silentAt(heard);
-    if (silent < dueAt) dueAt = silent;
-    if (last) return NO_EDGES;
-    sources.set(source, lists);
-    following += 1;
+    if (all.length >= sendersMax) {
+      refused += 1;
+      return NO_EDGES;
+    }
+    const one: Followed = { source, list, last: heard, silentAt };
+    all.push(one);
+    if (lists) lists.set(list, one);
+    else sources.set(source, new Map([[list, one]]));
+    if (silentAt < dueAt) dueAt = silentAt;
     return [
       { ts: heard.ts, tsUncertaintyUs: 0, cause: heard, body: { kind: "wire.master-seen", ...senderFields(heard) } },
     ];
@@ -165,8 +176,6 @@ export function senderKey({
     silentAfterUs: masterDownUs(version, priority, advertIntervalUs) + Math.ceil(advertIntervalUs / 2),
   };
 }
-
-const silentAt = (heard: HeardAdvert): number => heard.ts + (heard.sender ?? senderKey(heard)).silentAfterUs;
 
 function senderFields({ advert, interface: nic, outgoing }: HeardAdvert) {
   return {
